@@ -1,0 +1,125 @@
+/**
+ * What goes over the wire of Spawner's HTTP API: the one definition that server and clients share.
+ * Times are RFC 3339 strings in UTC; durations are whole seconds unless a name says otherwise.
+ */
+
+/** The states of a backend in the order of its life. `Failed` can follow any state before `Swept`. */
+export const backendStates = ["Submitted", "Constructed", "Scheduled", "Running", "Ready", "Swept", "Failed"] as const;
+
+/** `Submitted` (accepted) … `Ready` (listening), then `Swept` (ended as meant) or `Failed`. */
+export type BackendState = (typeof backendStates)[number];
+
+/** Why a backend was swept. */
+export const sweptReasons = ["Idle", "LifetimeExceeded", "Requested", "Exited", "Superseded", "Drained"] as const;
+
+/** Why a backend failed. */
+export const failedReasons = [
+  "StartupTimeout",
+  "StartError",
+  "ImagePull",
+  "InvalidSpec",
+  "Rejected",
+  "Unschedulable",
+  "Crashed",
+  "OutOfMemory",
+  "Evicted",
+  "WorkloadLost",
+  "NodeLost",
+] as const;
+
+export type SweptReason = (typeof sweptReasons)[number];
+export type FailedReason = (typeof failedReasons)[number];
+/** Why a backend is over. The list is closed. */
+export type EndReason = SweptReason | FailedReason;
+
+/** Body of `POST /spawn`. Unknown fields are refused. */
+export interface SpawnRequest {
+  /** Container image; on one machine the name of a template. May be left out where there is only one. */
+  image?: string;
+  /** Port that the program listens on in its container, 0 to 65535, default 8080; 0: the first that listens. It
+   * gets it as `PORT`. On one machine each backend gets a free port of its own instead. */
+  port?: number;
+  /** Environment variables of the program. `PORT` and `SPAWNER_…` are Spawner's own. */
+  env?: Record<string, string>;
+  /** Seconds without a client after which the backend is swept. Default 300. */
+  gracePeriodSeconds?: number;
+  /** Seconds that a ready backend waits for its first client, where that is longer than the grace period. Default 30. */
+  firstClientSeconds?: number;
+  /** Seconds after which the backend is ended even when in use. Default: no limit. */
+  lifetimeSeconds?: number;
+  /** Seconds in which the program must listen. Default 300. */
+  startupTimeoutSeconds?: number;
+  /** Seconds between asking the program to end and killing it. Default 30. */
+  terminationGracePeriodSeconds?: number;
+}
+
+/** Answer of `POST /spawn`. The URLs are absent where the API was not told its own base. */
+export interface SpawnResponse {
+  /** The backend's id, to be used in every route. */
+  name: string;
+  /** Where clients reach the backend; requests made before it is ready wait. */
+  url?: string;
+  /** `GET` answers 302 to `url` when ready, 409 before, 410 when over. */
+  readyUrl?: string;
+  /** The state as JSON; below it `/stream` as server-sent events. */
+  statusUrl?: string;
+}
+
+/** One state reached: the answer of `GET /backend/:id/status` and each event of its stream. */
+export interface StatusMessage {
+  state: BackendState;
+  time: string;
+  /** With `Swept` and `Failed` only. */
+  reason?: EndReason;
+  /** With `Swept` and `Failed` only: what happened, and what to do about it. */
+  message?: string;
+}
+
+/** A backend as `GET /backends` and `GET /backend/:id` show it. */
+export interface BackendView extends StatusMessage {
+  name: string;
+  url?: string;
+  createdAt: string;
+  /** Each state reached, oldest first. */
+  transitions: StatusMessage[];
+  gracePeriodSeconds: number;
+}
+
+/** Answer of `GET /backends`. */
+export interface BackendList {
+  backends: BackendView[];
+  /** Present where there are more: give it as `continue` to get them. */
+  continue?: string;
+}
+
+/** Every error code the API can answer with. */
+export const errorCodes = [
+  "invalid_request",
+  "unsupported_media_type",
+  "body_too_large",
+  "not_found",
+  "method_not_allowed",
+  "not_ready",
+  "backend_ended",
+  "already_exists",
+  "conflict",
+  "too_many_backends",
+  "too_many_waiting",
+  "forbidden_host",
+  "misdirected",
+  "unavailable",
+  "upstream_failed",
+  "timeout",
+  "internal",
+] as const;
+
+export type ErrorCode = (typeof errorCodes)[number];
+
+/** Body of every answer of 400 and above. */
+export interface ErrorBody {
+  /** Names this one error: the server's log has its cause under the same id. */
+  id: string;
+  code: ErrorCode;
+  /** What was wrong, the value given and the value needed. */
+  message: string;
+}

@@ -1,0 +1,185 @@
+import { deadlines } from "../core/deadlines.ts";
+import { type Decision, decide, type Observed } from "../core/decide.ts";
+import { isSpawnerError } from "../core/errors.ts";
+import { type Backend, completeSpec } from "../core/resource.ts";
+import { hasEnded, stateOf } from "../core/status.ts";
+import { identityOf } from "../core/workload.ts";
+import type { BackendChange, Engine, WorkloadIdentity } from "../engine/index.ts";
+import type { Clock } from "../lib/clock.ts";
+import { KeyedQueue } from "../lib/keyed-queue.ts";
+import type { Log } from "../lib/log.ts";
+import type { Running } from "../lib/running.ts";
+import { RecordLimit } from "./record-limit.ts";
+
+export interface ControllerConfig {
+  /** How long the record of an ended backend stays readable. */
+  retainSeconds: number;
+  /** How many records of ended backends are kept at most; the oldest go first. */
+  recordsMax: number;
+  /** How many backends are worked on at once. */
+  concurrency: number;
+}
+
+export interface ControllerDeps {
+  engine: Engine;
+  clock: Clock;
+  log: Log;
+}
+
+export interface Controller extends Running {
+  /**
+   * Ends every backend, as `Drained`, and resolves when no workload is left. A program that goes on is killed after its
+   * own grace or `graceSecondsMax`, whichever is shorter.
+   */
+  drain(options: { graceSecondsMax: number }): Promise<void>;
+}
+
+/** Brings workloads and records to where each backend's spec and life want them. */
+export function run(config: ControllerConfig, deps: ControllerDeps): Controller {
+  return new Reconciler(config, deps);
+}
+
+class Reconciler implements Controller {
+  readonly #config: ControllerConfig;
+  readonly #deps: ControllerDeps;
+  readonly #queue: KeyedQueue;
+  readonly #records: RecordLimit;
+  readonly #unwatch: (() => void)[];
+  #drain: { graceSecondsMax: number } | undefined;
+
+  constructor(config: ControllerConfig, deps: ControllerDeps) {
+    const { engine, clock, log } = deps;
+    this.#config = config;
+    this.#deps = deps;
+    this.#records = new RecordLimit(config.recordsMax);
+    this.#queue = new KeyedQueue({
+      clock,
+      work: (key) => this.#reconcile(parseKey(key)),
+      onError: (backend, error) => log.warn({ backend, err: error }, "reconcile failed, will be tried again"),
+      concurrency: config.concurrency,
+      retryFirstMs: deadlines.reconcileRetryFirstMs,
+      retryMostMs: deadlines.reconcileRetryMostMs,
+    });
+    this.#unwatch = [
+      engine.backends.watch((change) => this.#onChange(change)),
+      engine.workloads.watch((identity) => this.#queue.add(keyOf(identity))),
+    ];
+  }
+
+  async drain(options: { graceSecondsMax: number }): Promise<void> {
+    const { engine } = this.#deps;
+    this.#drain = options;
+    const { items } = await engine.backends.list();
+    for (const backend of items) this.#queue.add(identityOf(backend));
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const check = () => void this.#isDrained().then((drained) => drained && resolve(), reject);
+    const unwatch = [engine.workloads.watch(check), engine.backends.watch(check)];
+    await promise.finally(() => {
+      for (const stop of unwatch) stop();
+    });
+  }
+
+  async close(): Promise<void> {
+    for (const stop of this.#unwatch) stop();
+    await this.#queue.close();
+  }
+
+  #onChange(change: BackendChange): void {
+    if (change.kind === "synced") return void this.#findOrphans();
+    const key = identityOf(change.backend);
+    if (change.kind === "deleted") this.#records.forget(key);
+    else for (const surplus of this.#records.note(key, change.backend)) this.#queue.add(surplus);
+    this.#queue.add(key);
+  }
+
+  /** Workloads whose record went while nobody watched. */
+  async #findOrphans(): Promise<void> {
+    try {
+      for (const identity of await this.#deps.engine.workloads.list()) this.#queue.add(keyOf(identity));
+    } catch (error) {
+      this.#deps.log.error({ err: error }, "workloads cannot be listed");
+    }
+  }
+
+  /** Observes, decides, applies. Resolves to when to look again. */
+  async #reconcile(identity: WorkloadIdentity): Promise<number | undefined> {
+    const { engine } = this.#deps;
+    const stored = await engine.backends.get(identity.name);
+    const backend = stored?.metadata.uid === identity.uid ? stored : undefined;
+    const workload = await engine.workloads.observe(identity);
+    const decision = this.#decide({ backend, workload });
+    if (decision.workload !== "ensure" || backend === undefined) return this.#apply(identity, backend, decision);
+    const made = await engine.workloads.ensure(backend);
+    if (made.kind === "absent") throw new Error(`the engine made no workload for ${keyOf(identity)}`);
+    return this.#apply(identity, backend, this.#decide({ backend, workload: made }));
+  }
+
+  #decide(observed: Observed): Decision {
+    const surplus = observed.backend !== undefined && this.#records.isSurplus(identityOf(observed.backend));
+    const retainSeconds = surplus ? 0 : this.#config.retainSeconds;
+    return decide(observed, this.#deps.clock.now(), { retainSeconds, draining: this.#drain !== undefined });
+  }
+
+  async #apply(
+    identity: WorkloadIdentity,
+    backend: Backend | undefined,
+    decision: Decision,
+  ): Promise<number | undefined> {
+    const { engine } = this.#deps;
+    if (backend !== undefined && decision.status !== undefined && !(await this.#write(backend, decision))) return 0;
+    if (decision.workload === "remove") await engine.workloads.remove(identity, this.#graceSeconds(backend));
+    if (decision.record === "delete") await engine.backends.delete(preconditionOf(backend, identity));
+    return decision.requeueAfterMs;
+  }
+
+  /** Whether the status was written; if not, somebody else wrote in between, and all is to be looked at anew. */
+  async #write(backend: Backend, { status = {} }: Decision): Promise<boolean> {
+    const { engine, log } = this.#deps;
+    const { name, uid, resourceVersion } = backend.metadata;
+    const ends = status.reason !== undefined;
+    if (ends) await this.#seal(backend);
+    try {
+      const written = await engine.backends.patchStatus({ name, uid, ...(ends ? { resourceVersion } : {}) }, status);
+      const { reason, message } = written.status;
+      log.info({ backend: name, state: stateOf(written), ...(ends ? { reason, message } : {}) }, "backend changed");
+      return true;
+    } catch (error) {
+      if (isSpawnerError(error, "conflict", "not_found")) return false;
+      throw error;
+    }
+  }
+
+  /** Lets nobody in who would only meet the end. Best effort: the record says it is over in a moment. */
+  async #seal(backend: Backend): Promise<void> {
+    try {
+      await this.#deps.engine.relayHost(backend)?.seal({ leaseMs: deadlines.sealLeaseMs, evenIfActive: true });
+    } catch (error) {
+      this.#deps.log.debug({ backend: backend.metadata.name, err: error }, "relay host could not be sealed");
+    }
+  }
+
+  #graceSeconds(backend: Backend | undefined): number {
+    const wanted = backend === undefined ? 0 : completeSpec(backend.spec).terminationGracePeriodSeconds;
+    return Math.min(wanted, this.#drain?.graceSecondsMax ?? wanted);
+  }
+
+  async #isDrained(): Promise<boolean> {
+    const { backends, workloads } = this.#deps.engine;
+    const [{ items }, running] = await Promise.all([backends.list(), workloads.list()]);
+    return running.length === 0 && items.every(hasEnded);
+  }
+}
+
+/** A workload is one generation's, and so is a key: `<name>/<uid>`. */
+function keyOf({ name, uid }: WorkloadIdentity): string {
+  return `${name}/${uid}`;
+}
+
+function parseKey(key: string): WorkloadIdentity {
+  const slash = key.indexOf("/");
+  return { name: key.slice(0, slash), uid: key.slice(slash + 1) };
+}
+
+function preconditionOf(backend: Backend | undefined, identity: WorkloadIdentity) {
+  return backend === undefined ? identity : { ...identity, resourceVersion: backend.metadata.resourceVersion };
+}

@@ -1,0 +1,23 @@
+import { expect, test } from "vitest";
+import { deadlines } from "./deadlines.ts";
+
+test("the outcome of writing Swept is known well before the seal lapses", () => {
+  expect(deadlines.sweptWriteMs + deadlines.relayHostRequestMs).toBeLessThan(deadlines.sealLeaseMs);
+});
+
+test("two heartbeats may be lost before a stream is taken for dead", () => {
+  expect(deadlines.streamSilenceMs).toBeGreaterThan(2 * deadlines.heartbeatMs);
+});
+
+test("a request parked by a seal outlives the seal", () => {
+  expect(deadlines.relayHostParkMs).toBeGreaterThan(deadlines.sealLeaseMs);
+});
+
+test("the gateway waits longer than the relay host, so that the host's answer arrives", () => {
+  expect(deadlines.parkMs).toBeGreaterThan(deadlines.relayHostParkMs);
+});
+
+test("retries start below where they end", () => {
+  expect(deadlines.streamRetryFirstMs).toBeLessThan(deadlines.streamRetryMostMs);
+  expect(deadlines.reconcileRetryFirstMs).toBeLessThan(deadlines.reconcileRetryMostMs);
+});

@@ -1,0 +1,30 @@
+/**
+ * Every deadline and interval that two parts must agree on, in one place. deadlines.test.ts holds their order.
+ * All in milliseconds.
+ */
+export const deadlines = {
+  /** How long a relay host keeps a seal that nobody confirmed: then it serves again. */
+  sealLeaseMs: 10_000,
+  /** How long writing `Swept` may take; well inside the lease, so that its outcome is known before the host serves. */
+  sweptWriteMs: 4_000,
+  /** How long one request to a relay host may take. */
+  relayHostRequestMs: 2_000,
+  /** A relay host's stream is never silent for longer than this… */
+  heartbeatMs: 10_000,
+  /** …and one that is for this long is taken for lost and dialled again. */
+  streamSilenceMs: 25_000,
+  /** Waits between attempts at a lost stream: doubling from the first to the second. */
+  streamRetryFirstMs: 100,
+  streamRetryMostMs: 5_000,
+  /** States passed within this share one write. */
+  sharedWriteMs: 1_000,
+  /** Waits between attempts at a failing reconcile: doubling from the first to the second. */
+  reconcileRetryFirstMs: 50,
+  reconcileRetryMostMs: 30_000,
+  /** How long a gateway holds a request for a backend that is not ready yet. */
+  parkMs: 60_000,
+  /** How long a relay host holds a request that reached it before its program listens, or while sealed. */
+  relayHostParkMs: 30_000,
+  /** How long the API waits for the body of a request. */
+  requestBodyMs: 10_000,
+} as const;

@@ -1,0 +1,199 @@
+import type { EndReason, FailedReason } from "@spawner/client";
+import { deadlines } from "./deadlines.ts";
+import { type Backend, completeSpec } from "./resource.ts";
+import { rankOf } from "./states.ts";
+import {
+  endedAt,
+  endedPatch,
+  hasEnded,
+  type ReachedTimes,
+  reachedPatch,
+  type StatusPatch,
+  stateOf,
+  type WorkloadAddress,
+} from "./status.ts";
+import { invalidity } from "./validation.ts";
+
+/** How a program ended, or why it never began. */
+export interface WorkloadEnd {
+  readonly reason: EndReason;
+  /** A sentence or more that a user can act on. */
+  readonly message: string;
+  readonly at: Date;
+}
+
+/** What an engine sees of a backend's workload. */
+export type WorkloadObservation =
+  /** There is none. */
+  | { readonly kind: "absent" }
+  /** It exists; its program has not started. */
+  | {
+      readonly kind: "pending";
+      readonly constructedAt: Date;
+      readonly scheduledAt?: Date;
+      readonly address?: WorkloadAddress;
+      /** What holds it up, if that is known: becomes the reason when the startup timeout has passed. */
+      readonly problem?: { readonly reason: FailedReason; readonly message: string };
+    }
+  | {
+      readonly kind: "running";
+      readonly constructedAt: Date;
+      readonly scheduledAt: Date;
+      readonly runningAt: Date;
+      readonly address: WorkloadAddress;
+    }
+  /** It was told to end and has not gone yet. */
+  | { readonly kind: "stopping" }
+  /** Its program is over (or could not be started); what is left of it is to be removed. */
+  | { readonly kind: "ended"; readonly end: WorkloadEnd };
+
+/** Everything a decision rests on. */
+export interface Observed {
+  /** Undefined where the record is gone. */
+  readonly backend: Backend | undefined;
+  readonly workload: WorkloadObservation;
+}
+
+/** What to do about it, in this order: the status is written, then the workload is dealt with, then the record. */
+export interface Decision {
+  readonly status?: StatusPatch;
+  readonly workload: "leave" | "ensure" | "remove";
+  readonly record: "keep" | "delete";
+  /** When to look again though nothing was seen to change. */
+  readonly requeueAfterMs?: number;
+}
+
+export interface DecisionConfig {
+  /** How long the record of an ended backend stays readable. */
+  readonly retainSeconds: number;
+  /** The server is going away and takes its backends with it. */
+  readonly draining: boolean;
+}
+
+const nothing: Decision = { workload: "leave", record: "keep" };
+
+/** What has to happen to a backend next: a pure function of what was observed and the time. */
+export function decide({ backend, workload }: Observed, now: Date, config: DecisionConfig): Decision {
+  if (backend === undefined) return workload.kind === "absent" ? nothing : { ...nothing, workload: "remove" };
+  if (hasEnded(backend)) return decideEnded(backend, workload, now, config);
+  const end = endingOf(backend, workload, now, config);
+  if (end !== undefined) return { ...nothing, ...withStatus(endedPatch(backend, end)), workload: "remove" };
+  if (workload.kind === "absent") return { ...nothing, workload: "ensure" };
+  return decideLiving(backend, workload, now);
+}
+
+/** Its workload goes at once, its record when it was retained long enough. */
+function decideEnded(backend: Backend, workload: WorkloadObservation, now: Date, config: DecisionConfig): Decision {
+  if (workload.kind !== "absent") return { ...nothing, workload: "remove" };
+  const forgetAtMs = (endedAt(backend) ?? now).getTime() + config.retainSeconds * 1000;
+  if (now.getTime() >= forgetAtMs) return { ...nothing, record: "delete" };
+  return { ...nothing, requeueAfterMs: forgetAtMs - now.getTime() };
+}
+
+/** Records what was reached, and comes back for the next deadline. */
+function decideLiving(backend: Backend, workload: WorkloadObservation, now: Date): Decision {
+  const reached = reachedTimes(backend, workload);
+  const address = workload.kind === "running" || workload.kind === "pending" ? workload.address : undefined;
+  const status = reachedPatch(backend, reached, address);
+  const shareMs = status === undefined ? 0 : worthWaitingMs(workload, now);
+  if (shareMs > 0) return { ...nothing, requeueAfterMs: shareMs };
+  return { ...nothing, ...withStatus(status), ...requeueAt(nextDeadline(backend), now) };
+}
+
+/** Why a living backend has to end now, if it has. */
+function endingOf(
+  backend: Backend,
+  workload: WorkloadObservation,
+  now: Date,
+  { draining }: DecisionConfig,
+): WorkloadEnd | undefined {
+  const spec = completeSpec(backend.spec);
+  const end = (reason: EndReason, message: string): WorkloadEnd => ({ reason, message, at: now });
+
+  const invalid = stateOf(backend) === "Submitted" ? invalidity(backend) : undefined;
+  if (invalid !== undefined) return end("InvalidSpec", invalid);
+  if (workload.kind === "ended") return workload.end;
+  if (spec.stopRequested) return end("Requested", "The backend was asked to end.");
+  if (draining) return end("Drained", "The server was stopped, and ended its backends.");
+  if (reaches(now, lifetimeEnd(backend))) {
+    return end("LifetimeExceeded", `The backend reached its lifetime of ${spec.lifetimeSeconds} s.`);
+  }
+  if (workload.kind === "stopping" || (workload.kind === "absent" && isBegun(backend))) {
+    return end("WorkloadLost", "The workload of the backend was removed by somebody else.");
+  }
+  if (stateOf(backend) !== "Ready" && reaches(now, startupEnd(backend))) {
+    if (workload.kind === "pending" && workload.problem) return { ...workload.problem, at: now };
+    const needed = `${spec.startupTimeoutSeconds} s (startupTimeoutSeconds)`;
+    return workload.kind === "running"
+      ? end("StartupTimeout", `The program did not listen on its port (PORT in its environment) within ${needed}.`)
+      : end("StartupTimeout", `The program was not started within ${needed}.`);
+  }
+  return undefined;
+}
+
+function isBegun(backend: Backend): boolean {
+  return rankOf(stateOf(backend)) >= rankOf("Constructed");
+}
+
+function reachedTimes(backend: Backend, workload: WorkloadObservation): ReachedTimes {
+  const submitted = { Submitted: new Date(backend.metadata.creationTimestamp) };
+  switch (workload.kind) {
+    case "pending":
+      return {
+        ...submitted,
+        Constructed: workload.constructedAt,
+        ...(workload.scheduledAt ? { Scheduled: workload.scheduledAt } : {}),
+      };
+    case "running":
+      return {
+        ...submitted,
+        Constructed: workload.constructedAt,
+        Scheduled: workload.scheduledAt,
+        Running: workload.runningAt,
+      };
+    case "absent":
+    case "stopping":
+    case "ended":
+      return submitted;
+    default:
+      return workload satisfies never;
+  }
+}
+
+/** A workload that is pending and reachable nowhere yet may be running in a moment: then one write says both. */
+function worthWaitingMs(workload: WorkloadObservation, now: Date): number {
+  if (workload.kind !== "pending" || workload.address !== undefined) return 0;
+  const since = workload.scheduledAt ?? workload.constructedAt;
+  return since.getTime() + deadlines.sharedWriteMs - now.getTime();
+}
+
+function lifetimeEnd(backend: Backend): number | undefined {
+  const { lifetimeSeconds } = backend.spec;
+  return lifetimeSeconds === undefined ? undefined : secondsAfterCreation(backend, lifetimeSeconds);
+}
+
+function startupEnd(backend: Backend): number {
+  return secondsAfterCreation(backend, completeSpec(backend.spec).startupTimeoutSeconds);
+}
+
+function secondsAfterCreation(backend: Backend, seconds: number): number {
+  return new Date(backend.metadata.creationTimestamp).getTime() + seconds * 1000;
+}
+
+function nextDeadline(backend: Backend): number | undefined {
+  const ends = [lifetimeEnd(backend), stateOf(backend) === "Ready" ? undefined : startupEnd(backend)];
+  const known = ends.filter((end) => end !== undefined);
+  return known.length > 0 ? Math.min(...known) : undefined;
+}
+
+function reaches(now: Date, deadline: number | undefined): boolean {
+  return deadline !== undefined && now.getTime() >= deadline;
+}
+
+function requeueAt(deadline: number | undefined, now: Date): { requeueAfterMs?: number } {
+  return deadline === undefined ? {} : { requeueAfterMs: Math.max(deadline - now.getTime(), 0) };
+}
+
+function withStatus(status: StatusPatch | undefined): { status?: StatusPatch } {
+  return status === undefined ? {} : { status };
+}

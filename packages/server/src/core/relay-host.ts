@@ -1,0 +1,90 @@
+/**
+ * The relay host protocol: what a relay host says of itself and can be asked. Embedded it is called directly, between
+ * processes it goes over HTTP (`GET /_events`, `POST /hold`, `POST /seal`).
+ */
+export const relayHostProtocolVersion = 1;
+
+/** Names the backend that a connection is meant for, `<id>/<uid>`: another's relay host answers 421. */
+export const backendHeader = "x-spawner-backend";
+
+/** What a relay host is at one moment. */
+export interface RelayHostState {
+  /** The program listens. */
+  readonly ready: boolean;
+  /** Upgraded connections and requests in flight. */
+  readonly liveConnections: number;
+  /** Milliseconds since anybody was there; 0 while somebody is. */
+  readonly idleMs: number;
+  /** Milliseconds until `seal` would be taken, 0 from then on; undefined while it cannot be foretold. */
+  readonly msUntilIdle: number | undefined;
+  readonly sealed: boolean;
+}
+
+export type HoldAnswer = { readonly held: true } | { readonly held: false; readonly because: "sealed" };
+
+export type SealAnswer =
+  | { readonly sealed: true }
+  /** Somebody is there (undefined), or was too lately: try again then. */
+  | { readonly sealed: false; readonly msUntilIdle: number | undefined };
+
+export interface SealRequest {
+  /** How long to keep everybody out if nothing more is heard. */
+  readonly leaseMs: number;
+  /** Seal even while somebody is there. Default false. */
+  readonly evenIfActive?: boolean;
+}
+
+export interface RelayHostWatcher {
+  /** First the present state, then each change, at most ten a second. */
+  onState(state: RelayHostState): void;
+  /** Nothing more will come. The host may still live: watch again. */
+  onLost(cause: Error): void;
+}
+
+/** A relay host, wherever it runs. */
+export interface RelayHost {
+  /** Watches until the returned function is called or `onLost` was. */
+  watch(watcher: RelayHostWatcher): () => void;
+  /** Restarts the idle clock and promises to stay for `seconds`. Rejects when the host cannot be asked. */
+  hold(seconds: number): Promise<HoldAnswer>;
+  /** Lets nobody in any more, if idle, until the lease ends. Rejects when the host cannot be asked. */
+  seal(request: SealRequest): Promise<SealAnswer>;
+}
+
+/** The JSON of one event: 0.1.9's fields in its spelling, with blanks and whole numbers as it wrote them, then ours. */
+export function encodeRelayHostState(state: RelayHostState): string {
+  if (!state.ready) return '{"ready": false}';
+  const activity =
+    state.liveConnections > 0
+      ? `"live_connections": ${state.liveConnections}`
+      : `"seconds_since_active": ${Math.floor(state.idleMs / 1000)}, "milliseconds_since_active": ${Math.floor(state.idleMs)}`;
+  const until = state.msUntilIdle === undefined ? "" : `, "milliseconds_until_idle": ${Math.ceil(state.msUntilIdle)}`;
+  return `{"ready": true, ${activity}${until}${state.sealed ? ', "sealed": true' : ""}}`;
+}
+
+/** The inverse; understands hosts of 0.1.9, which say only whole seconds. Undefined for what is not such an event. */
+export function decodeRelayHostState(json: string): RelayHostState | undefined {
+  const event = parseObject(json);
+  if (typeof event?.ready !== "boolean") return undefined;
+  const seconds = numberIn(event.seconds_since_active);
+  return {
+    ready: event.ready,
+    liveConnections: numberIn(event.live_connections) ?? 0,
+    idleMs: numberIn(event.milliseconds_since_active) ?? (seconds ?? 0) * 1000,
+    msUntilIdle: numberIn(event.milliseconds_until_idle),
+    sealed: event.sealed === true,
+  };
+}
+
+function parseObject(json: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(json);
+    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined; // not JSON: not an event
+  }
+}
+
+function numberIn(value: unknown): number | undefined {
+  return typeof value === "number" && Number.isFinite(value) && value >= 0 ? value : undefined;
+}

@@ -1,0 +1,193 @@
+import { backendStates, failedReasons, sweptReasons } from "@spawner/client";
+import { type Static, Type } from "typebox";
+
+/**
+ * The resource `SessionLivedBackend`: one definition for the TypeScript types, the validation and the CRD's schema
+ * (crd.ts). Descriptions are what `kubectl explain` shows.
+ */
+export const group = "spawner.dev";
+export const version = "v1";
+export const apiVersion = `${group}/${version}` as const;
+export const kind = "SessionLivedBackend";
+
+/** Defaults of the fields of `spec`, the same on every engine. */
+export const specDefaults = {
+  httpPort: 8080,
+  gracePeriodSeconds: 300,
+  firstClientSeconds: 30,
+  startupTimeoutSeconds: 300,
+  terminationGracePeriodSeconds: 30,
+} as const;
+
+/** Ten years: any longer duration is a mistake of units. */
+const longestSeconds = 315_360_000;
+
+const seconds = (description: string, options: { minimum?: number; default?: number } = {}) =>
+  Type.Optional(Type.Integer({ minimum: 0, maximum: longestSeconds, ...options, description }));
+
+/** Kubernetes takes any printable ASCII but `=` (since 1.34); a process environment takes no more. */
+const envNamePattern = "^[ -<>-~]+$";
+
+const envVar = Type.Object(
+  {
+    name: Type.String({ pattern: envNamePattern, maxLength: 1024, description: "Name: printable ASCII without `=`." }),
+    value: Type.Optional(Type.String({ pattern: "^[^\\u0000]*$", description: "Value; empty if left out." })),
+  },
+  { additionalProperties: true, description: "One environment variable." },
+);
+
+const container = Type.Object(
+  {
+    name: Type.Optional(Type.String({ minLength: 1, maxLength: 63, description: "Name of the container." })),
+    image: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 512,
+        description: "Container image; on a local engine the name of a template.",
+      }),
+    ),
+    imagePullPolicy: Type.Optional(
+      Type.String({ description: "When to pull the image: Always, IfNotPresent or Never." }),
+    ),
+    command: Type.Optional(Type.Array(Type.String(), { description: "Replaces the image's entry point." })),
+    args: Type.Optional(Type.Array(Type.String(), { description: "Arguments of the command." })),
+    env: Type.Optional(Type.Array(envVar, { maxItems: 1000, description: "Environment variables of the program." })),
+  },
+  {
+    additionalProperties: true,
+    description: "A container as in a Pod; fields not described here are passed on and judged by Kubernetes.",
+  },
+);
+
+export const templateSchema = Type.Object(
+  {
+    containers: Type.Array(container, {
+      minItems: 1,
+      maxItems: 16,
+      description: "The first one is the application, whatever its name.",
+    }),
+  },
+  {
+    additionalProperties: true,
+    description:
+      "What the backend runs, as in a Pod's spec: containers, initContainers, volumes, imagePullSecrets, " +
+      "securityContext, nodeSelector, tolerations, affinity, runtimeClassName, serviceAccountName.",
+  },
+);
+
+export const specSchema = Type.Object(
+  {
+    template: templateSchema,
+    httpPort: Type.Optional(
+      Type.Union([Type.Integer({ minimum: 0, maximum: 65535 }), Type.Null()], {
+        default: specDefaults.httpPort,
+        description:
+          "Port on which the application listens, given to it as PORT. 0: the first port that listens. On a local " +
+          "engine each backend is given a free port of its own.",
+      }),
+    ),
+    gracePeriodSeconds: seconds("Seconds without any activity after which the backend is swept.", {
+      default: specDefaults.gracePeriodSeconds,
+    }),
+    firstClientSeconds: seconds("Until the first request, idleness needs at least this many seconds.", {
+      default: specDefaults.firstClientSeconds,
+    }),
+    lifetimeSeconds: seconds("Seconds after its creation at which the backend is ended even when in use.", {
+      minimum: 1,
+    }),
+    startupTimeoutSeconds: seconds("Seconds after its creation in which the application must listen.", {
+      minimum: 1,
+      default: specDefaults.startupTimeoutSeconds,
+    }),
+    terminationGracePeriodSeconds: seconds("Seconds between asking the program to end and killing it.", {
+      default: specDefaults.terminationGracePeriodSeconds,
+    }),
+    stopRequested: Type.Optional(
+      Type.Boolean({ description: "Set to true to end the backend; its record is retained for a while." }),
+    ),
+  },
+  { additionalProperties: true, description: "What to run, and when to end it." },
+);
+
+const time = (description: string) => Type.String({ format: "date-time", description });
+const flag = (description: string) => Type.Optional(Type.Boolean({ description }));
+
+export const statusSchema = Type.Object(
+  {
+    phase: Type.Optional(Type.Enum(backendStates, { description: "The latest state reached." })),
+    reason: Type.Optional(
+      Type.Enum([...sweptReasons, ...failedReasons], {
+        description: "Why the backend is over; absent while it lives.",
+      }),
+    ),
+    message: Type.Optional(Type.String({ description: "What happened at the end, and what can be done about it." })),
+    transitions: Type.Optional(
+      Type.Record(Type.String(), Type.Object({ time: time("When the state was reached.") }), {
+        description: "Each state reached, with its time.",
+      }),
+    ),
+    conditions: Type.Optional(
+      Type.Array(
+        Type.Object({
+          type: Type.String({ description: "Ready." }),
+          status: Type.String({ description: "True or False." }),
+          reason: Type.String({ description: "Listening, or the reason of the end." }),
+          message: Type.String({ description: "For people." }),
+          lastTransitionTime: time("When the status last changed."),
+        }),
+        { description: "For `kubectl wait --for=condition=Ready`." },
+      ),
+    ),
+    nodeName: Type.Optional(Type.String({ description: "Where the workload runs." })),
+    podIP: Type.Optional(Type.String({ description: "IP address of the relay host." })),
+    podUID: Type.Optional(Type.String({ description: "Identity of the workload." })),
+    ip: Type.Optional(Type.String({ description: "IP address under which 0.1.9's routers reach the backend." })),
+    port: Type.Optional(Type.Integer({ description: "Port of the relay." })),
+    url: Type.Optional(Type.String({ description: "URL of the relay, from inside." })),
+    submitted: flag("Accepted."),
+    constructed: flag("The workload exists."),
+    scheduled: flag("The workload has a place to run."),
+    running: flag("The program was started."),
+    ready: flag("The program listens."),
+    swept: flag("Ended as meant: see reason."),
+    failed: flag("Ended by a failure: see reason."),
+  },
+  { additionalProperties: true, description: "What became of it. Written by Spawner only." },
+);
+
+export type BackendSpec = Static<typeof specSchema>;
+export type BackendStatus = Static<typeof statusSchema>;
+
+/** What the store adds to a resource: identity, version, age, labels. */
+export interface BackendMetadata {
+  readonly name: string;
+  /** The generation: another for every backend, even one of the same name. */
+  readonly uid: string;
+  /** Grows with every write to this resource; opaque. */
+  readonly resourceVersion: string;
+  /** RFC 3339. */
+  readonly creationTimestamp: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** A backend as the store holds it. Snapshots are never changed in place. */
+export interface Backend {
+  readonly metadata: BackendMetadata;
+  readonly spec: BackendSpec;
+  readonly status: BackendStatus;
+}
+
+/** A backend to be created. */
+export interface BackendDraft {
+  readonly name: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly spec: BackendSpec;
+}
+
+/** `spec` with every default filled in. `httpPort: null` is how 0.1.9 wrote "the default". */
+export type CompleteSpec = Omit<BackendSpec, keyof typeof specDefaults> & Record<keyof typeof specDefaults, number>;
+
+export function completeSpec(spec: BackendSpec): CompleteSpec {
+  const { httpPort, ...rest } = spec;
+  return { ...specDefaults, ...rest, httpPort: httpPort ?? specDefaults.httpPort };
+}

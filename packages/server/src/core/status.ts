@@ -1,0 +1,163 @@
+import type { BackendState, EndReason, StatusMessage } from "@spawner/client";
+import type { Backend, BackendStatus } from "./resource.ts";
+import { endStateOf, isEndState, type LivingState, livingStates, rankOf } from "./states.ts";
+
+/** A narrow merge patch (RFC 7396) of `status`: only what changes. */
+export type StatusPatch = Partial<BackendStatus>;
+
+/** Where a backend's relay host is reached, and what runs it. */
+export interface WorkloadAddress {
+  /** Address of the relay's serve port. */
+  readonly ip: string;
+  readonly port: number;
+  readonly nodeName: string;
+  /** Identity of the workload: another one after a restart of it. */
+  readonly workloadUID: string;
+}
+
+const flagOf = {
+  Submitted: "submitted",
+  Constructed: "constructed",
+  Scheduled: "scheduled",
+  Running: "running",
+  Ready: "ready",
+  Swept: "swept",
+  Failed: "failed",
+} as const satisfies Record<BackendState, keyof BackendStatus>;
+
+/** The latest state of a backend. One without any status was submitted. */
+export function stateOf(backend: Backend): BackendState {
+  const { status } = backend;
+  if (status.failed) return "Failed";
+  if (status.swept) return "Swept";
+  return livingStates.findLast((state) => status[flagOf[state]]) ?? "Submitted";
+}
+
+export function hasEnded(backend: Backend): boolean {
+  return isEndState(stateOf(backend));
+}
+
+/** When a state was reached, as RFC 3339, if it was and its time is known. */
+function timeOf(backend: Backend, state: BackendState): string | undefined {
+  const known = backend.status.transitions?.[state]?.time;
+  return known ?? (state === "Submitted" ? backend.metadata.creationTimestamp : undefined);
+}
+
+/** When the backend ended; undefined while it lives. */
+export function endedAt(backend: Backend): Date | undefined {
+  const time = timeOf(backend, stateOf(backend));
+  return hasEnded(backend) && time !== undefined ? new Date(time) : undefined;
+}
+
+/** The present state as clients see it. */
+export function statusMessage(backend: Backend): StatusMessage {
+  return messageOf(backend, stateOf(backend));
+}
+
+/** Every state reached whose time is known, oldest first. */
+export function statusHistory(backend: Backend): StatusMessage[] {
+  const state = stateOf(backend);
+  const passed = livingStates.filter((living) => timeOf(backend, living) !== undefined);
+  return (isEndState(state) ? [...passed, state] : passed).map((each) => messageOf(backend, each));
+}
+
+function messageOf(backend: Backend, state: BackendState): StatusMessage {
+  const { reason, message } = backend.status;
+  return {
+    state,
+    time: timeOf(backend, state) ?? backend.metadata.creationTimestamp,
+    ...(isEndState(state) && reason !== undefined ? { reason } : {}),
+    ...(isEndState(state) && message !== undefined ? { message } : {}),
+  };
+}
+
+/** Where the relay host is, as far as the status says. */
+export function addressOf(backend: Backend): WorkloadAddress | undefined {
+  const { podIP, port, nodeName, podUID } = backend.status;
+  if (podIP === undefined || port === undefined || podUID === undefined) return undefined;
+  return { ip: podIP, port, nodeName: nodeName ?? "", workloadUID: podUID };
+}
+
+/** Times at which living states were reached. */
+export type ReachedTimes = Partial<Record<LivingState, Date>>;
+
+/**
+ * The patch that records living states. States already recorded keep their time; a later state implies the flags of
+ * those before it. Undefined where there is nothing new.
+ */
+export function reachedPatch(
+  backend: Backend,
+  reached: ReachedTimes,
+  address?: WorkloadAddress,
+): StatusPatch | undefined {
+  const fresh = livingStates.filter((state) => reached[state] && !backend.status.transitions?.[state]);
+  const moved = address !== undefined && !isSameAddress(address, addressOf(backend));
+  if (hasEnded(backend) || (fresh.length === 0 && !moved)) return undefined;
+  const before = stateOf(backend);
+  const latest = fresh.reduce<BackendState>((last, state) => (rankOf(state) > rankOf(last) ? state : last), before);
+  return {
+    ...flagsUpTo(backend, latest),
+    phase: latest,
+    ...(fresh.length > 0
+      ? { transitions: Object.fromEntries(fresh.map((state) => [state, { time: iso(reached[state]) }])) }
+      : {}),
+    ...(latest === "Ready" && before !== "Ready"
+      ? { conditions: [readyCondition("True", "Listening", "The program listens.", iso(reached.Ready))] }
+      : {}),
+    ...(moved ? addressFields(address) : {}),
+  };
+}
+
+/** The patch that ends a backend. A backend ends once: undefined where it has. */
+export function endedPatch(
+  backend: Backend,
+  end: { reason: EndReason; message: string; at: Date },
+): StatusPatch | undefined {
+  if (hasEnded(backend)) return undefined;
+  const state = endStateOf(end.reason);
+  const time = iso(end.at);
+  return {
+    [flagOf[state]]: true,
+    phase: state,
+    reason: end.reason,
+    message: end.message,
+    transitions: { ...(backend.status.transitions?.Submitted ? {} : submittedTransition(backend)), [state]: { time } },
+    conditions: [readyCondition("False", end.reason, end.message, time)],
+  };
+}
+
+function submittedTransition(backend: Backend) {
+  return { Submitted: { time: backend.metadata.creationTimestamp } };
+}
+
+function flagsUpTo(backend: Backend, latest: BackendState): StatusPatch {
+  const missing = livingStates.filter((state) => rankOf(state) <= rankOf(latest) && !backend.status[flagOf[state]]);
+  return Object.fromEntries(missing.map((state) => [flagOf[state], true]));
+}
+
+function readyCondition(status: "True" | "False", reason: string, message: string, lastTransitionTime: string) {
+  return { type: "Ready", status, reason, message, lastTransitionTime };
+}
+
+function addressFields({ ip, port, nodeName, workloadUID }: WorkloadAddress): StatusPatch {
+  const host = ip.includes(":") ? `[${ip}]` : ip;
+  return { podIP: ip, podUID: workloadUID, nodeName, ip, port, url: `http://${host}:${port}/` };
+}
+
+function isSameAddress(a: WorkloadAddress, b: WorkloadAddress | undefined): boolean {
+  return b !== undefined && a.ip === b.ip && a.port === b.port && a.workloadUID === b.workloadUID;
+}
+
+function iso(time: Date | undefined): string {
+  if (time === undefined) throw new Error("a reached state has a time");
+  return time.toISOString();
+}
+
+/** RFC 7396 on a status, for stores that apply patches themselves: maps merge one level deep, all else is replaced. */
+export function applyStatusPatch(status: BackendStatus, patch: StatusPatch): BackendStatus {
+  return {
+    ...status,
+    ...patch,
+    ...(patch.transitions ? { transitions: { ...status.transitions, ...patch.transitions } } : {}),
+  };
+}

@@ -1,0 +1,45 @@
+import { type Backend, completeSpec } from "./resource.ts";
+import { isReservedEnvName } from "./validation.ts";
+
+/** What an engine needs to know of a backend to run it, whatever it runs it in. */
+export interface Workload {
+  readonly name: string;
+  readonly uid: string;
+  /** Image, or name of a template; undefined: the engine's only one. */
+  readonly image: string | undefined;
+  readonly command: readonly string[] | undefined;
+  readonly args: readonly string[] | undefined;
+  /** The program's environment as the caller and Spawner want it, PORT excepted: the engine knows that. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly httpPort: number;
+  readonly gracePeriodSeconds: number;
+  readonly firstClientSeconds: number;
+  readonly terminationGracePeriodSeconds: number;
+}
+
+/** Builds the workload of a valid backend. What Spawner sets cannot be overridden by a spec. */
+export function buildWorkload(backend: Backend): Workload {
+  const spec = completeSpec(backend.spec);
+  const application = spec.template.containers[0];
+  const given = (application?.env ?? []).filter(({ name }) => !isReservedEnvName(name));
+  return {
+    name: backend.metadata.name,
+    uid: backend.metadata.uid,
+    image: application?.image,
+    command: application?.command,
+    args: application?.args,
+    env: {
+      ...Object.fromEntries(given.map(({ name, value }) => [name, value ?? ""])),
+      SPAWNER_BACKEND: identityOf(backend),
+    },
+    httpPort: spec.httpPort,
+    gracePeriodSeconds: spec.gracePeriodSeconds,
+    firstClientSeconds: spec.firstClientSeconds,
+    terminationGracePeriodSeconds: spec.terminationGracePeriodSeconds,
+  };
+}
+
+/** `<name>/<uid>`: names one generation of a backend, in the program's environment and in `x-spawner-backend`. */
+export function identityOf({ metadata }: Pick<Backend, "metadata">): string {
+  return `${metadata.name}/${metadata.uid}`;
+}

@@ -1,0 +1,84 @@
+import type { WorkloadObservation } from "../core/decide.ts";
+import type { RelayHost } from "../core/relay-host.ts";
+import type { Backend, BackendDraft } from "../core/resource.ts";
+import type { StatusPatch } from "../core/status.ts";
+
+/** A place that stores backends and runs their workloads: all that the roles know of where they are. */
+export interface Engine {
+  readonly backends: BackendStore;
+  readonly workloads: WorkloadRuntime;
+  /** How to ask the relay host of a backend; undefined while it has none. */
+  relayHost(backend: Backend): RelayHost | undefined;
+  /** Gives back everything that is held. Idempotent; workloads live on, as over a restart. */
+  close(): Promise<void>;
+}
+
+/** Which generation of a backend is meant, and, where `resourceVersion` is given, in which version. */
+export interface Precondition {
+  readonly name: string;
+  readonly uid: string;
+  readonly resourceVersion?: string;
+}
+
+export type BackendChange =
+  /** It is there, in this version: once for each when a watch begins, then at each write. */
+  | { readonly kind: "changed"; readonly backend: Backend }
+  /** Its record is gone; this was the last version. */
+  | { readonly kind: "deleted"; readonly backend: Backend }
+  /** Everything that was there at the beginning has been said. */
+  | { readonly kind: "synced" };
+
+export interface ListQuery {
+  /** Only those that carry each of these labels. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** At most this many, in order of their names. Default: all. */
+  readonly limit?: number;
+  /** The `continue` of the page before. */
+  readonly continue?: string;
+}
+
+export interface BackendPage {
+  readonly items: readonly Backend[];
+  readonly continue?: string;
+}
+
+/** Backends as records. Rejections are SpawnerErrors; `unavailable` where the store cannot be reached. */
+export interface BackendStore {
+  /** What was created survives any crash. Rejects: already_exists, too_many_backends. */
+  create(draft: BackendDraft): Promise<Backend>;
+  get(name: string): Promise<Backend | undefined>;
+  list(query?: ListQuery): Promise<BackendPage>;
+  /** Calls back for every backend and every later change, in order for each, never before it returned. */
+  watch(onChange: (change: BackendChange) => void): () => void;
+  /** Merges into `status` (RFC 7396). Rejects: not_found (or another generation), conflict (another version). */
+  patchStatus(target: Precondition, patch: StatusPatch): Promise<Backend>;
+  /** Sets `spec.stopRequested`. Rejects: not_found. */
+  requestStop(target: Precondition): Promise<Backend>;
+  /** Removes the record. Rejects: not_found (or another generation), conflict. */
+  delete(target: Precondition): Promise<void>;
+}
+
+export interface WorkloadIdentity {
+  readonly name: string;
+  readonly uid: string;
+}
+
+export interface LogQuery {
+  /** Only this many lines from the end. Default: all that is kept. */
+  readonly tailLines?: number;
+}
+
+/** What runs backends. Every call is idempotent and may be repeated after a crash in the middle of it. */
+export interface WorkloadRuntime {
+  /** Makes the workload if there is none, and says what is there then; a refusal is an observation, not an error. */
+  ensure(backend: Backend): Promise<WorkloadObservation>;
+  observe(identity: WorkloadIdentity): Promise<WorkloadObservation>;
+  /** Asks the program to end, and after the grace period makes it. Returns at once; `absent` is observed when it is gone. */
+  remove(identity: WorkloadIdentity, graceSeconds: number): Promise<void>;
+  /** Those that exist, so that what has lost its record can be found. */
+  list(): Promise<readonly WorkloadIdentity[]>;
+  /** Calls back when something about a workload may have changed, never before it returned. */
+  watch(onChange: (identity: WorkloadIdentity) => void): () => void;
+  /** What the program wrote, stdout and stderr as they came. Empty where nothing is kept. */
+  logs(identity: WorkloadIdentity, query?: LogQuery): Promise<Uint8Array>;
+}

@@ -1,0 +1,11 @@
+export type {
+  BackendChange,
+  BackendPage,
+  BackendStore,
+  Engine,
+  ListQuery,
+  LogQuery,
+  Precondition,
+  WorkloadIdentity,
+  WorkloadRuntime,
+} from "./engine.ts";

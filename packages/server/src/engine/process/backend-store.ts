@@ -1,0 +1,172 @@
+import { randomUUID } from "node:crypto";
+import type { DatabaseSync } from "node:sqlite";
+import { SpawnerError } from "../../core/errors.ts";
+import { isValidName } from "../../core/names.ts";
+import type { Backend, BackendDraft, BackendSpec } from "../../core/resource.ts";
+import { applyStatusPatch, hasEnded, type StatusPatch } from "../../core/status.ts";
+import type { Clock } from "../../lib/clock.ts";
+import type { BackendChange, BackendPage, BackendStore, ListQuery, Precondition } from "../engine.ts";
+
+export interface SqliteBackendStoreOptions {
+  database: DatabaseSync;
+  clock: Clock;
+  /** How many backends may live at once. */
+  backendsMax: number;
+  /** Throws invalid_request where the engine could not run this. */
+  admit(spec: BackendSpec): void;
+  /** Told when a record is gone for good. */
+  onDeleted(backend: Backend): void;
+}
+
+/**
+ * Backends in SQLite. One process owns the database, so all of it is held in memory as well: reads never touch the disk,
+ * and a write is on the disk before anybody hears of it.
+ */
+export class SqliteBackendStore implements BackendStore {
+  readonly #options: SqliteBackendStoreOptions;
+  readonly #backends = new Map<string, Backend>();
+  readonly #watchers = new Set<(change: BackendChange) => void>();
+  readonly #statements;
+  #living = 0;
+
+  constructor(options: SqliteBackendStoreOptions) {
+    const { database } = options;
+    this.#options = options;
+    this.#statements = {
+      nextRevision: database.prepare("UPDATE revision SET number = number + 1 RETURNING number"),
+      put: database.prepare("INSERT OR REPLACE INTO backends (name, uid, record) VALUES (?, ?, ?)"),
+      remove: database.prepare("DELETE FROM backends WHERE name = ?"),
+    };
+    for (const { record } of database.prepare("SELECT record FROM backends ORDER BY name").all()) {
+      this.#remember(JSON.parse(String(record)) as Backend);
+    }
+  }
+
+  async create(draft: BackendDraft): Promise<Backend> {
+    if (!isValidName(draft.name)) {
+      throw new SpawnerError(
+        "invalid_request",
+        `${JSON.stringify(draft.name)} cannot name a backend: up to 63 lower-case letters, digits and "-" are needed`,
+      );
+    }
+    if (this.#backends.has(draft.name)) {
+      throw new SpawnerError("already_exists", `A backend with the name ${draft.name} exists already.`);
+    }
+    this.#options.admit(draft.spec);
+    const { backendsMax, clock } = this.#options;
+    if (this.#living >= backendsMax) {
+      throw new SpawnerError(
+        "too_many_backends",
+        `${this.#living} backends live already, and no more than ${backendsMax} are allowed (--backends-max).`,
+      );
+    }
+    return this.#write((resourceVersion) => ({
+      metadata: {
+        name: draft.name,
+        uid: randomUUID(),
+        resourceVersion,
+        creationTimestamp: clock.now().toISOString(),
+        labels: { ...draft.labels },
+      },
+      spec: draft.spec,
+      status: {},
+    }));
+  }
+
+  async get(name: string): Promise<Backend | undefined> {
+    return this.#backends.get(name);
+  }
+
+  async list(query: ListQuery = {}): Promise<BackendPage> {
+    const wanted = Object.entries(query.labels ?? {});
+    const after = query.continue ?? "";
+    const matching = [...this.#backends.values()]
+      .filter(({ metadata }) => metadata.name > after)
+      .filter(({ metadata }) => wanted.every(([label, value]) => metadata.labels[label] === value))
+      .sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
+    const items = matching.slice(0, query.limit);
+    const last = items.at(-1);
+    return items.length < matching.length && last ? { items, continue: last.metadata.name } : { items };
+  }
+
+  watch(onChange: (change: BackendChange) => void): () => void {
+    let watching = true;
+    const deliver = (change: BackendChange) => queueMicrotask(() => watching && onChange(change));
+    for (const backend of this.#backends.values()) deliver({ kind: "changed", backend });
+    deliver({ kind: "synced" });
+    this.#watchers.add(deliver);
+    return () => {
+      watching = false;
+      this.#watchers.delete(deliver);
+    };
+  }
+
+  async patchStatus(target: Precondition, patch: StatusPatch): Promise<Backend> {
+    const { spec, status } = this.#require(target);
+    return this.#rewrite(target, { spec, status: applyStatusPatch(status, patch) });
+  }
+
+  async requestStop(target: Precondition): Promise<Backend> {
+    const backend = this.#require(target);
+    if (backend.spec.stopRequested) return backend;
+    return this.#rewrite(target, { spec: { ...backend.spec, stopRequested: true }, status: backend.status });
+  }
+
+  async delete(target: Precondition): Promise<void> {
+    const backend = this.#require(target);
+    this.#statements.remove.run(target.name);
+    this.#backends.delete(target.name);
+    if (!hasEnded(backend)) this.#living -= 1;
+    this.#options.onDeleted(backend);
+    this.#tell({ kind: "deleted", backend });
+  }
+
+  /** The backend as it is, if it is the one and the version that is meant. */
+  #require({ name, uid, resourceVersion }: Precondition): Backend {
+    const backend = this.#backends.get(name);
+    if (backend === undefined || backend.metadata.uid !== uid) {
+      throw new SpawnerError("not_found", `There is no backend ${name} with the UID ${uid}.`);
+    }
+    if (resourceVersion !== undefined && backend.metadata.resourceVersion !== resourceVersion) {
+      throw new SpawnerError(
+        "conflict",
+        `Backend ${name} is at version ${backend.metadata.resourceVersion}, not at ${resourceVersion}: read it again.`,
+      );
+    }
+    return backend;
+  }
+
+  #rewrite(target: Precondition, content: Pick<Backend, "spec" | "status">): Backend {
+    const { metadata } = this.#require(target);
+    return this.#write((resourceVersion) => ({ metadata: { ...metadata, resourceVersion }, ...content }));
+  }
+
+  /** One transaction: a new version, and the record that carries it. */
+  #write(build: (resourceVersion: string) => Backend): Backend {
+    const { database } = this.#options;
+    database.exec("BEGIN IMMEDIATE");
+    let backend: Backend;
+    try {
+      const revision = this.#statements.nextRevision.get() as { number: number };
+      backend = build(String(revision.number));
+      this.#statements.put.run(backend.metadata.name, backend.metadata.uid, JSON.stringify(backend));
+      database.exec("COMMIT");
+    } catch (cause) {
+      if (database.isTransaction) database.exec("ROLLBACK");
+      throw new SpawnerError("unavailable", `The database cannot be written: ${(cause as Error).message}.`, { cause });
+    }
+    this.#remember(backend);
+    this.#tell({ kind: "changed", backend });
+    return backend;
+  }
+
+  #remember(backend: Backend): void {
+    const before = this.#backends.get(backend.metadata.name);
+    this.#living += Number(!hasEnded(backend)) - Number(before !== undefined && !hasEnded(before));
+    this.#backends.set(backend.metadata.name, backend);
+  }
+
+  #tell(change: BackendChange): void {
+    for (const deliver of this.#watchers) deliver(change);
+  }
+}

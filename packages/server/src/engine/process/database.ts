@@ -1,0 +1,92 @@
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { SpawnerError } from "../../core/errors.ts";
+
+/** Raised with every change of the tables. A database of another version is refused, never guessed at. */
+const schemaVersion = 1;
+
+const schema = `
+  CREATE TABLE backends (
+    name TEXT PRIMARY KEY,
+    uid TEXT NOT NULL,
+    record TEXT NOT NULL
+  ) WITHOUT ROWID;
+  CREATE TABLE workloads (
+    uid TEXT PRIMARY KEY,
+    record TEXT NOT NULL
+  ) WITHOUT ROWID;
+  -- The number of writes so far: gives resource versions, and is never reset.
+  CREATE TABLE revision (number INTEGER NOT NULL);
+  INSERT INTO revision VALUES (0);
+`;
+
+/**
+ * Opens the database of a state folder, making both if needed, and holds it alone until it is closed or the process dies:
+ * SQLite's own exclusive lock, which no crash can leave behind. What was written survives a kill of the process (WAL with
+ * synchronous=NORMAL); a power failure may take back the last moments.
+ */
+export function openDatabase(stateDir: string): DatabaseSync {
+  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  const path = join(stateDir, "spawner.db");
+  const ownerFile = join(stateDir, "owner.pid");
+  const database = openFile(path);
+  try {
+    database.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;");
+    database.exec("BEGIN EXCLUSIVE");
+    migrate(database, path);
+    database.exec("COMMIT");
+  } catch (error) {
+    database.close();
+    throw explain(error, { stateDir, path, ownerFile });
+  }
+  writeFileSync(ownerFile, `${process.pid}\n`);
+  return database;
+}
+
+function openFile(path: string): DatabaseSync {
+  try {
+    return new DatabaseSync(path);
+  } catch (cause) {
+    throw new SpawnerError("unavailable", `Cannot open ${path}: ${(cause as Error).message}. Is it writable?`, {
+      cause,
+    });
+  }
+}
+
+function migrate(database: DatabaseSync, path: string): void {
+  const { user_version: found } = database.prepare("PRAGMA user_version").get() as { user_version: number };
+  if (found === schemaVersion) return;
+  if (found !== 0) {
+    throw new SpawnerError(
+      "unavailable",
+      `${path} has schema version ${found}; this release needs ${schemaVersion}. Use the release that wrote it, or another --state-dir.`,
+    );
+  }
+  database.exec(`${schema} PRAGMA user_version = ${schemaVersion};`);
+}
+
+function explain(error: unknown, { stateDir, path, ownerFile }: { stateDir: string; path: string; ownerFile: string }) {
+  if (error instanceof SpawnerError) return error;
+  const { message, errcode } = error as Error & { errcode?: number };
+  if (errcode === 5 /* SQLITE_BUSY */) {
+    return new SpawnerError(
+      "unavailable",
+      `The state folder ${stateDir} is in use by another Spawner${ownerOf(ownerFile)}. Stop that one, or use another --state-dir.`,
+      { cause: error },
+    );
+  }
+  return new SpawnerError(
+    "unavailable",
+    `${path} cannot be read: ${message}. Move it away to begin anew (what it recorded is lost), or use another --state-dir.`,
+    { cause: error },
+  );
+}
+
+function ownerOf(ownerFile: string): string {
+  try {
+    return ` (process ${readFileSync(ownerFile, "utf8").trim()})`;
+  } catch {
+    return ""; // locked before its owner wrote who it is
+  }
+}

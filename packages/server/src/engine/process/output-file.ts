@@ -1,0 +1,51 @@
+import { closeSync, fstatSync, mkdirSync, openSync, readSync, rmSync } from "node:fs";
+import { join } from "node:path";
+
+/** Where programs' output goes: one file a workload, opened with O_APPEND, so that programs outlive the server. */
+export class OutputFiles {
+  readonly #folder: string;
+
+  constructor(stateDir: string) {
+    this.#folder = join(stateDir, "output");
+    mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+  }
+
+  /** Opens the file for the program's stdout and stderr; the caller closes it when the program has it. */
+  openForAppend(uid: string): number {
+    return openSync(this.#pathOf(uid), "a", 0o600);
+  }
+
+  /** The last `bytesMax` bytes; empty if there is no such file. */
+  readTail(uid: string, bytesMax: number): Buffer {
+    let file: number;
+    try {
+      file = openSync(this.#pathOf(uid), "r");
+    } catch {
+      return Buffer.alloc(0); // never started, or removed
+    }
+    try {
+      const { size } = fstatSync(file);
+      const tail = Buffer.alloc(Math.min(size, bytesMax));
+      return tail.subarray(0, readSync(file, tail, 0, tail.length, size - tail.length));
+    } finally {
+      closeSync(file);
+    }
+  }
+
+  remove(uid: string): void {
+    rmSync(this.#pathOf(uid), { force: true });
+  }
+
+  #pathOf(uid: string): string {
+    return join(this.#folder, `${uid}.log`);
+  }
+}
+
+/** The last `count` lines of `text`. */
+export function lastLines(text: Buffer, count: number): Buffer {
+  const newline = 10;
+  const end = text.at(-1) === newline ? text.length - 1 : text.length;
+  let start = end;
+  for (let lines = 0; lines < count && start > 0; lines++) start = text.lastIndexOf(newline, start - 1);
+  return start <= 0 ? text : text.subarray(start + 1);
+}

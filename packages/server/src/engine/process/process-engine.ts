@@ -1,0 +1,76 @@
+import { hostname } from "node:os";
+import type { DatabaseSync } from "node:sqlite";
+import { SpawnerError } from "../../core/errors.ts";
+import type { RelayHost } from "../../core/relay-host.ts";
+import type { Backend, BackendSpec } from "../../core/resource.ts";
+import type { Clock } from "../../lib/clock.ts";
+import type { Engine } from "../engine.ts";
+import { SqliteBackendStore } from "./backend-store.ts";
+import { openDatabase } from "./database.ts";
+import { OutputFiles } from "./output-file.ts";
+import { ProcessWorkloads } from "./process-workloads.ts";
+import type { OpenRelayHost } from "./relay-host-server.ts";
+import { type CommandTemplates, findTemplate } from "./templates.ts";
+
+export interface ProcessEngineOptions {
+  /** Holds the database and the programs' output; made if needed, owned by one engine at a time. */
+  stateDir: string;
+  templates: CommandTemplates;
+  /** How many backends may live at once. */
+  backendsMax: number;
+  openRelayHost: OpenRelayHost;
+  clock: Clock;
+}
+
+/** Backends as child processes of this server, recorded in SQLite. */
+export class ProcessEngine implements Engine {
+  readonly backends: SqliteBackendStore;
+  readonly workloads: ProcessWorkloads;
+  readonly #database: DatabaseSync;
+  #closing: Promise<void> | undefined;
+
+  private constructor(parts: { database: DatabaseSync; backends: SqliteBackendStore; workloads: ProcessWorkloads }) {
+    this.#database = parts.database;
+    this.backends = parts.backends;
+    this.workloads = parts.workloads;
+  }
+
+  /** Rejects with `unavailable` where the state folder is another's, or not to be read. */
+  static async open(options: ProcessEngineOptions): Promise<ProcessEngine> {
+    const { stateDir, templates, backendsMax, openRelayHost, clock } = options;
+    const database = openDatabase(stateDir);
+    try {
+      const output = new OutputFiles(stateDir);
+      const admit = (spec: BackendSpec) => admitSpec(templates, spec);
+      const onDeleted = ({ metadata }: Backend) => output.remove(metadata.uid);
+      const backends = new SqliteBackendStore({ database, clock, backendsMax, admit, onDeleted });
+      const nodeName = hostname();
+      const workloads = await ProcessWorkloads.open({ database, output, clock, nodeName, templates, openRelayHost });
+      return new ProcessEngine({ database, backends, workloads });
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+  }
+
+  relayHost(backend: Backend): RelayHost | undefined {
+    return this.workloads.relayHostOf(backend.metadata.uid)?.control;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.workloads.release().then(() => this.#database.close());
+    return this.#closing;
+  }
+}
+
+/** Callers choose among the operator's commands and bring none of their own. */
+function admitSpec(templates: CommandTemplates, { template: { containers } }: BackendSpec): void {
+  const [application] = containers;
+  findTemplate(templates, application?.image);
+  if (application?.command !== undefined || application?.args !== undefined || containers.length > 1) {
+    throw new SpawnerError(
+      "invalid_request",
+      "A local engine runs the operator's commands only: one container, without command and args, is allowed.",
+    );
+  }
+}

@@ -1,0 +1,177 @@
+import type { DatabaseSync } from "node:sqlite";
+import type { WorkloadObservation } from "../../core/decide.ts";
+import { isSpawnerError } from "../../core/errors.ts";
+import type { Backend } from "../../core/resource.ts";
+import { buildWorkload, type Workload } from "../../core/workload.ts";
+import type { Clock } from "../../lib/clock.ts";
+import { ListenProbe } from "../../lib/listen-probe.ts";
+import type { LogQuery, WorkloadIdentity, WorkloadRuntime } from "../engine.ts";
+import { killStrays } from "./child.ts";
+import { findFreePort } from "./free-port.ts";
+import { lastLines, type OutputFiles } from "./output-file.ts";
+import { ProcessWorkload } from "./process-workload.ts";
+import type { OpenRelayHost, RelayHostServer } from "./relay-host-server.ts";
+import { type CommandTemplates, findTemplate } from "./templates.ts";
+import { type WorkloadRecord, WorkloadTable } from "./workload-table.ts";
+
+/** The most that `logs` gives at once. */
+const logBytesMax = 1024 * 1024;
+
+export interface ProcessWorkloadsOptions {
+  database: DatabaseSync;
+  output: OutputFiles;
+  clock: Clock;
+  nodeName: string;
+  templates: CommandTemplates;
+  openRelayHost: OpenRelayHost;
+}
+
+/** Workloads as child processes, each with a relay host in this process. */
+export class ProcessWorkloads implements WorkloadRuntime {
+  readonly #options: ProcessWorkloadsOptions;
+  readonly #table: WorkloadTable;
+  readonly #probe: ListenProbe;
+  readonly #workloads = new Map<string, ProcessWorkload>();
+  readonly #portsInUse = new Set<number>();
+  readonly #watchers = new Set<(identity: WorkloadIdentity) => void>();
+
+  private constructor(options: ProcessWorkloadsOptions) {
+    this.#options = options;
+    this.#table = new WorkloadTable(options.database);
+    this.#probe = new ListenProbe(options.clock);
+  }
+
+  /** Takes over what an earlier server left: living programs go on, half-started ones are ended. */
+  static async open(options: ProcessWorkloadsOptions): Promise<ProcessWorkloads> {
+    const workloads = new ProcessWorkloads(options);
+    for (const record of workloads.#table.all()) await workloads.#adopt(record);
+    return workloads;
+  }
+
+  async ensure(backend: Backend): Promise<WorkloadObservation> {
+    const { uid } = backend.metadata;
+    const existing = this.#workloads.get(uid);
+    if (existing !== undefined) return existing.observe();
+
+    const { clock, templates } = this.#options;
+    const workload = buildWorkload(backend);
+    let template: ReturnType<typeof findTemplate>;
+    try {
+      template = findTemplate(templates, workload.image);
+    } catch (error) {
+      if (!isSpawnerError(error)) throw error;
+      return { kind: "ended", end: { reason: "InvalidSpec", message: error.message, at: clock.now() } };
+    }
+    const made = await this.#make(workload);
+    await made.start(workload, template);
+    return made.observe();
+  }
+
+  async observe({ uid }: WorkloadIdentity): Promise<WorkloadObservation> {
+    return this.#workloads.get(uid)?.observe() ?? { kind: "absent" };
+  }
+
+  async remove({ uid }: WorkloadIdentity, graceSeconds: number): Promise<void> {
+    this.#workloads.get(uid)?.remove(graceSeconds * 1000);
+  }
+
+  async list(): Promise<readonly WorkloadIdentity[]> {
+    return [...this.#workloads.values()].map(({ record: { name, uid } }) => ({ name, uid }));
+  }
+
+  watch(onChange: (identity: WorkloadIdentity) => void): () => void {
+    let watching = true;
+    const deliver = (identity: WorkloadIdentity) => queueMicrotask(() => watching && onChange(identity));
+    this.#watchers.add(deliver);
+    return () => {
+      watching = false;
+      this.#watchers.delete(deliver);
+    };
+  }
+
+  async logs({ uid }: WorkloadIdentity, { tailLines }: LogQuery = {}): Promise<Uint8Array> {
+    const text = this.#options.output.readTail(uid, logBytesMax);
+    return tailLines === undefined ? text : lastLines(text, tailLines);
+  }
+
+  relayHostOf(uid: string): RelayHostServer | undefined {
+    return this.#workloads.get(uid)?.relayHost;
+  }
+
+  /** Closes the relay hosts. The programs live on. */
+  async release(): Promise<void> {
+    await Promise.all([...this.#workloads.values()].map((workload) => workload.release()));
+  }
+
+  async #make({ name, uid, gracePeriodSeconds, firstClientSeconds }: Workload): Promise<ProcessWorkload> {
+    const programPort = await this.#reservePort();
+    const record = { name, uid, programPort, gracePeriodSeconds, firstClientSeconds };
+    try {
+      const relayHost = await this.#openRelayHost({ ...record, relayPort: 0 }, false);
+      const constructedAt = this.#options.clock.now().toISOString();
+      return this.#add({ ...record, relayPort: relayHost.port, constructedAt }, relayHost);
+    } catch (error) {
+      this.#portsInUse.delete(programPort);
+      throw error;
+    }
+  }
+
+  async #adopt(record: WorkloadRecord): Promise<void> {
+    if (record.process === undefined) {
+      // Nobody knows whether it was started: what was is ended, and the controller begins again.
+      killStrays(record);
+      this.#table.remove(record.uid);
+      return;
+    }
+    this.#portsInUse.add(record.programPort);
+    const relayHost = await this.#openRelayHost(record, true);
+    this.#add({ ...record, relayPort: relayHost.port }, relayHost).adopt();
+  }
+
+  #add(record: WorkloadRecord, relayHost: RelayHostServer): ProcessWorkload {
+    const { name, uid, programPort } = record;
+    const workload = new ProcessWorkload(record, relayHost, {
+      clock: this.#options.clock,
+      table: this.#table,
+      output: this.#options.output,
+      probe: this.#probe,
+      nodeName: this.#options.nodeName,
+      changed: () => this.#tell({ name, uid }),
+      gone: () => {
+        this.#workloads.delete(uid);
+        this.#portsInUse.delete(programPort);
+      },
+    });
+    this.#workloads.set(uid, workload);
+    return workload;
+  }
+
+  /** On the port it had before, where that is still free. */
+  async #openRelayHost(
+    record: Pick<WorkloadRecord, "name" | "uid" | "relayPort" | "gracePeriodSeconds" | "firstClientSeconds">,
+    adopted: boolean,
+  ): Promise<RelayHostServer> {
+    const { openRelayHost } = this.#options;
+    const { name, uid, relayPort, gracePeriodSeconds, firstClientSeconds } = record;
+    const options = { identity: `${name}/${uid}`, gracePeriodSeconds, firstClientSeconds, adopted };
+    try {
+      return await openRelayHost({ ...options, port: relayPort });
+    } catch (error) {
+      if (relayPort === 0 || (error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
+      return openRelayHost({ ...options, port: 0 });
+    }
+  }
+
+  async #reservePort(): Promise<number> {
+    for (;;) {
+      const port = await findFreePort(this.#portsInUse);
+      if (this.#portsInUse.has(port)) continue; // another start took it while we looked
+      this.#portsInUse.add(port);
+      return port;
+    }
+  }
+
+  #tell(identity: WorkloadIdentity): void {
+    for (const deliver of this.#watchers) deliver(identity);
+  }
+}

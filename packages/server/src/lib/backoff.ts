@@ -1,0 +1,21 @@
+/** Waits that double from `firstMs` to `mostMs`. */
+export class Backoff {
+  readonly #firstMs: number;
+  readonly #mostMs: number;
+  #failures = 0;
+
+  constructor({ firstMs, mostMs }: { firstMs: number; mostMs: number }) {
+    this.#firstMs = firstMs;
+    this.#mostMs = mostMs;
+  }
+
+  /** The wait before the next attempt. */
+  next(): number {
+    return Math.min(this.#firstMs * 2 ** this.#failures++, this.#mostMs);
+  }
+
+  /** To be called on success: the next failure waits the first wait again. */
+  reset(): void {
+    this.#failures = 0;
+  }
+}

@@ -1,0 +1,100 @@
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+
+/** What tells a process from a later one with the same pid. */
+export interface ProcessIdentity {
+  readonly pid: number;
+  /** Clock ticks after the boot (proc_pid_stat(5), field 22); "" where that cannot be read. */
+  readonly startTime: string;
+  /** Identity of the boot itself; "" where that cannot be read. */
+  readonly bootId: string;
+}
+
+/** The identity of a live process; undefined if there is none, or only a zombie. */
+export function identifyProcess(pid: number): ProcessIdentity | undefined {
+  const stat = readStat(pid);
+  if (stat === undefined) return hasProc() || !isAlive(pid) ? undefined : { pid, startTime: "", bootId: "" };
+  return stat.state === "Z" ? undefined : { pid, startTime: stat.startTime, bootId: readBootId() };
+}
+
+/** Whether exactly this process still lives. */
+export function isSameProcess(identity: ProcessIdentity): boolean {
+  const now = identifyProcess(identity.pid);
+  return now !== undefined && now.startTime === identity.startTime && now.bootId === identity.bootId;
+}
+
+/** The live processes of a process group (zombies excepted). Empty where there is no /proc. */
+export function processGroupMembers(groupId: number): number[] {
+  return allPids().filter((pid) => {
+    const stat = readStat(pid);
+    return stat !== undefined && stat.state !== "Z" && stat.groupId === groupId;
+  });
+}
+
+/** Whether a process of the group holds this socket. The group's leader is asked first: mostly it is the one. */
+export function groupHoldsSocket(groupId: number, inode: string): boolean {
+  const holds = (pid: number) => descriptorLinks(pid).includes(`socket:[${inode}]`);
+  return holds(groupId) || processGroupMembers(groupId).some((pid) => pid !== groupId && holds(pid));
+}
+
+/** The live processes that were started with `name=value` in their environment. Empty where there is no /proc. */
+export function processesWithEnv(name: string, value: string): number[] {
+  const entry = `\0${name}=${value}\0`;
+  return allPids().filter((pid) => `\0${readText(`/proc/${pid}/environ`) ?? ""}`.includes(entry));
+}
+
+function allPids(): number[] {
+  return listFolder("/proc").map(Number).filter(Number.isInteger);
+}
+
+function descriptorLinks(pid: number): string[] {
+  const folder = `/proc/${pid}/fd`;
+  return listFolder(folder).flatMap((name) => {
+    try {
+      return [readlinkSync(`${folder}/${name}`)];
+    } catch {
+      return []; // closed in between
+    }
+  });
+}
+
+function listFolder(path: string): string[] {
+  try {
+    return readdirSync(path);
+  } catch {
+    return []; // the process is gone, or another user's
+  }
+}
+
+function readStat(pid: number): { state: string; groupId: number; startTime: string } | undefined {
+  const text = readText(`/proc/${pid}/stat`);
+  if (text === undefined) return undefined;
+  // The command's name, in parentheses, may hold anything: fields are counted from its end (proc_pid_stat(5)).
+  const [state = "", , group, ...rest] = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  return { state, groupId: Number(group), startTime: rest[16] ?? "" };
+}
+
+function readBootId(): string {
+  return readText("/proc/sys/kernel/random/boot_id")?.trim() ?? "";
+}
+
+function hasProc(): boolean {
+  return readText("/proc/self/stat") !== undefined;
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined; // gone, or not Linux
+  }
+}
+
+/** Whether a process with this pid lives: signal 0 only asks. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}

@@ -1,0 +1,1 @@
+export { run, type SweeperConfig, type SweeperDeps } from "./sweeper.ts";

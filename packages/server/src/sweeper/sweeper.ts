@@ -1,0 +1,49 @@
+import type { Backend } from "../core/resource.ts";
+import { addressOf, hasEnded } from "../core/status.ts";
+import { identityOf } from "../core/workload.ts";
+import type { BackendChange, Engine } from "../engine/index.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
+import type { Running } from "../lib/running.ts";
+import { BackendSweep } from "./backend-sweep.ts";
+
+export interface SweeperConfig {
+  /** Only the backends of this node. Default: all. */
+  nodeName?: string;
+}
+
+export interface SweeperDeps {
+  engine: Engine;
+  clock: Clock;
+  log: Log;
+}
+
+/** Watches the relay host of each living backend: says when it is ready, and ends it when it is idle. */
+export function run(config: SweeperConfig, deps: SweeperDeps): Running {
+  const sweeps = new Map<string, BackendSweep>();
+
+  const stop = (key: string) => {
+    sweeps.get(key)?.close();
+    sweeps.delete(key);
+  };
+  const isOurs = (backend: Backend) =>
+    !hasEnded(backend) &&
+    addressOf(backend) !== undefined &&
+    (config.nodeName === undefined || backend.status.nodeName === config.nodeName);
+
+  const unwatch = deps.engine.backends.watch((change: BackendChange) => {
+    if (change.kind === "synced") return;
+    const key = identityOf(change.backend);
+    if (change.kind === "deleted" || !isOurs(change.backend)) return stop(key);
+    const sweep = sweeps.get(key) ?? new BackendSweep(change.backend, deps);
+    sweeps.set(key, sweep);
+    sweep.update(change.backend);
+  });
+
+  return {
+    async close() {
+      unwatch();
+      for (const key of [...sweeps.keys()]) stop(key);
+    },
+  };
+}
