@@ -95,6 +95,7 @@ export interface BackendList {
 /** Every error code the API can answer with. */
 export const errorCodes = [
   "invalid_request",
+  "unauthorized",
   "unsupported_media_type",
   "body_too_large",
   "not_found",
@@ -107,6 +108,10 @@ export const errorCodes = [
   "too_many_waiting",
   "forbidden_host",
   "misdirected",
+  "head_too_large",
+  "not_implemented",
+  "version_not_supported",
+  "too_many_connections",
   "unavailable",
   "upstream_failed",
   "timeout",

@@ -3,6 +3,7 @@ import { type ErrorCode, errorCodes } from "@spawner/client";
 /** The status of each error code, on every surface that speaks HTTP. */
 export const httpStatusOf: Readonly<Record<ErrorCode, number>> = {
   invalid_request: 400,
+  unauthorized: 401,
   unsupported_media_type: 415,
   body_too_large: 413,
   not_found: 404,
@@ -15,6 +16,10 @@ export const httpStatusOf: Readonly<Record<ErrorCode, number>> = {
   too_many_waiting: 503,
   forbidden_host: 403,
   misdirected: 421,
+  head_too_large: 431,
+  not_implemented: 501,
+  version_not_supported: 505,
+  too_many_connections: 503,
   unavailable: 503,
   upstream_failed: 502,
   timeout: 408,

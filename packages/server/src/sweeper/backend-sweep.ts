@@ -18,7 +18,8 @@ export class BackendSweep {
   readonly #writeBackoff = new Backoff({ firstMs: deadlines.streamRetryFirstMs, mostMs: deadlines.streamRetryMostMs });
   #backend: Backend;
   #host: RelayHost | undefined;
-  #state: RelayHostState | undefined;
+  /** What the host said last, and when: only its saying more, or time, changes it. */
+  #heard: { readonly state: RelayHostState; readonly atMs: number } | undefined;
   #unwatch: (() => void) | undefined;
   /** The next attempt at what is due: at the stream, or at acting on the state. */
   #streamTimer: Timer | undefined;
@@ -47,14 +48,11 @@ export class BackendSweep {
   #connect(): void {
     this.#disconnect();
     this.#host = this.#deps.engine.relayHost(this.#backend);
-    if (this.#host === undefined) {
-      this.#reconnectLater();
-      return;
-    }
+    if (this.#host === undefined) return this.#reconnectLater();
     this.#unwatch = this.#host.watch({
       onState: (state) => {
         this.#streamBackoff.reset();
-        this.#state = state;
+        this.#heard = { state, atMs: this.#deps.clock.monotonicMs() };
         this.#actSoon(0);
       },
       onLost: (cause) => {
@@ -69,7 +67,7 @@ export class BackendSweep {
     this.#unwatch?.();
     this.#unwatch = undefined;
     this.#host = undefined;
-    this.#state = undefined;
+    this.#heard = undefined;
     this.#streamTimer?.cancel();
     this.#actTimer?.cancel();
   }
@@ -88,7 +86,7 @@ export class BackendSweep {
 
   async #act(): Promise<void> {
     this.#acting = true;
-    const seen = this.#state;
+    const seen = this.#heard;
     let againMs: number | undefined;
     try {
       againMs = await this.#advance();
@@ -98,15 +96,16 @@ export class BackendSweep {
       againMs = this.#writeBackoff.next();
     }
     this.#acting = false;
-    if (this.#state !== seen) this.#actSoon(0);
+    if (this.#heard !== seen) this.#actSoon(0);
     else if (againMs !== undefined) this.#actSoon(againMs);
   }
 
   /** Does what the state asks for. Resolves to when it asks for more, if time alone will tell. */
   async #advance(): Promise<number | undefined> {
-    if (!this.#state?.ready || this.#host === undefined || hasEnded(this.#backend)) return undefined;
+    const heard = this.#heard;
+    if (!heard?.state.ready || this.#host === undefined || hasEnded(this.#backend)) return undefined;
     if (stateOf(this.#backend) !== "Ready") await this.#write((backend) => reachedPatch(backend, { Ready: this.#now }));
-    const untilMs = this.#msUntilIdle(this.#state);
+    const untilMs = this.#msUntilIdle(heard);
     if (untilMs === undefined || untilMs > 0) return untilMs;
     const answer = await this.#host.seal({ leaseMs: deadlines.sealLeaseMs });
     if (!answer.sealed) return answer.msUntilIdle === undefined ? undefined : Math.max(answer.msUntilIdle, 1);
@@ -148,11 +147,13 @@ export class BackendSweep {
     }
   }
 
-  /** What the host says; of a host of 0.1.9, which knows no rule, worked out from its seconds. */
-  #msUntilIdle(state: RelayHostState): number | undefined {
-    if (state.msUntilIdle !== undefined || state.liveConnections > 0) return state.msUntilIdle;
-    const activity = { live: 0, lastActiveMs: -state.idleMs, everActive: true, heldUntilMs: 0 };
-    return millisecondsUntilIdle(activity, completeSpec(this.#backend.spec), 0);
+  /** By what the host said, and the time since; of a host of 0.1.9, which knows no rule, worked out from its seconds. */
+  #msUntilIdle({ state, atMs }: { state: RelayHostState; atMs: number }): number | undefined {
+    const nowMs = this.#deps.clock.monotonicMs();
+    if (state.msUntilIdle !== undefined) return atMs + state.msUntilIdle - nowMs;
+    const { liveConnections: live, idleMs } = state;
+    const activity = { live, lastActiveMs: atMs - idleMs, everActive: true, heldUntilMs: 0 };
+    return millisecondsUntilIdle(activity, completeSpec(this.#backend.spec), nowMs);
   }
 
   get #now(): Date {

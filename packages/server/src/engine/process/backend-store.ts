@@ -114,11 +114,11 @@ export class SqliteBackendStore implements BackendStore {
 
   async delete(target: Precondition): Promise<void> {
     const backend = this.#require(target);
-    this.#statements.remove.run(target.name);
+    this.#transaction(() => this.#statements.remove.run(target.name));
     this.#backends.delete(target.name);
     if (!hasEnded(backend)) this.#living -= 1;
-    this.#options.onDeleted(backend);
     this.#tell({ kind: "deleted", backend });
+    this.#options.onDeleted(backend);
   }
 
   /** The backend as it is, if it is the one and the version that is meant. */
@@ -143,21 +143,31 @@ export class SqliteBackendStore implements BackendStore {
 
   /** One transaction: a new version, and the record that carries it. */
   #write(build: (resourceVersion: string) => Backend): Backend {
-    const { database } = this.#options;
-    database.exec("BEGIN IMMEDIATE");
-    let backend: Backend;
-    try {
+    const record = this.#transaction(() => {
       const revision = this.#statements.nextRevision.get() as { number: number };
-      backend = build(String(revision.number));
-      this.#statements.put.run(backend.metadata.name, backend.metadata.uid, JSON.stringify(backend));
-      database.exec("COMMIT");
-    } catch (cause) {
-      if (database.isTransaction) database.exec("ROLLBACK");
-      throw new SpawnerError("unavailable", `The database cannot be written: ${(cause as Error).message}.`, { cause });
-    }
+      const built = build(String(revision.number));
+      const text = JSON.stringify(built);
+      this.#statements.put.run(built.metadata.name, built.metadata.uid, text);
+      return text;
+    });
+    // What was stored, and nothing that a caller still holds a part of.
+    const backend = JSON.parse(record) as Backend;
     this.#remember(backend);
     this.#tell({ kind: "changed", backend });
     return backend;
+  }
+
+  #transaction<Result>(write: () => Result): Result {
+    const { database } = this.#options;
+    try {
+      database.exec("BEGIN IMMEDIATE");
+      const result = write();
+      database.exec("COMMIT");
+      return result;
+    } catch (cause) {
+      if (database.isOpen && database.isTransaction) database.exec("ROLLBACK");
+      throw new SpawnerError("unavailable", `The database cannot be written: ${(cause as Error).message}.`, { cause });
+    }
   }
 
   #remember(backend: Backend): void {

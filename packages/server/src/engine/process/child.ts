@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import type { WorkloadEnd } from "../../core/decide.ts";
 import { processesWithEnv } from "../../lib/linux-processes.ts";
 import type { CommandTemplate } from "./templates.ts";
@@ -40,23 +41,23 @@ function inheritedEnv(): Record<string, string | undefined> {
 
 /** Sends a signal to all of a process group. A group that is gone is what was wanted. */
 export function signalGroup(groupId: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(-groupId, signal);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
-  }
+  trySignal(-groupId, signal);
 }
 
 /**
  * Kills every process that was started for this backend, wherever it has gone: `SPAWNER_BACKEND` in its environment tells.
  */
 export function killStrays({ name, uid }: { name: string; uid: string }): void {
-  for (const pid of processesWithEnv("SPAWNER_BACKEND", `${name}/${uid}`)) {
-    try {
-      process.kill(pid, "SIGKILL");
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
-    }
+  for (const pid of processesWithEnv("SPAWNER_BACKEND", `${name}/${uid}`)) trySignal(pid, "SIGKILL");
+}
+
+/** Who is gone, or has become another user (a setuid program), cannot be signalled, and nothing can be done about it. */
+function trySignal(target: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(target, signal);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "ESRCH" && code !== "EPERM") throw error;
   }
 }
 
@@ -76,11 +77,20 @@ export function describeExit(
 /** What to say of a program that could not be started. */
 export function describeStartError(error: NodeJS.ErrnoException, template: CommandTemplate, at: Date): WorkloadEnd {
   const program = JSON.stringify(template.command[0] ?? "");
-  const cause =
-    error.code === "ENOENT"
-      ? `not found (looked for in PATH, from ${template.cwd})`
-      : error.code === "EACCES"
-        ? "not executable"
-        : error.message;
-  return { reason: "StartError", message: `The program ${program} could not be started: ${cause}.`, at };
+  return {
+    reason: "StartError",
+    message: `The program ${program} could not be started: ${causeOf(error, template)}.`,
+    at,
+  };
+}
+
+function causeOf(error: NodeJS.ErrnoException, { cwd }: CommandTemplate): string {
+  switch (error.code) {
+    case "ENOENT": // spawn(2) says the same of a missing working directory
+      return existsSync(cwd) ? `not found (looked for in PATH, from ${cwd})` : `its folder ${cwd} does not exist`;
+    case "EACCES":
+      return "not executable";
+    default:
+      return error.message;
+  }
 }

@@ -27,31 +27,38 @@ const schema = `
  * synchronous=NORMAL); a power failure may take back the last moments.
  */
 export function openDatabase(stateDir: string): DatabaseSync {
-  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
   const path = join(stateDir, "spawner.db");
   const ownerFile = join(stateDir, "owner.pid");
-  const database = openFile(path);
+  const database = openFile(stateDir, path);
   try {
     database.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;");
     database.exec("BEGIN EXCLUSIVE");
     migrate(database, path);
+    check(database);
     database.exec("COMMIT");
+    writeFileSync(ownerFile, `${process.pid}\n`);
+    return database;
   } catch (error) {
     database.close();
     throw explain(error, { stateDir, path, ownerFile });
   }
-  writeFileSync(ownerFile, `${process.pid}\n`);
-  return database;
 }
 
-function openFile(path: string): DatabaseSync {
+function openFile(stateDir: string, path: string): DatabaseSync {
   try {
+    mkdirSync(stateDir, { recursive: true, mode: 0o700 });
     return new DatabaseSync(path);
   } catch (cause) {
     throw new SpawnerError("unavailable", `Cannot open ${path}: ${(cause as Error).message}. Is it writable?`, {
       cause,
     });
   }
+}
+
+/** Finds damage now, where something can be done about it, and not in the middle of a session. */
+function check(database: DatabaseSync): void {
+  const { quick_check: found } = database.prepare("PRAGMA quick_check(1)").get() as { quick_check: string };
+  if (found !== "ok") throw new Error(found);
 }
 
 function migrate(database: DatabaseSync, path: string): void {
@@ -69,7 +76,8 @@ function migrate(database: DatabaseSync, path: string): void {
 function explain(error: unknown, { stateDir, path, ownerFile }: { stateDir: string; path: string; ownerFile: string }) {
   if (error instanceof SpawnerError) return error;
   const { message, errcode } = error as Error & { errcode?: number };
-  if (errcode === 5 /* SQLITE_BUSY */) {
+  // The low byte is the primary code (https://www.sqlite.org/rescode.html).
+  if (((errcode ?? 0) & 0xff) === 5 /* SQLITE_BUSY */) {
     return new SpawnerError(
       "unavailable",
       `The state folder ${stateDir} is in use by another Spawner${ownerOf(ownerFile)}. Stop that one, or use another --state-dir.`,

@@ -45,7 +45,10 @@ export class OutputFiles {
 export function lastLines(text: Buffer, count: number): Buffer {
   const newline = 10;
   const end = text.at(-1) === newline ? text.length - 1 : text.length;
-  let start = end;
-  for (let lines = 0; lines < count && start > 0; lines++) start = text.lastIndexOf(newline, start - 1);
-  return start <= 0 ? text : text.subarray(start + 1);
+  if (count === 0) return text.subarray(text.length);
+  let before = end; // the newline before the lines wanted; -1: there is none
+  for (let lines = 0; lines < count && before >= 0; lines++) {
+    before = before === 0 ? -1 : text.lastIndexOf(newline, before - 1);
+  }
+  return text.subarray(before + 1);
 }

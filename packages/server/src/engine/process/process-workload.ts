@@ -35,12 +35,13 @@ export class ProcessWorkload {
   readonly #deps: ProcessWorkloadDeps;
   readonly #relayHost: RelayHostServer;
   #record: WorkloadRecord;
-  #starting = false;
-  #cleaning = false;
+  #child: ChildProcess | undefined;
   #lifeTimer: Timer | undefined;
-  #killTimer: Timer | undefined;
+  #kill: { readonly dueMs: number; readonly timer: Timer } | undefined;
+  #cleaning: Promise<void> | undefined;
   readonly #over = new AbortController();
 
+  /** Records the workload; throws where that cannot be written, since then no program may be started. */
   constructor(record: WorkloadRecord, relayHost: RelayHostServer, deps: ProcessWorkloadDeps) {
     this.#record = record;
     this.#relayHost = relayHost;
@@ -80,81 +81,93 @@ export class ProcessWorkload {
   /** Starts the program. A program that cannot be started is an end like any other. */
   async start(workload: Workload, template: CommandTemplate): Promise<void> {
     const { clock, output } = this.#deps;
-    const file = output.openForAppend(workload.uid);
-    this.#starting = true;
+    let file: number | undefined;
     try {
+      file = output.openForAppend(workload.uid);
       const env = { ...workload.env, PORT: String(this.#record.programPort) };
-      const child = await startChild({ template, env, output: file });
-      this.#started(child);
+      this.#started(await startChild({ template, env, output: file }));
     } catch (error) {
-      this.#starting = false;
       this.#ended(describeStartError(error as NodeJS.ErrnoException, template, clock.now()));
     } finally {
-      closeSync(file);
+      if (file !== undefined) closeSync(file);
     }
   }
 
   /** Takes over a program that an earlier server started. */
   adopt(): void {
-    if (this.#record.end !== undefined) {
-      this.#relayHost.end();
-    } else if (this.#isAlive()) {
-      this.#awaitListening();
-      this.#pollLife();
-    } else {
-      this.#lost();
-    }
+    const { end, stopping } = this.#record;
+    if (end !== undefined || stopping) this.#relayHost.end();
+    if (end !== undefined) return;
+    if (!this.#isAlive()) return this.#lost();
+    if (!stopping) this.#awaitListening();
+    this.#pollLife();
   }
 
-  /** Asks the program to end; makes it when the grace is over. Further calls can only shorten the grace. */
+  /** To be called once it was started. Asks the program to end; makes it when the grace is over. Further calls can only shorten the grace. */
   remove(graceMs: number): void {
     this.#relayHost.end();
-    if (!this.#starting && !this.#isAlive()) return void this.#cleanUp();
+    if (this.#record.end !== undefined) return this.#cleanUp();
     if (!this.#record.stopping) {
       this.#save({ stopping: true });
       this.#signal("SIGTERM");
     }
-    this.#killTimer?.cancel();
-    this.#killTimer = this.#deps.clock.after(graceMs, () => this.#signal("SIGKILL"));
+    const { clock } = this.#deps;
+    const dueMs = clock.monotonicMs() + graceMs;
+    if (this.#kill !== undefined && this.#kill.dueMs <= dueMs) return;
+    this.#kill?.timer.cancel();
+    this.#kill = { dueMs, timer: clock.after(graceMs, () => this.#signal("SIGKILL")) };
   }
 
   /** Lets go of everything but the program, which lives on. */
   async release(): Promise<void> {
     this.#over.abort();
+    this.#child?.off("exit", this.#onExit);
     this.#lifeTimer?.cancel();
-    this.#killTimer?.cancel();
-    await this.#relayHost.close();
+    this.#kill?.timer.cancel();
+    await (this.#cleaning ?? this.#relayHost.close());
   }
 
   #started(child: ChildProcess): void {
-    const { clock } = this.#deps;
     const { pid } = child;
     if (pid === undefined) throw new Error("a child that was spawned has a pid");
-    this.#starting = false;
-    child.once("exit", (code, signal) => {
-      // What the program has started goes with it: its leader is gone, and nobody else would end the rest.
-      signalGroup(pid, "SIGKILL");
-      this.#exited({ code, signal, at: clock.now() });
-    });
+    this.#child = child;
+    child.once("exit", this.#onExit);
     const identity = identifyProcess(pid) ?? { pid, startTime: "", bootId: "" };
-    this.#save({ process: { ...identity, startedAt: clock.now().toISOString() } });
-    if (this.#record.stopping) this.#signal("SIGTERM");
-    else this.#awaitListening();
+    this.#save({ process: { ...identity, startedAt: this.#deps.clock.now().toISOString() } });
+    this.#awaitListening();
   }
+
+  readonly #onExit = (code: number | null, signal: NodeJS.Signals | null): void => {
+    this.#killGroup();
+    this.#exited({ code, signal, at: this.#deps.clock.now() });
+  };
 
   /** Tells the relay host when the program listens; nobody else's socket on the same port is taken for it. */
   #awaitListening(): void {
     const { probe } = this.#deps;
     const { programPort, process } = this.#record;
     const owns = (inode: string) => groupHoldsSocket(process?.pid ?? 0, inode);
-    probe.waitFor(programPort, { owns, signal: this.#over.signal }).then(
-      (host) => this.#relayHost.programListens({ host, port: programPort }),
+    const over = this.#over.signal;
+    probe.waitFor(programPort, { owns, signal: over }).then(
+      (host) => over.aborted || this.#relayHost.programListens({ host, port: programPort }),
       () => {}, // the program is over, and said to be so elsewhere
     );
   }
 
   #pollLife(): void {
-    this.#lifeTimer = this.#deps.clock.after(adoptedPollMs, () => (this.#isAlive() ? this.#pollLife() : this.#lost()));
+    this.#lifeTimer = this.#deps.clock.after(adoptedPollMs, () => {
+      if (this.#isAlive()) return this.#pollLife();
+      this.#killGroup();
+      this.#lost();
+    });
+  }
+
+  /**
+   * Ends what the program has started: its leader is gone, and nobody else would end the rest. Only to be called just after
+   * the leader's end, before another process can have its pid.
+   */
+  #killGroup(): void {
+    if (this.#record.process !== undefined) signalGroup(this.#record.process.pid, "SIGKILL");
   }
 
   #lost(): void {
@@ -170,20 +183,18 @@ export class ProcessWorkload {
 
   #ended(end: WorkloadEnd): void {
     this.#over.abort();
-    this.#killTimer?.cancel();
+    this.#kill?.timer.cancel();
     this.#relayHost.end();
-    if (this.#record.stopping) return void this.#cleanUp();
     this.#save({ end: { ...end, at: end.at.toISOString() } });
+    if (this.#record.stopping) this.#cleanUp();
   }
 
-  async #cleanUp(): Promise<void> {
-    if (this.#cleaning) return;
-    this.#cleaning = true;
-    this.#lifeTimer?.cancel();
-    await this.#relayHost.close();
-    this.#deps.table.remove(this.#record.uid);
-    this.#deps.gone();
-    this.#deps.changed();
+  #cleanUp(): void {
+    this.#cleaning ??= this.#relayHost.close().then(() => {
+      tryToWrite(() => this.#deps.table.remove(this.#record.uid));
+      this.#deps.gone();
+      this.#deps.changed();
+    });
   }
 
   #isAlive(): boolean {
@@ -197,7 +208,19 @@ export class ProcessWorkload {
 
   #save(change: Partial<WorkloadRecord>): void {
     this.#record = { ...this.#record, ...change };
-    this.#deps.table.put(this.#record);
+    tryToWrite(() => this.#deps.table.put(this.#record));
     this.#deps.changed();
+  }
+}
+
+/**
+ * What happened to a program is so, whether it can be written (a full disk) or not, and whoever opens the folder next finds
+ * it out from the process itself. To fail here would end the server, and be no help to the program.
+ */
+function tryToWrite(write: () => void): void {
+  try {
+    write();
+  } catch {
+    // see above
   }
 }

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { WorkloadObservation } from "../../core/decide.ts";
-import { isSpawnerError } from "../../core/errors.ts";
+import { isSpawnerError, SpawnerError } from "../../core/errors.ts";
 import type { Backend } from "../../core/resource.ts";
 import { buildWorkload, type Workload } from "../../core/workload.ts";
 import type { Clock } from "../../lib/clock.ts";
@@ -11,7 +11,7 @@ import { findFreePort } from "./free-port.ts";
 import { lastLines, type OutputFiles } from "./output-file.ts";
 import { ProcessWorkload } from "./process-workload.ts";
 import type { OpenRelayHost, RelayHostServer } from "./relay-host-server.ts";
-import { type CommandTemplates, findTemplate } from "./templates.ts";
+import { type CommandTemplate, type CommandTemplates, findTemplate } from "./templates.ts";
 import { type WorkloadRecord, WorkloadTable } from "./workload-table.ts";
 
 /** The most that `logs` gives at once. */
@@ -32,6 +32,9 @@ export class ProcessWorkloads implements WorkloadRuntime {
   readonly #table: WorkloadTable;
   readonly #probe: ListenProbe;
   readonly #workloads = new Map<string, ProcessWorkload>();
+  /** Being made, by UID: whoever asks for the same one meanwhile gets this one. */
+  readonly #beginning = new Map<string, Promise<WorkloadObservation>>();
+  #released = false;
   readonly #portsInUse = new Set<number>();
   readonly #watchers = new Set<(identity: WorkloadIdentity) => void>();
 
@@ -44,27 +47,26 @@ export class ProcessWorkloads implements WorkloadRuntime {
   /** Takes over what an earlier server left: living programs go on, half-started ones are ended. */
   static async open(options: ProcessWorkloadsOptions): Promise<ProcessWorkloads> {
     const workloads = new ProcessWorkloads(options);
-    for (const record of workloads.#table.all()) await workloads.#adopt(record);
+    try {
+      for (const record of workloads.#table.all()) await workloads.#adopt(record);
+    } catch (error) {
+      await workloads.release();
+      throw error;
+    }
     return workloads;
   }
 
   async ensure(backend: Backend): Promise<WorkloadObservation> {
+    if (this.#released) throw new SpawnerError("unavailable", "The engine is closed and starts nothing any more.");
     const { uid } = backend.metadata;
+    const beginning = this.#beginning.get(uid);
+    if (beginning !== undefined) return beginning;
     const existing = this.#workloads.get(uid);
     if (existing !== undefined) return existing.observe();
 
-    const { clock, templates } = this.#options;
-    const workload = buildWorkload(backend);
-    let template: ReturnType<typeof findTemplate>;
-    try {
-      template = findTemplate(templates, workload.image);
-    } catch (error) {
-      if (!isSpawnerError(error)) throw error;
-      return { kind: "ended", end: { reason: "InvalidSpec", message: error.message, at: clock.now() } };
-    }
-    const made = await this.#make(workload);
-    await made.start(workload, template);
-    return made.observe();
+    const begun = this.#begin(buildWorkload(backend)).finally(() => this.#beginning.delete(uid));
+    this.#beginning.set(uid, begun);
+    return begun;
   }
 
   async observe({ uid }: WorkloadIdentity): Promise<WorkloadObservation> {
@@ -72,6 +74,7 @@ export class ProcessWorkloads implements WorkloadRuntime {
   }
 
   async remove({ uid }: WorkloadIdentity, graceSeconds: number): Promise<void> {
+    await this.#beginning.get(uid)?.catch(() => {}); // whoever asked for it is told
     this.#workloads.get(uid)?.remove(graceSeconds * 1000);
   }
 
@@ -100,24 +103,41 @@ export class ProcessWorkloads implements WorkloadRuntime {
 
   /** Closes the relay hosts. The programs live on. */
   async release(): Promise<void> {
+    this.#released = true;
+    await Promise.allSettled(this.#beginning.values());
     await Promise.all([...this.#workloads.values()].map((workload) => workload.release()));
+  }
+
+  async #begin(workload: Workload): Promise<WorkloadObservation> {
+    let template: CommandTemplate;
+    try {
+      template = findTemplate(this.#options.templates, workload.image);
+    } catch (error) {
+      if (!isSpawnerError(error)) throw error;
+      return { kind: "ended", end: { reason: "InvalidSpec", message: error.message, at: this.#options.clock.now() } };
+    }
+    const made = await this.#make(workload);
+    await made.start(workload, template);
+    return made.observe();
   }
 
   async #make({ name, uid, gracePeriodSeconds, firstClientSeconds }: Workload): Promise<ProcessWorkload> {
     const programPort = await this.#reservePort();
     const record = { name, uid, programPort, gracePeriodSeconds, firstClientSeconds };
+    let relayHost: RelayHostServer | undefined;
     try {
-      const relayHost = await this.#openRelayHost({ ...record, relayPort: 0 }, false);
+      relayHost = await this.#openRelayHost({ ...record, relayPort: 0 }, false);
       const constructedAt = this.#options.clock.now().toISOString();
       return this.#add({ ...record, relayPort: relayHost.port, constructedAt }, relayHost);
     } catch (error) {
       this.#portsInUse.delete(programPort);
+      await relayHost?.close();
       throw error;
     }
   }
 
   async #adopt(record: WorkloadRecord): Promise<void> {
-    if (record.process === undefined) {
+    if (record.process === undefined && record.end === undefined) {
       // Nobody knows whether it was started: what was is ended, and the controller begins again.
       killStrays(record);
       this.#table.remove(record.uid);

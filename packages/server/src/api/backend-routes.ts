@@ -1,0 +1,57 @@
+import type { Backend } from "../core/resource.ts";
+import { hasEnded } from "../core/status.ts";
+import { findBackend, type Room } from "./room.ts";
+import { backendListSchema, backendViewSchema, errorBodySchema, idParamsSchema, listQuerySchema } from "./schemas.ts";
+import { viewOf } from "./views.ts";
+
+type IdRoute = { Params: { id: string } };
+type ListRoute = { Querystring: { label?: string[]; limit?: number; continue?: string } };
+
+const errors = { "4xx": errorBodySchema, "5xx": errorBodySchema };
+const defaultLimit = 100;
+
+/** What those who run the service may ask and do: all backends, one backend, and ending it. */
+export function addBackendRoutes(room: Room): void {
+  const { app, engine, names, urls } = room;
+  const view = (backend: Backend) => viewOf(backend, names, urls);
+
+  app.route<ListRoute>({
+    method: "GET",
+    url: "/backends",
+    schema: {
+      summary: "Backends in order of their names",
+      querystring: listQuerySchema,
+      response: { 200: backendListSchema, ...errors },
+    },
+    handler: async ({ query }) => {
+      const labels = Object.fromEntries((query.label ?? []).map((label) => label.split("=", 2)));
+      const after = query.continue === undefined ? {} : { continue: query.continue };
+      const page = await engine.backends.list({ labels, limit: query.limit ?? defaultLimit, ...after });
+      const backends = page.items.map(view).filter((each) => each !== undefined);
+      return page.continue === undefined ? { backends } : { backends, continue: page.continue };
+    },
+  });
+
+  app.route<IdRoute>({
+    method: "GET",
+    url: "/backend/:id",
+    schema: { summary: "A backend", params: idParamsSchema, response: { 200: backendViewSchema, ...errors } },
+    handler: async ({ params }) => view(await findBackend(room, params.id)),
+  });
+
+  app.route<IdRoute>({
+    method: "DELETE",
+    url: "/backend/:id",
+    schema: {
+      summary: "End a backend: 202, or 200 where it has ended already. Its record stays for a while",
+      params: idParamsSchema,
+      response: { 200: backendViewSchema, 202: backendViewSchema, ...errors },
+    },
+    handler: async ({ params }, reply) => {
+      const backend = await findBackend(room, params.id);
+      if (hasEnded(backend)) return view(backend);
+      const { name, uid } = backend.metadata;
+      return reply.code(202).send(view(await engine.backends.requestStop({ name, uid })));
+    },
+  });
+}

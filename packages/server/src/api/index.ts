@@ -1,0 +1,1 @@
+export { type Api, type ApiConfig, type ApiDeps, run } from "./server.ts";

@@ -1,0 +1,63 @@
+import { PassThrough, type Readable } from "node:stream";
+import { type BackendState, backendStates, type StatusMessage } from "@spawner/client";
+import type { Backend } from "../core/resource.ts";
+import { isEndState, rankOf } from "../core/states.ts";
+import { statusHistory } from "../core/status.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { StatusHub } from "./status-hub.ts";
+
+/** So that proxies and clients see that the stream lives. */
+const heartbeatMs = 15_000;
+
+export interface StatusStreamOptions {
+  readonly backend: Backend;
+  readonly hub: StatusHub;
+  readonly clock: Clock;
+  /** `<uid>/<state>` of the last event that the client has: only what comes after it is sent. */
+  readonly lastEventId: string | undefined;
+}
+
+/**
+ * The states of one generation as server-sent events: those reached so far, then each as it is reached, and the end after
+ * the last. A state may become known after a later one; it is left out then, so that states never go back.
+ */
+export function openStatusStream({ backend, hub, clock, lastEventId }: StatusStreamOptions): Readable {
+  const stream = new PassThrough();
+  const { uid, name } = backend.metadata;
+  let lastRank = rankOfEventId(lastEventId, uid);
+
+  const send = (status: StatusMessage) => {
+    if (rankOf(status.state) <= lastRank) return;
+    lastRank = isEndState(status.state) ? backendStates.length : rankOf(status.state);
+    stream.write(`id: ${uid}/${status.state}\ndata: ${JSON.stringify(status)}\n\n`);
+    if (isEndState(status.state)) stream.end();
+  };
+  const onBackend = (changed: Backend) => {
+    if (changed.metadata.uid === uid) for (const status of statusHistory(changed)) send(status);
+    else onDeleted();
+  };
+  const onDeleted = () => {
+    const time = clock.now().toISOString();
+    send({ state: "Swept", time, reason: "Requested", message: "The record of the backend was deleted." });
+    stream.end();
+  };
+  const unfollow = hub.follow(name, { onBackend, onDeleted });
+  const beat = () => {
+    stream.write(":\n\n");
+    heartbeat = clock.after(heartbeatMs, beat);
+  };
+  let heartbeat = clock.after(heartbeatMs, beat);
+  stream.on("close", () => {
+    unfollow();
+    heartbeat.cancel();
+  });
+  onBackend(backend);
+  // The client has seen the end already.
+  if (lastRank >= rankOf("Swept")) stream.end();
+  return stream;
+}
+
+function rankOfEventId(lastEventId: string | undefined, uid: string): number {
+  const state = lastEventId?.startsWith(`${uid}/`) ? lastEventId.slice(uid.length + 1) : "";
+  return backendStates.indexOf(state as BackendState);
+}

@@ -1,0 +1,56 @@
+import type { BackendView, SpawnRequest, SpawnResponse } from "@spawner/client";
+import type { NameMapping } from "../core/names.ts";
+import { type Backend, type BackendSpec, completeSpec } from "../core/resource.ts";
+import { statusHistory, statusMessage } from "../core/status.ts";
+
+export interface UrlConfig {
+  /** Base of readyUrl and statusUrl. Default: they are left out. */
+  readonly apiServerBase?: string;
+  /** URL of a backend, `{}` stands for its id. Default: it is left out. */
+  readonly urlTemplate?: string;
+}
+
+/** Fields of a spec that the operator may give other defaults. */
+export type SpecDefaults = Partial<Pick<BackendSpec, "gracePeriodSeconds">>;
+
+/** The spec that a request asks for; what it leaves out is left to the defaults. */
+export function specOfRequest({ image, port, env = {}, ...times }: SpawnRequest, defaults: SpecDefaults): BackendSpec {
+  const variables = Object.entries(env).map(([name, value]) => ({ name, value }));
+  return {
+    template: { containers: [{ name: "application", ...(image === undefined ? {} : { image }), env: variables }] },
+    ...(port === undefined ? {} : { httpPort: port }),
+    ...defaults,
+    ...times,
+  };
+}
+
+export function urlOf(id: string, { urlTemplate }: UrlConfig): string | undefined {
+  return urlTemplate?.replaceAll("{}", id);
+}
+
+export function spawnResponse(id: string, urls: UrlConfig): SpawnResponse {
+  const url = urlOf(id, urls);
+  const base = urls.apiServerBase?.replace(/\/$/, "");
+  return {
+    ...(url === undefined ? {} : { url }),
+    name: id,
+    ...(base === undefined
+      ? {}
+      : { readyUrl: `${base}/backend/${id}/ready`, statusUrl: `${base}/backend/${id}/status` }),
+  };
+}
+
+/** What clients see of a backend; undefined where it has no id among these names. */
+export function viewOf(backend: Backend, names: NameMapping, urls: UrlConfig): BackendView | undefined {
+  const id = names.idOf(backend.metadata.name);
+  if (id === undefined) return undefined;
+  const url = urlOf(id, urls);
+  return {
+    name: id,
+    ...statusMessage(backend),
+    ...(url === undefined ? {} : { url }),
+    createdAt: backend.metadata.creationTimestamp,
+    transitions: statusHistory(backend),
+    gracePeriodSeconds: completeSpec(backend.spec).gracePeriodSeconds,
+  };
+}

@@ -1,0 +1,84 @@
+import { apiVersion, group, kind, specSchema, statusSchema, version } from "./resource.ts";
+
+type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
+type JsonObject = { readonly [key: string]: Json };
+
+/**
+ * The CustomResourceDefinition, generated from the schemas that also make the types.
+ * https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/
+ */
+export function buildCrd(): JsonObject {
+  return {
+    apiVersion: "apiextensions.k8s.io/v1",
+    kind: "CustomResourceDefinition",
+    metadata: { name: `sessionlivedbackends.${group}` },
+    spec: {
+      group,
+      scope: "Namespaced",
+      names: {
+        kind,
+        plural: "sessionlivedbackends",
+        singular: "sessionlivedbackend",
+        shortNames: ["slab"],
+        categories: ["all"],
+      },
+      versions: [
+        {
+          name: version,
+          served: true,
+          storage: true,
+          subresources: { status: {} },
+          additionalPrinterColumns: [
+            column("State", ".status.phase"),
+            column("Reason", ".status.reason"),
+            column("Node", ".status.nodeName"),
+            { ...column("Age", ".metadata.creationTimestamp"), type: "date" },
+          ],
+          schema: {
+            openAPIV3Schema: {
+              type: "object",
+              description: `A server process of its own for one user, document or game (${apiVersion}).`,
+              required: ["spec"],
+              properties: {
+                spec: structural(JSON.parse(JSON.stringify(specSchema)) as JsonObject),
+                status: structural(JSON.parse(JSON.stringify(statusSchema)) as JsonObject),
+              },
+            },
+          },
+        },
+      ],
+    },
+  };
+}
+
+function column(name: string, jsonPath: string): JsonObject {
+  return { name, type: "string", jsonPath };
+}
+
+/**
+ * A JSON schema as Kubernetes' structural schemas have it: no unions, objects that are open say so by
+ * `x-kubernetes-preserve-unknown-fields`, maps by `additionalProperties`.
+ */
+function structural(schema: JsonObject): JsonObject {
+  const { anyOf, patternProperties, additionalProperties, properties, items, ...rest } = schema;
+  if (Array.isArray(anyOf)) return nullable(anyOf as readonly JsonObject[], rest);
+  const [valueSchema] = Object.values((patternProperties ?? {}) as JsonObject);
+  return {
+    ...(rest.enum === undefined ? rest : { type: "string", ...rest }),
+    ...(properties === undefined ? {} : { properties: mapValues(properties as JsonObject, structural) }),
+    ...(items === undefined ? {} : { items: structural(items as JsonObject) }),
+    ...(valueSchema === undefined ? {} : { additionalProperties: structural(valueSchema as JsonObject) }),
+    ...(additionalProperties === true ? { "x-kubernetes-preserve-unknown-fields": true } : {}),
+  };
+}
+
+/** The only union there is: a type, or null as 0.1.9 wrote it. */
+function nullable(arms: readonly JsonObject[], rest: JsonObject): JsonObject {
+  const [typed] = arms.filter((arm) => arm.type !== "null");
+  if (typed === undefined || arms.length !== 2) throw new Error(`not a structural union: ${JSON.stringify(arms)}`);
+  return { ...structural(typed), ...rest, nullable: true };
+}
+
+function mapValues(object: JsonObject, map: (value: JsonObject) => JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(object).map(([key, value]) => [key, map(value as JsonObject)]));
+}

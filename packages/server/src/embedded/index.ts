@@ -1,0 +1,1 @@
+export { type Embedded, type EmbeddedConfig, run } from "./embedded.ts";

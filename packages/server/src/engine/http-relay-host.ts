@@ -1,0 +1,110 @@
+import { deadlines } from "../core/deadlines.ts";
+import { isSpawnerError, SpawnerError } from "../core/errors.ts";
+import {
+  decodeRelayHostState,
+  type HoldAnswer,
+  type RelayHost,
+  type RelayHostWatcher,
+  type SealAnswer,
+  type SealRequest,
+} from "../core/relay-host.ts";
+import type { Clock, Timer } from "../lib/clock.ts";
+
+export interface HttpRelayHostOptions {
+  /** Base of the control port: `http://10.0.0.7:9091`. */
+  readonly controlUrl: string;
+  /** Bearer token for it. */
+  readonly token?: string;
+}
+
+/** A relay host in another process, asked over its control port. */
+export class HttpRelayHost implements RelayHost {
+  readonly #options: HttpRelayHostOptions;
+  readonly #clock: Clock;
+
+  constructor(options: HttpRelayHostOptions, { clock }: { clock: Clock }) {
+    this.#options = options;
+    this.#clock = clock;
+  }
+
+  watch(watcher: RelayHostWatcher): () => void {
+    const stop = new AbortController();
+    this.#follow(watcher, stop).catch((cause: unknown) => {
+      if (!stop.signal.aborted || isSilence(stop.signal.reason)) watcher.onLost(cause as Error);
+    });
+    return () => stop.abort();
+  }
+
+  hold(seconds: number): Promise<HoldAnswer> {
+    return this.#post<HoldAnswer>("/hold", { seconds });
+  }
+
+  seal({ leaseMs, evenIfActive }: SealRequest): Promise<SealAnswer> {
+    return this.#post<SealAnswer>("/seal", { leaseSeconds: leaseMs / 1000, evenIfActive });
+  }
+
+  /** Reads the stream until it ends, which is always a loss: hosts end theirs only when they go. */
+  async #follow(watcher: RelayHostWatcher, stop: AbortController): Promise<never> {
+    let silence: Timer | undefined;
+    const heard = () => {
+      silence?.cancel();
+      silence = this.#clock.after(deadlines.streamSilenceMs, () => stop.abort(new StreamSilence()));
+    };
+    heard();
+    try {
+      const response = await this.#fetch("/_events", { signal: stop.signal });
+      if (!response.ok || response.body === null) throw await failureOf(response);
+      let buffered = "";
+      for await (const text of response.body.pipeThrough(new TextDecoderStream())) {
+        heard();
+        const events = (buffered + text).split("\n\n");
+        buffered = events.pop() ?? "";
+        for (const event of events) tellEvent(event, watcher);
+      }
+      throw new Error(`the relay host at ${this.#options.controlUrl} ended its stream`);
+    } finally {
+      silence?.cancel();
+    }
+  }
+
+  async #post<Answer>(path: string, body: object): Promise<Answer> {
+    try {
+      const signal = AbortSignal.timeout(deadlines.relayHostRequestMs);
+      const response = await this.#fetch(path, { method: "POST", body: JSON.stringify(body), signal });
+      // 409 is an answer too: sealed already, or somebody is there.
+      if (!response.ok && response.status !== 409) throw await failureOf(response);
+      return (await response.json()) as Answer;
+    } catch (cause) {
+      if (isSpawnerError(cause)) throw cause;
+      throw new SpawnerError("unavailable", `The relay host at ${this.#options.controlUrl} did not answer.`, { cause });
+    }
+  }
+
+  #fetch(path: string, init: Omit<RequestInit, "headers">): Promise<Response> {
+    const { controlUrl, token } = this.#options;
+    const headers = new Headers(token === undefined ? {} : { authorization: `Bearer ${token}` });
+    if (init.body !== undefined) headers.set("content-type", "application/json");
+    return fetch(`${controlUrl}${path}`, { ...init, headers });
+  }
+}
+
+class StreamSilence extends Error {
+  constructor() {
+    super(`nothing was heard for ${deadlines.streamSilenceMs / 1000} s`);
+  }
+}
+
+function isSilence(reason: unknown): boolean {
+  return reason instanceof StreamSilence;
+}
+
+/** Comments (heartbeats) hold no data, and what cannot be understood is not taken for anything. */
+function tellEvent(event: string, watcher: RelayHostWatcher): void {
+  const data = event.split("\n").find((line) => line.startsWith("data:"));
+  const state = data === undefined ? undefined : decodeRelayHostState(data.slice("data:".length));
+  if (state !== undefined) watcher.onState(state);
+}
+
+async function failureOf(response: Response): Promise<SpawnerError> {
+  return new SpawnerError("unavailable", `The relay host answered ${response.status}: ${await response.text()}`);
+}

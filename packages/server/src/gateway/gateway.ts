@@ -1,0 +1,237 @@
+import type { ErrorCode } from "@spawner/client";
+import { deadlines } from "../core/deadlines.ts";
+import { makeErrorAnswer } from "../core/error-body.ts";
+import { hostNameOf } from "../core/host-names.ts";
+import { nameMapping, reservedIds } from "../core/names.ts";
+import type { Backend } from "../core/resource.ts";
+import { addressOf, hasEnded, stateOf } from "../core/status.ts";
+import { identityOf } from "../core/workload.ts";
+import type { Engine } from "../engine/index.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
+import type { Listening } from "../lib/running.ts";
+import { type Answer, type Exchange, type Plan, Relay, type RelayProblem, type RequestHead } from "../relay/index.ts";
+import { Directory } from "./directory.ts";
+
+import { backwardHead, forwardHead } from "./path-mode.ts";
+import { parseTarget } from "./route.ts";
+
+export interface GatewayConfig {
+  host: string;
+  /** 0: any. */
+  port: number;
+  /** Resource names are this and the id. */
+  servicePrefix: string;
+  /** Host names (without port) that requests may name; others get 403. Default: any. */
+  allowedHosts?: readonly string[];
+  /** How many requests may wait for backends to be ready. */
+  parkedMax: number;
+}
+
+export interface GatewayDeps {
+  engine: Engine;
+  clock: Clock;
+  log: Log;
+  /** Where `/api/…` leads; undefined: nowhere. */
+  api?: () => { host: string; port: number } | undefined;
+  /** Answers `/`. Default: there is nothing there. */
+  root?: (head: RequestHead) => Promise<Answer>;
+}
+
+/** How long to wait for word of a backend whose relay host does not answer: it may just be ending. */
+const failureNewsMs = 500;
+
+/** Sends the requests of users to the relay hosts of their backends. */
+export async function run(config: GatewayConfig, deps: GatewayDeps): Promise<Listening> {
+  const gateway = new Gateway(config, deps);
+  const { clock } = deps;
+  const relay = new Relay({
+    clock,
+    onRequest: (exchange) => gateway.route(exchange),
+    describeProblem: (problem, head) => gateway.describe(problem, head),
+  });
+  try {
+    const { host, port } = await relay.listen(config);
+    return {
+      host,
+      port,
+      async close() {
+        gateway.close();
+        await relay.close();
+      },
+    };
+  } catch (error) {
+    gateway.close();
+    throw error;
+  }
+}
+
+class Gateway {
+  readonly #config: GatewayConfig;
+  readonly #deps: GatewayDeps;
+  readonly #names;
+  readonly #directory: Directory;
+
+  constructor(config: GatewayConfig, deps: GatewayDeps) {
+    this.#config = config;
+    this.#deps = deps;
+    this.#names = nameMapping(config.servicePrefix);
+    this.#directory = new Directory(deps.engine.backends, { clock: deps.clock, waitingMax: config.parkedMax });
+  }
+
+  close(): void {
+    this.#directory.close();
+  }
+
+  route(exchange: Exchange): Plan | Promise<Plan> {
+    const { head } = exchange;
+    const host = head.header("host") ?? "";
+    const { allowedHosts } = this.#config;
+    if (allowedHosts !== undefined && !allowedHosts.includes(hostNameOf(host))) {
+      return refuse("forbidden_host", `Host ${quote(host)} is not served here; ${allowedHosts.join(", ")} are.`);
+    }
+    const route = parseTarget(head.target);
+    switch (route.kind) {
+      case "malformed":
+        return refuse(
+          "invalid_request",
+          `The target must be a path that begins with "/"; ${quote(head.target)} was given.`,
+        );
+      case "root":
+        return this.#root(head);
+      case "unslashed":
+        if (route.id === "healthz") return { kind: "answer", answer: { status: 200, body: "{}\n" } };
+        if (this.#names.nameOf(route.id) === undefined && route.id !== "api") return unknown(route.id);
+        return redirect(`/${route.id}/${route.query}`);
+      case "segment":
+        return this.#segment(exchange, route);
+      default:
+        return route satisfies never;
+    }
+  }
+
+  /** A backend that ended while a request was under way explains the failure better than the failure does. */
+  describe({ kind, message }: RelayProblem, head: RequestHead | undefined): Answer {
+    const route = kind === "upstream_failed" && head !== undefined ? parseTarget(head.target) : undefined;
+    const name = route?.kind === "segment" ? this.#names.nameOf(route.id) : undefined;
+    const backend = name === undefined ? undefined : this.#directory.peek(name);
+    return backend !== undefined && hasEnded(backend) ? endedAnswer(backend) : makeErrorAnswer(kind, sentence(message));
+  }
+
+  #root(head: RequestHead): Plan | Promise<Plan> {
+    const { root } = this.#deps;
+    if (root === undefined) return refuse("not_found", "There is nothing at /: the path of a backend is /<id>/.");
+    return root(head).then((answer) => ({ kind: "answer", answer }));
+  }
+
+  #segment(exchange: Exchange, { id, target }: { id: string; target: string }): Plan | Promise<Plan> {
+    if (id === "api") return this.#toApi(exchange, target);
+    const name = this.#names.nameOf(id);
+    if (name === undefined) return unknown(id);
+    const known = exchange.previousFailure === undefined ? this.#directory.peek(name) : undefined;
+    if (known !== undefined && isReachable(known)) return this.#toBackend(exchange, known, { id, target });
+    return this.#resolve(exchange, { id, name, target });
+  }
+
+  #toApi({ head, clientAddress }: Exchange, target: string): Plan {
+    const upstream = this.#deps.api?.();
+    if (upstream === undefined) return unknown("api");
+    return {
+      kind: "forward",
+      upstream,
+      head: () => forwardHead(head, { prefix: "/api", target, clientAddress }),
+    };
+  }
+
+  #toBackend(
+    { head, clientAddress }: Exchange,
+    backend: Backend,
+    { id, target }: { id: string; target: string },
+  ): Plan {
+    const address = addressOf(backend);
+    if (address === undefined) throw new Error("a reachable backend has an address");
+    const identity = identityOf(backend);
+    const prefix = `/${id}`;
+    const host = head.header("host") ?? "";
+    return {
+      kind: "forward",
+      upstream: { host: address.ip, port: address.port, key: `${identity} ${address.ip} ${address.port}` },
+      head: (isFirst) => forwardHead(head, { prefix, target, clientAddress, ...(isFirst ? { identity } : {}) }),
+      onResponseHead: (response) => backwardHead(response, { prefix, host }),
+    };
+  }
+
+  /** Finds the backend, and waits for it where it is on its way. */
+  async #resolve(
+    exchange: Exchange,
+    { id, name, target }: { id: string; name: string; target: string },
+  ): Promise<Plan> {
+    const { clock } = this.#deps;
+    const { signal, previousFailure } = exchange;
+    const untilMs = clock.monotonicMs() + deadlines.parkMs;
+    if (previousFailure !== undefined) await this.#awaitNews(exchange, name);
+    for (let fresh = previousFailure !== undefined; ; fresh = false) {
+      const backend = await this.#directory.find(name, { fresh });
+      if (backend === undefined) return unknown(id);
+      if (hasEnded(backend)) return { kind: "answer", answer: endedAnswer(backend) };
+      if (isReachable(backend)) {
+        if (exchange.attempt > 1) return refuse("upstream_failed", "The backend does not answer.");
+        return this.#toBackend(exchange, backend, { id, target });
+      }
+      const outcome = await this.#directory.waitForChange(name, { waitMs: untilMs - clock.monotonicMs(), signal });
+      switch (outcome) {
+        case "changed":
+          continue;
+        case "timeout":
+          return refuse(
+            "unavailable",
+            `The backend was not ready within ${deadlines.parkMs / 1000} s; it may be soon.`,
+          );
+        case "full":
+          return refuse("too_many_waiting", `${this.#config.parkedMax} requests wait for backends already.`);
+        case "gone":
+          return refuse("timeout", "The client went away.");
+        default:
+          return outcome satisfies never;
+      }
+    }
+  }
+
+  /** After a failure: the backend's end may be about to be known. */
+  async #awaitNews({ signal, previousFailure }: Exchange, name: string): Promise<void> {
+    this.#deps.log.debug({ backend: name, err: previousFailure }, "relay host did not answer");
+    const known = this.#directory.peek(name);
+    if (known === undefined || hasEnded(known)) return;
+    await this.#directory.waitForChange(name, { waitMs: failureNewsMs, signal });
+  }
+}
+
+function isReachable(backend: Backend): boolean {
+  return stateOf(backend) === "Ready" && addressOf(backend) !== undefined;
+}
+
+function endedAnswer(backend: Backend): Answer {
+  const { reason, message } = backend.status;
+  return makeErrorAnswer("backend_ended", `The backend has ended (${reason}): ${message}`);
+}
+
+function unknown(id: string): Plan {
+  const hint = reservedIds.has(id) ? "that path is not a backend's" : "it never was, or its record is gone";
+  return refuse("not_found", `There is no backend ${quote(id)}: ${hint}.`);
+}
+
+function refuse(code: ErrorCode, message: string): Plan {
+  return { kind: "answer", answer: makeErrorAnswer(code, message) };
+}
+
+function redirect(location: string): Plan {
+  return { kind: "answer", answer: { status: 308, headers: { location } } };
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
+}
+
+function sentence(message: string): string {
+  return `${message.charAt(0).toUpperCase()}${message.slice(1)}.`;
+}

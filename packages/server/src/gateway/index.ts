@@ -1,0 +1,1 @@
+export { type GatewayConfig, type GatewayDeps, run } from "./gateway.ts";

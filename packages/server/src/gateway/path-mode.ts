@@ -1,0 +1,61 @@
+import { backendHeader } from "../core/relay-host.ts";
+import { type RequestHead, type ResponseHead, rewriteRequestHead, rewriteResponseHead } from "../relay/index.ts";
+
+/** Fields that only Spawner may set on the way to a program. */
+const ourFields = [backendHeader, "x-spawner-user", "x-spawner-auth"];
+
+export interface ForwardedRequest {
+  /** `/<id>`: what was taken off the path. */
+  readonly prefix: string;
+  /** The target without it. */
+  readonly target: string;
+  readonly clientAddress: string;
+  /** Whom the request is meant for, where the relay host has not been told on this connection. */
+  readonly identity?: string;
+}
+
+/** The head that a backend gets in path mode. */
+export function forwardHead(head: RequestHead, { prefix, target, clientAddress, identity }: ForwardedRequest): Buffer {
+  return rewriteRequestHead(head, {
+    target,
+    remove: ourFields,
+    set: [
+      ["x-forwarded-for", clientAddress],
+      ["x-forwarded-proto", "http"],
+      ["x-forwarded-host", head.header("host") ?? ""],
+      ["x-forwarded-prefix", prefix],
+      ...(identity === undefined ? [] : [[backendHeader, identity] as const]),
+    ],
+  });
+}
+
+/** The head that a client gets in path mode: paths that the program gives are put behind the prefix. */
+export function backwardHead(head: ResponseHead, { prefix, host }: { prefix: string; host: string }): Buffer {
+  return rewriteResponseHead(head, {
+    map(lowerName, value) {
+      if (lowerName === "location") return mapLocation(value, { prefix, host });
+      if (lowerName === "set-cookie") return mapCookiePath(value, prefix);
+      return undefined;
+    },
+  });
+}
+
+/** An absolute path, or a URL of the host that was asked, under the prefix; anything else as it is. */
+export function mapLocation(location: string, { prefix, host }: { prefix: string; host: string }): string {
+  const [, origin = "", path] = /^(https?:\/\/[^/?#]+)?(\/(?!\/).*|\/)$/i.exec(location) ?? [];
+  if (path === undefined) return location;
+  if (origin !== "" && origin.replace(/^https?:\/\//i, "").toLowerCase() !== host.toLowerCase()) return location;
+  return `${origin}${underPrefix(path, prefix)}`;
+}
+
+/** `Path=/…` of a Set-Cookie value under the prefix. */
+export function mapCookiePath(cookie: string, prefix: string): string {
+  return cookie.replace(/(;\s*path\s*=\s*)(\/[^;]*)/gi, (_, name: string, path: string) => {
+    return `${name}${underPrefix(path.trimEnd(), prefix)}`;
+  });
+}
+
+/** A program that knows X-Forwarded-Prefix has put the path there already. */
+function underPrefix(path: string, prefix: string): string {
+  return path === prefix || path.startsWith(`${prefix}/`) ? path : `${prefix}${path}`;
+}

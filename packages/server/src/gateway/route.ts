@@ -1,0 +1,22 @@
+/** Where a request target leads. */
+export type Route =
+  | { readonly kind: "root" }
+  /** `/<id>` without the slash: relative links would lead astray. */
+  | { readonly kind: "unslashed"; readonly id: string; readonly query: string }
+  /** `target` is what the backend gets: the rest of the path and the query, byte for byte. */
+  | { readonly kind: "segment"; readonly id: string; readonly target: string }
+  | { readonly kind: "malformed" };
+
+/** RFC 9112 3.2.2: a server has to take a target in absolute form too; only its path and query matter here. */
+const absoluteForm = /^https?:\/\/[^/?#]+/i;
+
+/** Splits a request target. Nothing is decoded or normalized: an id is what it is, byte for byte. */
+export function parseTarget(target: string): Route {
+  const path = target.replace(absoluteForm, "") || "/";
+  if (!path.startsWith("/")) return { kind: "malformed" };
+  const end = path.slice(1).search(/[/?]/);
+  const id = end < 0 ? path.slice(1) : path.slice(1, end + 1);
+  const rest = path.slice(1 + id.length);
+  if (id === "" && !rest.startsWith("/")) return { kind: "root" };
+  return rest.startsWith("/") ? { kind: "segment", id, target: rest } : { kind: "unslashed", id, query: rest };
+}

@@ -1,0 +1,68 @@
+import type { Clock } from "../lib/clock.ts";
+
+/** One thing in flight. */
+export interface ActivityLease {
+  /** It is over, since `atMs` (default: now). Idempotent. */
+  end(atMs?: number): void;
+}
+
+/** Counts what is in flight, and remembers when there last was anything. Times are the clock's monotonic ones. */
+export class Activity {
+  readonly #clock: Clock;
+  readonly #listeners = new Set<() => void>();
+  #live = 0;
+  #lastActiveMs: number;
+  #everActive = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#lastActiveMs = clock.monotonicMs();
+  }
+
+  /** Requests in flight and upgraded connections. */
+  get live(): number {
+    return this.#live;
+  }
+
+  /** The last moment of activity; now, while there is any. */
+  get lastActiveMs(): number {
+    return this.#live > 0 ? this.#clock.monotonicMs() : this.#lastActiveMs;
+  }
+
+  /** Whether anything was ever in flight. */
+  get everActive(): boolean {
+    return this.#everActive;
+  }
+
+  begin(): ActivityLease {
+    this.#live += 1;
+    this.#everActive = true;
+    this.#changed();
+    let ended = false;
+    return {
+      end: (atMs = this.#clock.monotonicMs()) => {
+        if (ended) return;
+        ended = true;
+        this.#live -= 1;
+        this.#lastActiveMs = Math.max(this.#lastActiveMs, atMs);
+        this.#changed();
+      },
+    };
+  }
+
+  /** There was activity just now that lasts no longer. */
+  touch(): void {
+    this.#lastActiveMs = this.#clock.monotonicMs();
+    this.#changed();
+  }
+
+  /** Calls back after every change, until the returned function is called. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  #changed(): void {
+    for (const listener of this.#listeners) listener();
+  }
+}

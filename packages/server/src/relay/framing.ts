@@ -1,0 +1,203 @@
+import { type MessageHead, parseField, type RequestHead, type ResponseHead } from "./head.ts";
+import { RelayProblem } from "./problem.ts";
+
+/** Finds the end of a message's body, and changes nothing (RFC 9112 6). */
+export interface BodyFraming {
+  /** Reads on at `from`; returns where the body ends in `bytes`, or `bytes.length` if it goes on. Throws a RelayProblem. */
+  read(bytes: Buffer, from: number): number;
+  readonly isDone: boolean;
+  /** Whether only the end of the connection ends the body. */
+  readonly isUntilClose: boolean;
+}
+
+/** Framing of a request's body (RFC 9112 6.3). What two readers could frame differently is refused. */
+export function requestFraming(head: RequestHead, limits: { headBytesMax: number }): BodyFraming {
+  return lengthOrChunked(head, limits) ?? new LengthFraming(0);
+}
+
+/** Framing of the body of a final response to `request`. */
+export function responseFraming(
+  head: ResponseHead,
+  request: Pick<RequestHead, "method">,
+  limits: { headBytesMax: number },
+): BodyFraming {
+  const framing = lengthOrChunked(head, limits);
+  if (request.method === "HEAD" || head.status === 204 || head.status === 304) return new LengthFraming(0);
+  return framing ?? untilClose;
+}
+
+function lengthOrChunked(head: MessageHead, limits: { headBytesMax: number }): BodyFraming | undefined {
+  const lengths = head.headers("content-length");
+  const encodings = head.headers("transfer-encoding");
+  if (encodings.length > 0) {
+    if (lengths.length > 0) throw bad("both Content-Length and Transfer-Encoding are given");
+    if (head.minorVersion === 0) throw bad("Transfer-Encoding is given in HTTP/1.0");
+    if (encodings.length > 1 || encodings[0]?.toLowerCase() !== "chunked") {
+      throw bad(`the only Transfer-Encoding taken is "chunked", ${JSON.stringify(encodings.join(", "))} was given`);
+    }
+    return new ChunkedFraming(limits.headBytesMax);
+  }
+  if (lengths.length === 0) return undefined;
+  return new LengthFraming(parseLength(lengths));
+}
+
+function parseLength(values: readonly string[]): number {
+  const [value = ""] = values;
+  const length = /^[0-9]+$/.test(value) ? Number(value) : Number.NaN;
+  if (values.length === 1 && Number.isSafeInteger(length)) return length;
+  throw bad(`one Content-Length, a whole number, is needed; ${JSON.stringify(values.join(", "))} was given`);
+}
+
+const untilClose: BodyFraming = { read: (bytes) => bytes.length, isDone: false, isUntilClose: true };
+
+class LengthFraming implements BodyFraming {
+  readonly isUntilClose = false;
+  #left: number;
+
+  constructor(length: number) {
+    this.#left = length;
+  }
+
+  get isDone(): boolean {
+    return this.#left === 0;
+  }
+
+  read(bytes: Buffer, from: number): number {
+    const taken = Math.min(this.#left, bytes.length - from);
+    this.#left -= taken;
+    return from + taken;
+  }
+}
+
+type ChunkedState =
+  | "size"
+  | "extension"
+  | "size-end"
+  | "data"
+  | "data-end"
+  | "data-end-lf"
+  | "trailer"
+  | "trailer-end"
+  | "done";
+
+const extensionBytesMax = 256;
+/** 13 hexadecimal digits are at most 2^52 - 1: no size is ever rounded. */
+const sizeDigitsMax = 13;
+
+const [cr, lf, semicolon] = [0x0d, 0x0a, 0x3b];
+
+/** Chunked transfer coding (RFC 9112 7.1), byte by byte outside the data. */
+class ChunkedFraming implements BodyFraming {
+  readonly isUntilClose = false;
+  readonly #trailerBytesMax: number;
+  #state: ChunkedState = "size";
+  #size = 0;
+  #digits = 0;
+  #extensionBytes = 0;
+  #trailerBytes = 0;
+  #trailerLine = "";
+
+  constructor(trailerBytesMax: number) {
+    this.#trailerBytesMax = trailerBytesMax;
+  }
+
+  get isDone(): boolean {
+    return this.#state === "done";
+  }
+
+  read(bytes: Buffer, from: number): number {
+    let at = from;
+    while (at < bytes.length && this.#state !== "done") {
+      if (this.#state === "data") {
+        const taken = Math.min(this.#size, bytes.length - at);
+        this.#size -= taken;
+        at += taken;
+        if (this.#size === 0) this.#state = "data-end";
+      } else {
+        this.#step(bytes[at] ?? 0);
+        at += 1;
+      }
+    }
+    return at;
+  }
+
+  #step(byte: number): void {
+    switch (this.#state) {
+      case "size":
+        return this.#readSize(byte);
+      case "extension":
+        return this.#readExtension(byte);
+      case "size-end":
+        return this.#expect(byte, lf, this.#size === 0 ? "trailer" : "data");
+      case "data-end":
+        return this.#expect(byte, cr, "data-end-lf");
+      case "data-end-lf":
+        this.#digits = 0;
+        this.#extensionBytes = 0;
+        return this.#expect(byte, lf, "size");
+      case "trailer":
+        return this.#readTrailer(byte);
+      case "trailer-end":
+        return this.#endTrailerLine(byte);
+      case "data":
+      case "done":
+        throw new Error(`no byte is looked at in state ${this.#state}`);
+      default:
+        return this.#state satisfies never;
+    }
+  }
+
+  #readSize(byte: number): void {
+    const digit = hexDigit(byte);
+    if (digit !== undefined) {
+      this.#digits += 1;
+      if (this.#digits > sizeDigitsMax) throw bad("a chunk size is too long");
+      this.#size = this.#size * 16 + digit;
+    } else if (this.#digits > 0 && byte === semicolon) {
+      this.#state = "extension";
+    } else if (this.#digits > 0 && byte === cr) {
+      this.#state = "size-end";
+    } else {
+      throw bad("a chunk size is malformed");
+    }
+  }
+
+  #readExtension(byte: number): void {
+    if (byte === cr) this.#state = "size-end";
+    else if (!isValueByte(byte)) throw bad("a chunk extension is malformed");
+    else if (++this.#extensionBytes > extensionBytesMax) throw bad("a chunk extension is too long");
+  }
+
+  #readTrailer(byte: number): void {
+    this.#trailerBytes += 1;
+    if (this.#trailerBytes > this.#trailerBytesMax) throw bad("the trailer section is too long");
+    if (byte === cr) this.#state = "trailer-end";
+    else this.#trailerLine += String.fromCharCode(byte);
+  }
+
+  #endTrailerLine(byte: number): void {
+    this.#expect(byte, lf, this.#trailerLine === "" ? "done" : "trailer");
+    if (this.#trailerLine !== "") parseField(this.#trailerLine);
+    this.#trailerLine = "";
+  }
+
+  #expect(byte: number, expected: number, next: ChunkedState): void {
+    if (byte !== expected) throw bad("a line of the chunked coding does not end with CRLF");
+    this.#state = next;
+  }
+}
+
+function hexDigit(byte: number): number | undefined {
+  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
+  const lower = byte | 0x20;
+  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : undefined;
+}
+
+/** HTAB, or anything that is no control (RFC 9110 5.5). */
+function isValueByte(byte: number): boolean {
+  return byte === 0x09 || (byte >= 0x20 && byte !== 0x7f);
+}
+
+function bad(message: string): RelayProblem {
+  return new RelayProblem("invalid_request", message);
+}

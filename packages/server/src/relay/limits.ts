@@ -1,0 +1,36 @@
+/** What one client may ask of the relay. */
+export interface RelayLimits {
+  /** Longest head of a message, and longest trailer section, in bytes. Default 32,768. */
+  headBytesMax: number;
+  /** Most fields in a head. Default 128. */
+  headerCountMax: number;
+  /** Time from the first byte of a request's head to its last. Default 30 s. */
+  headTimeoutMs: number;
+  /** Time that a connection may stay open with nothing in flight. Default 120 s. */
+  idleTimeoutMs: number;
+  /** Time that connecting to an upstream may take. Default 5 s. */
+  connectTimeoutMs: number;
+  /** Time without a byte after which a half-closed connection is taken for gone. Default 10 s. */
+  halfClosedSilenceMs: number;
+  /** Time in which a client may go on sending after an answer that it did not wait for. Default 2 s. */
+  lingerMs: number;
+  /** Bytes of such sending that are read and thrown away. Default 262,144. */
+  lingerBytesMax: number;
+  /** Bytes of a connection that wait to be passed on. Default 65,536. */
+  pendingBytesMax: number;
+  /** Open client connections; further ones get 503. Default 20,000. */
+  connectionsMax: number;
+}
+
+export const defaultLimits: RelayLimits = {
+  headBytesMax: 32_768,
+  headerCountMax: 128,
+  headTimeoutMs: 30_000,
+  idleTimeoutMs: 120_000,
+  connectTimeoutMs: 5_000,
+  halfClosedSilenceMs: 10_000,
+  lingerMs: 2_000,
+  lingerBytesMax: 262_144,
+  pendingBytesMax: 65_536,
+  connectionsMax: 20_000,
+};

@@ -1,0 +1,76 @@
+import type { ActivityLease } from "./activity.ts";
+import type { BodyFraming } from "./framing.ts";
+import type { RequestHead, ResponseHead } from "./head.ts";
+import type { Exchange, Plan } from "./plan.ts";
+import type { RelayProblem } from "./problem.ts";
+
+const repeatsMax = 2;
+
+/** A request from its head to the last byte of its response. */
+export class OpenExchange {
+  readonly head: RequestHead;
+  readonly requestBody: BodyFraming;
+  readonly lease: ActivityLease;
+  attempt = 0;
+  plan: Extract<Plan, { kind: "forward" }> | undefined;
+  /** How its head was sent, if it was: as the first on its connection, or on one that had served others. */
+  sent: "first" | "reused" | undefined;
+  bodyBytesSent = 0;
+  response: { readonly head: ResponseHead; readonly body: BodyFraming } | undefined;
+  /** Made only where somebody asks for the signal: most requests never do. */
+  #gone: AbortController | undefined;
+  #isOver = false;
+
+  constructor(parts: Pick<OpenExchange, "head" | "requestBody" | "lease">) {
+    this.head = parts.head;
+    this.requestBody = parts.requestBody;
+    this.lease = parts.lease;
+  }
+
+  /** What the handler gets to see. */
+  view(clientAddress: string, previousFailure: RelayProblem | undefined): Exchange {
+    const { head, attempt } = this;
+    const signal = () => this.#signal();
+    return {
+      head,
+      attempt,
+      previousFailure,
+      clientAddress,
+      get signal() {
+        return signal();
+      },
+    };
+  }
+
+  /** Nothing that could have been acted on may be sent twice, unless twice means no more than once. */
+  mayRepeat(): boolean {
+    if (this.attempt >= repeatsMax || this.bodyBytesSent > 0) return false;
+    // A connection that had served others may have been closing already; a new one was not.
+    return this.sent === undefined || (this.sent === "reused" && this.head.isIdempotent);
+  }
+
+  /** The same where the upstream says itself that it did not act (421, RFC 9110 15.5.20). */
+  mayRepeatElsewhere(): boolean {
+    return this.attempt < repeatsMax && this.bodyBytesSent === 0;
+  }
+
+  /** Back to where the handler is asked. */
+  restart(): void {
+    this.attempt += 1;
+    this.plan = undefined;
+    this.sent = undefined;
+  }
+
+  /** It is over, or its client is gone. */
+  abandon(): void {
+    this.#isOver = true;
+    this.lease.end();
+    this.#gone?.abort();
+  }
+
+  #signal(): AbortSignal {
+    this.#gone ??= new AbortController();
+    if (this.#isOver) this.#gone.abort();
+    return this.#gone.signal;
+  }
+}

@@ -1,0 +1,41 @@
+import type { RequestHead, ResponseHead } from "./head.ts";
+import type { RelayProblem } from "./problem.ts";
+import type { Answer } from "./response.ts";
+
+/** Where a request goes. */
+export interface Upstream {
+  readonly host: string;
+  readonly port: number;
+  /** Who is there: requests with another key go over another connection. Default: host and port. */
+  readonly key?: string;
+}
+
+/** What is to become of a request. */
+export type Plan =
+  | {
+      readonly kind: "forward";
+      readonly upstream: Upstream;
+      /** The head to send. Default: as it came. `isFirst`: it is the first on a new upstream connection. */
+      readonly head?: (isFirst: boolean) => Buffer;
+      /** The head to send back in place of the response's (interim ones and 101 too). Default: as it came. */
+      readonly onResponseHead?: (head: ResponseHead) => Buffer;
+    }
+  /** The relay answers itself, and closes the connection. */
+  | { readonly kind: "answer"; readonly answer: Answer };
+
+/** One request, as the handler sees it. */
+export interface Exchange {
+  readonly head: RequestHead;
+  /** How often it was tried already; above 0, `previousFailure` says why that did not do. */
+  readonly attempt: number;
+  readonly previousFailure: RelayProblem | undefined;
+  readonly clientAddress: string;
+  /** Aborted when the client has gone. */
+  readonly signal: AbortSignal;
+}
+
+export type RequestHandler = (exchange: Exchange) => Plan | Promise<Plan>;
+
+export function keyOf({ key, host, port }: Upstream): string {
+  return key ?? `${host} ${port}`;
+}

@@ -1,0 +1,112 @@
+import { createServer, type Server, type Socket } from "node:net";
+import type { Clock, Timer } from "../lib/clock.ts";
+import { Activity } from "./activity.ts";
+import { ClientConnection } from "./connection.ts";
+import type { RequestHead } from "./head.ts";
+import { defaultLimits, type RelayLimits } from "./limits.ts";
+import type { RequestHandler } from "./plan.ts";
+import { RelayProblem, statusOfProblem } from "./problem.ts";
+import type { Answer } from "./response.ts";
+
+export interface RelayOptions {
+  readonly clock: Clock;
+  /** Says where each request goes. May take its time: the request waits, and its client's going away is told. */
+  readonly onRequest: RequestHandler;
+  /** Counts what is in flight. Default: one of its own. */
+  readonly activity?: Activity;
+  readonly limits?: Partial<RelayLimits>;
+  /** Makes the answer to what the relay itself has to refuse; `head` where one was read. Default: a line of text. */
+  readonly describeProblem?: (problem: RelayProblem, head: RequestHead | undefined) => Answer;
+}
+
+export interface RelayAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** How often deadlines of connections are looked at: what is due happens this much late at most. */
+const tickMs = 500;
+
+/** Accepts HTTP/1.1 connections and passes the bytes of each request to where its handler says, and back. */
+export class Relay {
+  readonly #options: RelayOptions;
+  readonly #limits: RelayLimits;
+  readonly #activity: Activity;
+  readonly #server: Server;
+  readonly #connections = new Set<ClientConnection>();
+  #tick: Timer | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: RelayOptions) {
+    this.#options = options;
+    this.#limits = { ...defaultLimits, ...options.limits };
+    this.#activity = options.activity ?? new Activity(options.clock);
+    this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
+  }
+
+  /** Where it listens. */
+  get address(): RelayAddress {
+    const address = this.#server.address();
+    if (address === null || typeof address === "string") throw new Error("the relay does not listen");
+    return { host: address.address, port: address.port };
+  }
+
+  /** How many client connections are open. */
+  get openConnections(): number {
+    return this.#connections.size;
+  }
+
+  /** Rejects with the socket's error where the address cannot be had. */
+  listen({ host, port }: RelayAddress): Promise<RelayAddress> {
+    return new Promise((resolve, reject) => {
+      this.#server.once("error", reject);
+      this.#server.listen({ host, port }, () => {
+        this.#server.off("error", reject);
+        resolve(this.address);
+      });
+    });
+  }
+
+  /** Takes no more connections, and ends all that are open. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= new Promise((resolve) => {
+      this.#server.close(() => resolve()); // an error says that it does not listen: as wanted
+      for (const connection of [...this.#connections]) connection.destroy();
+    });
+    return this.#closing;
+  }
+
+  #accept(socket: Socket): void {
+    const { clock, onRequest, describeProblem = describePlainly } = this.#options;
+    const connection = new ClientConnection(socket, {
+      clock,
+      limits: this.#limits,
+      activity: this.#activity,
+      onRequest,
+      describeProblem,
+      onClosed: () => this.#connections.delete(connection),
+    });
+    this.#connections.add(connection);
+    if (this.#connections.size > this.#limits.connectionsMax) {
+      connection.refuse(
+        new RelayProblem("too_many_connections", `more than ${this.#limits.connectionsMax} connections are open`),
+      );
+    }
+    this.#tick ??= clock.after(tickMs, () => this.#onTick());
+  }
+
+  #onTick(): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    for (const connection of this.#connections) connection.tick(nowMs);
+    const { clock } = this.#options;
+    this.#tick = this.#connections.size > 0 ? clock.after(tickMs, () => this.#onTick()) : undefined;
+  }
+}
+
+function describePlainly({ kind, message }: RelayProblem): Answer {
+  return {
+    status: statusOfProblem[kind],
+    headers: { "content-type": "text/plain; charset=utf-8" },
+    body: `${message}\n`,
+  };
+}

@@ -1,0 +1,106 @@
+import { connect, type Socket } from "node:net";
+import { keyOf, type Upstream } from "./plan.ts";
+
+export interface UpstreamEvents {
+  onConnect(): void;
+  onData(bytes: Buffer): void;
+  /** The upstream sends no more. */
+  onEnd(): void;
+  /** The upstream takes bytes again. */
+  onDrain(): void;
+  /** Nothing more will come or go. Not called for a link that was destroyed by its owner. */
+  onClosed(cause: Error | undefined): void;
+}
+
+/** One connection to an upstream, for one client connection. */
+export class UpstreamLink {
+  readonly key: string;
+  readonly #socket: Socket;
+  #isConnected = false;
+  #requests = 0;
+  #idleSinceMs = 0;
+  #isOver = false;
+
+  constructor(upstream: Upstream, events: UpstreamEvents) {
+    this.key = keyOf(upstream);
+    this.#socket = connect({ host: upstream.host, port: upstream.port, allowHalfOpen: true, noDelay: true });
+    let cause: Error | undefined;
+    this.#socket
+      .on("error", (error) => {
+        cause = error;
+      })
+      .on("connect", () => {
+        this.#isConnected = true;
+        events.onConnect();
+      })
+      .on("data", (bytes) => events.onData(bytes))
+      .on("drain", () => events.onDrain())
+      .on("end", () => {
+        this.#isOver = true;
+        events.onEnd();
+      })
+      .on("close", () => {
+        this.#isOver = true;
+        events.onClosed(cause);
+      });
+  }
+
+  get isConnected(): boolean {
+    return this.#isConnected;
+  }
+
+  /** Whether no request was sent on it yet. */
+  get isFresh(): boolean {
+    return this.#requests === 0;
+  }
+
+  /** Whether bytes wait in it for the upstream to take them. */
+  get isFull(): boolean {
+    return this.#socket.writableNeedDrain;
+  }
+
+  /** Whether another request may go over it, and how long it has waited for one. */
+  isReusable(): boolean {
+    return !this.#isOver && !this.#socket.destroyed;
+  }
+
+  idleMs(nowMs: number): number {
+    return nowMs - this.#idleSinceMs;
+  }
+
+  sendHead(head: Buffer): void {
+    this.#requests += 1;
+    this.#socket.write(head);
+  }
+
+  write(bytes: Buffer): boolean {
+    return this.#socket.write(bytes);
+  }
+
+  /** The exchange on it is over. */
+  rest(nowMs: number): void {
+    this.#idleSinceMs = nowMs;
+  }
+
+  /** Sends no more. */
+  end(): void {
+    this.#socket.end();
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  /** Ends it now; none of its events is told any more. */
+  destroy(): void {
+    this.#socket.removeAllListeners();
+    this.#socket.on("error", ignore); // an error that was on its way
+    this.#socket.destroy();
+  }
+}
+
+function ignore(): void {}

@@ -1,0 +1,2 @@
+export { BackendRelayHost, type RelayHostConfig } from "./relay-host.ts";
+export { run, type Sidecar, type SidecarConfig } from "./sidecar.ts";

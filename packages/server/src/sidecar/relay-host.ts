@@ -1,0 +1,192 @@
+import type { ErrorCode } from "@spawner/client";
+import { deadlines } from "../core/deadlines.ts";
+import { makeErrorAnswer } from "../core/error-body.ts";
+import { type ClientActivity, type IdlenessRule, millisecondsUntilIdle } from "../core/idleness.ts";
+import {
+  backendHeader,
+  type HoldAnswer,
+  type RelayHost,
+  type RelayHostState,
+  type RelayHostWatcher,
+  type SealAnswer,
+  type SealRequest,
+} from "../core/relay-host.ts";
+import type { Clock, Timer } from "../lib/clock.ts";
+import { Activity, type Exchange, type Plan, Relay, type Upstream } from "../relay/index.ts";
+import { Gate } from "./gate.ts";
+import { StateFeed } from "./state-feed.ts";
+
+export interface RelayHostConfig extends IdlenessRule {
+  /** Where to serve. Port 0: any. */
+  readonly host: string;
+  readonly port: number;
+  /** `<name>/<uid>`: requests meant for another backend get 421. Default: any request is taken. */
+  readonly identity?: string;
+  /** Whether it follows a relay host that may have had clients: then the grace period alone counts, from now. */
+  readonly adopted?: boolean;
+}
+
+/** How many requests may wait for the program to listen, or for a seal to be decided. */
+const waitingMax = 1_000;
+
+/**
+ * The relay host of one backend: passes bytes to the program, knows when it listens, counts who is there, and promises to
+ * stay (hold) or to let nobody in (seal).
+ */
+export class BackendRelayHost implements RelayHost {
+  readonly #config: RelayHostConfig;
+  readonly #clock: Clock;
+  readonly #activity: Activity;
+  readonly #relay: Relay;
+  readonly #gate: Gate;
+  readonly #feed: StateFeed;
+  #upstream: Upstream | undefined;
+  #sealLease: Timer | undefined;
+  #heldUntilMs = 0;
+  #ended = false;
+  /** The idle clock starts when the program listens, not before. */
+  #listeningSinceMs: number | undefined;
+
+  private constructor(config: RelayHostConfig, clock: Clock) {
+    this.#config = config;
+    this.#clock = clock;
+    this.#activity = new Activity(clock);
+    this.#gate = new Gate({ clock, waitingMax, waitMsMax: deadlines.relayHostParkMs });
+    this.#feed = new StateFeed({ clock, read: () => this.#state() });
+    this.#activity.onChange(() => this.#feed.changed());
+    this.#relay = new Relay({
+      clock,
+      activity: this.#activity,
+      onRequest: (exchange) => this.#route(exchange),
+    });
+  }
+
+  /** Listens. Rejects with the socket's error where the address cannot be had. */
+  static async open(config: RelayHostConfig, { clock }: { clock: Clock }): Promise<BackendRelayHost> {
+    const host = new BackendRelayHost(config, clock);
+    await host.#relay.listen({ host: config.host, port: config.port });
+    return host;
+  }
+
+  get port(): number {
+    return this.#relay.address.port;
+  }
+
+  /** The program listens there: what waits, and what comes, is passed to it. */
+  programListens(upstream: { host: string; port: number }): void {
+    if (this.#ended) return;
+    this.#upstream = upstream;
+    this.#listeningSinceMs = this.#clock.monotonicMs();
+    this.#changed();
+  }
+
+  watch(watcher: RelayHostWatcher): () => void {
+    return this.#feed.watch(watcher);
+  }
+
+  async hold(seconds: number): Promise<HoldAnswer> {
+    if (this.#ended || this.#sealLease !== undefined) return { held: false, because: "sealed" };
+    this.#activity.touch();
+    this.#heldUntilMs = Math.max(this.#heldUntilMs, this.#clock.monotonicMs() + seconds * 1000);
+    this.#feed.changed();
+    return { held: true };
+  }
+
+  async seal({ leaseMs, evenIfActive = false }: SealRequest): Promise<SealAnswer> {
+    if (this.#ended) return { sealed: true };
+    const msUntilIdle = this.#msUntilIdle();
+    const isIdle = msUntilIdle !== undefined && msUntilIdle <= 0;
+    if (!isIdle && !evenIfActive && this.#sealLease === undefined) return { sealed: false, msUntilIdle };
+    this.#sealLease?.cancel();
+    this.#sealLease = this.#clock.after(leaseMs, () => this.#unseal());
+    this.#changed();
+    return { sealed: true };
+  }
+
+  /** Lets nobody in any more, for good; what is going on goes on until `close`. */
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#sealLease?.cancel();
+    this.#changed();
+  }
+
+  async close(): Promise<void> {
+    this.end();
+    this.#feed.close(new Error("the relay host was closed"));
+    await this.#relay.close();
+  }
+
+  #unseal(): void {
+    this.#sealLease = undefined;
+    this.#changed();
+  }
+
+  #changed(): void {
+    const isOpen = this.#upstream !== undefined && this.#sealLease === undefined;
+    this.#gate.set(this.#ended ? "ended" : isOpen ? "open" : "closed");
+    this.#feed.changed();
+  }
+
+  #route(exchange: Exchange): Plan | Promise<Plan> {
+    const { head } = exchange;
+    const meant = head.header(backendHeader);
+    const { identity } = this.#config;
+    if (identity !== undefined && meant !== undefined && meant !== identity) {
+      return answerError("misdirected", `This is ${identity}, and the request was meant for ${meant}.`);
+    }
+    if (this.#gate.state === "open") return this.#pass(exchange);
+    return this.#gate.wait(exchange.signal).then((outcome) => {
+      switch (outcome) {
+        case "open":
+          return this.#pass(exchange);
+        case "ended":
+          return answerError("backend_ended", "The backend has ended.");
+        case "full":
+          return answerError("too_many_waiting", `${waitingMax} requests wait for the program already.`);
+        case "timeout":
+          return answerError("unavailable", `The program did not listen within ${deadlines.relayHostParkMs / 1000} s.`);
+        default:
+          return outcome satisfies never;
+      }
+    });
+  }
+
+  #pass({ previousFailure }: Exchange): Plan {
+    if (this.#upstream === undefined || previousFailure !== undefined) {
+      return answerError("upstream_failed", "The program does not answer on its port.");
+    }
+    return { kind: "forward", upstream: this.#upstream };
+  }
+
+  #clientActivity(): ClientActivity {
+    const { live, lastActiveMs, everActive } = this.#activity;
+    return {
+      live,
+      lastActiveMs: Math.max(lastActiveMs, this.#listeningSinceMs ?? 0),
+      everActive: everActive || this.#config.adopted === true,
+      heldUntilMs: this.#heldUntilMs,
+    };
+  }
+
+  #msUntilIdle(): number | undefined {
+    if (this.#listeningSinceMs === undefined) return undefined;
+    return millisecondsUntilIdle(this.#clientActivity(), this.#config, this.#clock.monotonicMs());
+  }
+
+  #state(): RelayHostState {
+    const { live, lastActiveMs } = this.#clientActivity();
+    const untilIdle = this.#msUntilIdle();
+    return {
+      ready: this.#upstream !== undefined,
+      liveConnections: live,
+      idleMs: live > 0 ? 0 : this.#clock.monotonicMs() - lastActiveMs,
+      msUntilIdle: untilIdle === undefined ? undefined : Math.max(untilIdle, 0),
+      sealed: this.#ended || this.#sealLease !== undefined,
+    };
+  }
+}
+
+function answerError(code: ErrorCode, message: string): Plan {
+  return { kind: "answer", answer: makeErrorAnswer(code, message) };
+}
