@@ -1,11 +1,20 @@
 import { defineConfig } from "vitest/config";
 
+/** Which tests need what: scripts/test.mjs chooses among the projects by what the machine has. */
+const project = (name: string, include: string[]) => ({
+  extends: true as const,
+  test: { name, include, exclude: ["**/node_modules/**"] },
+});
+
 export default defineConfig({
   test: {
-    include: ["packages/*/src/**/*.test.ts", "test/**/*.test.ts", "demo/**/*.test.ts", "scripts/**/*.test.ts"],
-    exclude: ["**/node_modules/**", "**/*.long.test.ts"],
     pool: "forks",
     testTimeout: 30_000,
     hookTimeout: 30_000,
+    projects: [
+      project("unit", ["packages/*/src/**/*.test.ts", "demo/**/*.test.ts"]),
+      project("e2e", ["test/e2e/*.test.ts"]),
+      project("browser", ["test/browser/*.test.ts"]),
+    ],
   },
 });

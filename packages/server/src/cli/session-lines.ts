@@ -1,22 +1,27 @@
 import type { StatusMessage } from "@spawner/client";
 import { defaultServicePrefix, nameMapping } from "../core/names.ts";
 import type { Backend } from "../core/resource.ts";
-import { statusHistory } from "../core/status.ts";
+import { hasEnded, statusHistory } from "../core/status.ts";
 import type { BackendChange } from "../engine/index.ts";
 
 /** States that a person wants to hear of; the others pass in a moment. */
 const toldStates: ReadonlySet<string> = new Set(["Submitted", "Ready", "Swept", "Failed"]);
 
-/** Makes one line of each event of a session. Sessions that were there before are said as they are. */
+/** Makes one line of each event of a session. Sessions that had ended before are passed over. */
 export function makeSessionLines(url: string, print: (line: string) => void): (change: BackendChange) => void {
   const names = nameMapping(defaultServicePrefix);
   const told = new Map<string, number>();
+  let hasSynced = false;
   return (change) => {
-    if (change.kind === "synced") return;
+    if (change.kind === "synced") {
+      hasSynced = true;
+      return;
+    }
     const { backend } = change;
     const { uid, name } = backend.metadata;
     if (change.kind === "deleted") return void told.delete(uid);
     const history = statusHistory(backend);
+    if (!hasSynced && hasEnded(backend)) told.set(uid, history.length);
     for (const status of history.slice(told.get(uid) ?? 0)) {
       if (toldStates.has(status.state)) print(lineOf(backend, status, { id: names.idOf(name) ?? name, url }));
     }

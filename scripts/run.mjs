@@ -1,0 +1,68 @@
+// Runs the workspace's commands: `node scripts/run.mjs COMMAND`, by way of package.json. Installs first where the lock
+// file is not the installed one, then goes on with the pinned Node, so that any Node >= 20 will do to begin with.
+import { spawn, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const modules = join(root, "node_modules");
+const stampFile = join(modules, ".spawner-lock-sha256");
+const spawner = join(root, "packages/server/src/cli/main.ts");
+
+/** Name -> what it runs, one after the other; what the user adds goes to the last. */
+const commands = {
+  start: [["node", spawner, "dev", "--", "node", join(root, "demo/board/server.js")]],
+  test: [["node", "scripts/test.mjs"]],
+  check: [
+    ["biome", "check", "--error-on-warnings", "."],
+    ["tsc", "-p", "."],
+    ["knip"],
+    ["node", "scripts/generate.mjs", "--check"],
+  ],
+  fix: [["biome", "check", "--write", "."]],
+  generate: [["node", "scripts/generate.mjs"]],
+  "bench:embedded": [["node", "bench/embedded.ts"]],
+};
+
+const [name, ...extra] = process.argv.slice(2);
+const steps = commands[name];
+if (steps === undefined) {
+  console.error(`There is no command ${JSON.stringify(name)}; there are ${Object.keys(commands).join(", ")}.`);
+  process.exit(2);
+}
+
+install();
+for (const [index, [program, ...args]] of steps.entries()) {
+  const status = await run(program, [...args, ...(index === steps.length - 1 ? extra : [])]);
+  if (status !== 0) process.exit(status);
+}
+
+function install() {
+  const lock = createHash("sha256")
+    .update(readFileSync(join(root, "package-lock.json")))
+    .digest("hex");
+  if (existsSync(stampFile) && readFileSync(stampFile, "utf8") === lock) return;
+  console.error("Installing what package-lock.json names (once) …");
+  const { status } = spawnSync("npm", ["ci", "--no-fund", "--no-audit"], { cwd: root, stdio: ["ignore", 2, 2] });
+  if (status !== 0) process.exit(status ?? 1);
+  writeFileSync(stampFile, lock);
+}
+
+/** Resolves to the exit code. A terminal gives Ctrl-C to the program as well; what only we are told is passed on. */
+function run(program, args) {
+  const path = [join(modules, ".bin"), process.env.PATH].join(delimiter);
+  const demo = name === "start" ? { SPAWNER_GRACE_PERIOD: process.env.SPAWNER_GRACE_PERIOD ?? "15" } : {};
+  const child = spawn(join(modules, ".bin", program), args, {
+    cwd: root,
+    stdio: "inherit",
+    env: { ...process.env, ...demo, PATH: path },
+  });
+  process.on("SIGINT", () => {});
+  for (const signal of ["SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("exit", (code) => resolve(code ?? 1));
+  });
+}

@@ -1,0 +1,25 @@
+// Runs the tests: all that this machine can run, and one line for each kind that it cannot.
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const extra = process.argv.slice(2);
+
+const browsers = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"];
+const folders = (process.env.PATH ?? "").split(":");
+const browser =
+  process.env.SPAWNER_TEST_BROWSER ??
+  browsers.flatMap((name) => folders.map((folder) => join(folder, name))).find((path) => existsSync(path));
+
+const projects = ["unit", "e2e", ...(browser === undefined ? [] : ["browser"])];
+if (browser === undefined) {
+  console.log("Skipped: the browser tests. Install Chromium or Chrome, or name it in SPAWNER_TEST_BROWSER.");
+}
+const { status } = spawnSync(
+  process.execPath,
+  [join(root, "node_modules/vitest/vitest.mjs"), "run", ...projects.flatMap((name) => ["--project", name]), ...extra],
+  { cwd: root, stdio: "inherit", env: { ...process.env, SPAWNER_TEST_BROWSER: browser ?? "" } },
+);
+process.exit(status ?? 1);
