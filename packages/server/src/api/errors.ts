@@ -5,22 +5,32 @@ import { makeErrorBody } from "../core/error-body.ts";
 import { httpStatusOf, isSpawnerError, SpawnerError } from "../core/errors.ts";
 import type { Log } from "../lib/log.ts";
 
+interface BodyLimits {
+  readonly bodyBytesMax: number;
+}
+
+export interface ErrorDeps extends BodyLimits {
+  readonly log: Log;
+}
+
 /** What Fastify itself has to refuse, in our words. */
-const fastifyErrors: Readonly<Record<string, (error: FastifyError) => SpawnerError>> = {
+const fastifyErrors: Readonly<Record<string, (error: FastifyError, limits: BodyLimits) => SpawnerError>> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: () =>
     new SpawnerError("unsupported_media_type", "The body must be JSON, and say so: content-type: application/json."),
   FST_ERR_CTP_EMPTY_JSON_BODY: () => new SpawnerError("invalid_request", "The body is empty; a JSON object is needed."),
   FST_ERR_CTP_INVALID_JSON_BODY: (error) =>
     new SpawnerError("invalid_request", `The body is not JSON: ${error.message}`),
-  FST_ERR_CTP_BODY_TOO_LARGE: () => new SpawnerError("body_too_large", "The body is too large."),
+  FST_ERR_CTP_BODY_TOO_LARGE: (_, { bodyBytesMax }) =>
+    new SpawnerError("body_too_large", `The body may have ${bodyBytesMax} bytes at most.`),
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: () =>
     new SpawnerError("invalid_request", "The body does not have the length that Content-Length says."),
+  FST_ERR_MAX_PARAM_LENGTH: () => new SpawnerError("not_found", "There is no backend with so long an id."),
   FST_ERR_BAD_URL: (error) => new SpawnerError("invalid_request", error.message),
 };
 
 /** Answers with an error; its id and cause go into the log. */
-export function sendError(reply: FastifyReply, error: unknown, log: Log): FastifyReply {
-  const known = toSpawnerError(error);
+export function sendError(reply: FastifyReply, error: unknown, { log, bodyBytesMax }: ErrorDeps): FastifyReply {
+  const known = toSpawnerError(error, { bodyBytesMax });
   const body = makeErrorBody(known.code, known.message);
   const status = httpStatusOf[known.code];
   const fields = { errorId: body.id, code: body.code, route: reply.request.routeOptions.url, err: error };
@@ -30,11 +40,11 @@ export function sendError(reply: FastifyReply, error: unknown, log: Log): Fastif
   return reply.code(status).type("application/json; charset=utf-8").send(body);
 }
 
-function toSpawnerError(error: unknown): SpawnerError {
+function toSpawnerError(error: unknown, limits: BodyLimits): SpawnerError {
   if (isSpawnerError(error)) return error;
   const { code = "", statusCode = 500, message } = error as Partial<FastifyError>;
   const translate = fastifyErrors[code];
-  if (translate !== undefined) return translate(error as FastifyError);
+  if (translate !== undefined) return translate(error as FastifyError, limits);
   if (error instanceof SyntaxError && statusCode === 400) {
     return new SpawnerError("invalid_request", `The body is not JSON: ${message}`, { cause: error });
   }
@@ -44,14 +54,14 @@ function toSpawnerError(error: unknown): SpawnerError {
 }
 
 /** Every way of being refused, as an ErrorBody. */
-export function answerErrorsOf(app: FastifyInstance, log: Log): void {
-  app.setErrorHandler((error, _, reply) => sendError(reply, error, log));
+export function answerErrorsOf(app: FastifyInstance, deps: ErrorDeps): void {
+  app.setErrorHandler((error, _, reply) => sendError(reply, error, deps));
   app.setNotFoundHandler((request, reply) => {
     const allowed = methodsOf(app, request);
-    if (allowed.length === 0) return sendError(reply, noRoute(request), log);
+    if (allowed.length === 0) return sendError(reply, noRoute(request), deps);
     reply.header("allow", allowed.join(", "));
     const message = `${request.method} is not taken at ${shorten(request.url)}; ${allowed.join(", ")} ${allowed.length > 1 ? "are" : "is"}.`;
-    return sendError(reply, new SpawnerError("method_not_allowed", message), log);
+    return sendError(reply, new SpawnerError("method_not_allowed", message), deps);
   });
 }
 

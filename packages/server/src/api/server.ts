@@ -10,7 +10,7 @@ import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { Listening } from "../lib/running.ts";
 import { addBackendRoutes } from "./backend-routes.ts";
-import { answerClientError, answerErrorsOf } from "./errors.ts";
+import { answerClientError, answerErrorsOf, sendError } from "./errors.ts";
 import { onlyHosts } from "./host-names.ts";
 import { addServiceRoutes } from "./service-routes.ts";
 import { addSpawnRoute } from "./spawn-route.ts";
@@ -50,20 +50,21 @@ const idAttempts = 5;
 /** Serves the HTTP API. */
 export async function run(config: ApiConfig, { engine, clock, log }: ApiDeps): Promise<Api> {
   const names = nameMapping(config.servicePrefix);
+  const bodyBytesMax = config.bodyBytesMax ?? 1024 * 1024;
   const hub = new StatusHub(engine.backends);
   const app = fastify({
-    bodyLimit: config.bodyBytesMax ?? 1024 * 1024,
+    bodyLimit: bodyBytesMax,
     forceCloseConnections: true,
     requestTimeout: deadlines.requestBodyMs,
     clientErrorHandler: answerClientError,
-    frameworkErrors: (error, _, reply) => {
-      throw Object.assign(error, { reply });
-    },
+    frameworkErrors: (error, _, reply) => sendError(reply, error, { log, bodyBytesMax }),
     routerOptions: { maxParamLength: 200 },
-    http: { connectionsCheckingInterval: 1_000 },
+    // Node takes the longer of both limits for the whole request.
+    http: { headersTimeout: deadlines.requestBodyMs, connectionsCheckingInterval: 1_000 },
   });
   app.setValidatorCompiler(validatorCompiler);
-  answerErrorsOf(app, log);
+  answerErrorsOf(app, { log, bodyBytesMax });
+  app.removeContentTypeParser("text/plain");
   if (config.allowedHosts !== undefined) app.addHook("onRequest", onlyHosts(config.allowedHosts));
   await app.register(swagger, {
     openapi: { openapi: "3.1.0", info: { title: "Spawner", version: "1", description: "Session-lived backends." } },

@@ -13,7 +13,7 @@ export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, http
     const value = httpPart === "querystring" ? coerce(given, schema) : given;
     const problems = check(value);
     if (problems.length === 0) return { value };
-    return { error: new SpawnerError("invalid_request", `${problems.map(capitalize).join("; ")}.`) };
+    return { error: new SpawnerError("invalid_request", `${problems.join("; ")}.`) };
   };
 };
 
@@ -28,8 +28,4 @@ function coerce(query: unknown, schema: TSchema): unknown {
       return [name, value];
     }),
   );
-}
-
-function capitalize(text: string): string {
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 }

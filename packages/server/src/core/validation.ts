@@ -15,7 +15,8 @@ const mostProblems = 5;
 
 /** `value` as JSON, cut where it is long. */
 function show(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
+  if (value === undefined) return "nothing";
+  const text = JSON.stringify(value);
   return text.length > longestShownValue ? `${text.slice(0, longestShownValue)}… (${text.length} characters)` : text;
 }
 
@@ -93,7 +94,8 @@ function problemsOf(errors: readonly SchemaError[], root: unknown, whole: string
     : shown;
 }
 
-const envNameRule = 'a name is printable ASCII without "=" (and not empty)';
+const envNameRule =
+  'a name is printable ASCII without "=" (and not empty), and PORT and SPAWNER_… are set by Spawner itself';
 
 /** Checks values against a schema, compiled once. `whole` is what a message calls the value itself: "the body". */
 export function makeChecker<Schema extends TSchema>(schema: Schema, whole: string): (value: unknown) => string[] {

@@ -1,0 +1,177 @@
+import type { BackendList, BackendView, SpawnResponse } from "@spawner/client";
+import { describe, expect, test, vi } from "vitest";
+import { startApi } from "./fixture.ts";
+
+type TestApi = Awaited<ReturnType<typeof startApi>>;
+
+async function spawn(api: TestApi, request: object = {}): Promise<string> {
+  const response = await api.post(JSON.stringify(request));
+  expect(response.status).toBe(200);
+  return ((await response.json()) as SpawnResponse).name;
+}
+
+async function getJson<Body>(api: TestApi, path: string): Promise<Body> {
+  return (await (await fetch(`${api.url}${path}`)).json()) as Body;
+}
+
+describe("POST /spawn", () => {
+  test("answers in the shape of 0.1.9", async () => {
+    const api = await startApi();
+    const response = await api.post('{"image":"default","port":8123,"env":{"GREETING":"hi"},"gracePeriodSeconds":6}');
+    const { name, ...rest } = (await response.json()) as SpawnResponse;
+    expect(name).toMatch(/^[a-z0-9]{10}$/);
+    expect(rest).toEqual({
+      url: `http://gw.example/p/${name}/`,
+      readyUrl: `http://api.example/backend/${name}/ready`,
+      statusUrl: `http://api.example/backend/${name}/status`,
+    });
+    const backend = await api.engine.backends.get(`spawner-${name}`);
+    expect(backend?.spec).toEqual({
+      template: { containers: [{ name: "application", image: "default", env: [{ name: "GREETING", value: "hi" }] }] },
+      httpPort: 8123,
+      gracePeriodSeconds: 6,
+    });
+  });
+
+  test("uses the operator's defaults for what a request leaves out", async () => {
+    const api = await startApi({ defaults: { gracePeriodSeconds: 7 } });
+    const [unset, set] = [await spawn(api), await spawn(api, { gracePeriodSeconds: 9 })];
+    expect(await getJson<BackendView>(api, `/backend/${unset}`)).toMatchObject({ gracePeriodSeconds: 7 });
+    expect(await getJson<BackendView>(api, `/backend/${set}`)).toMatchObject({ gracePeriodSeconds: 9 });
+  });
+});
+
+describe("GET /backend/:id/status and ready", () => {
+  test("follow the life of a backend", async () => {
+    const api = await startApi();
+    const id = await spawn(api);
+    const ready = () => fetch(`${api.url}/backend/${id}/ready`, { redirect: "manual" });
+    expect(await getJson(api, `/backend/${id}/status`)).toEqual({ state: "Submitted", time: expect.any(String) });
+    expect((await ready()).status).toBe(409);
+    await api.reach(id, "Constructed", "Scheduled", "Running", "Ready");
+    expect(await getJson(api, `/backend/${id}/status`)).toEqual({ state: "Ready", time: expect.any(String) });
+    expect((await ready()).status).toBe(302);
+    expect((await ready()).headers.get("location")).toBe(`http://gw.example/p/${id}/`);
+    await api.end(id, "Idle");
+    const swept = { state: "Swept", reason: "Idle", message: "because of Idle", time: expect.any(String) };
+    expect(await getJson(api, `/backend/${id}/status`)).toEqual(swept);
+    const over = await ready();
+    expect(over.status).toBe(410);
+    expect(await over.json()).toMatchObject({ code: "backend_ended", message: expect.stringContaining("Idle") });
+  });
+});
+
+describe("GET /backend/:id/status/stream", () => {
+  const statesOf = (text: string) => [...text.matchAll(/"state":"(\w+)"/g)].map(([, state]) => state);
+
+  test("replays what was, tells what comes, and ends after the end", async () => {
+    const api = await startApi();
+    const id = await spawn(api);
+    await api.reach(id, "Constructed", "Scheduled");
+    const response = await fetch(`${api.url}/backend/${id}/status/stream`);
+    expect(response.headers.get("content-type")).toContain("text/event-stream");
+    expect(response.headers.get("cache-control")).toBe("no-cache");
+    const text = response.text();
+    await api.reach(id, "Running", "Ready");
+    await api.end(id, "Idle");
+    expect(statesOf(await text)).toEqual(["Submitted", "Constructed", "Scheduled", "Running", "Ready", "Swept"]);
+    expect(await text).toMatch(/^id: [0-9a-f-]{36}\/Submitted\ndata: \{"state":"Submitted","time":"[^"]+"\}\n\n/);
+  });
+
+  test("resumes behind the last event that the client has, of the same generation", async () => {
+    const api = await startApi();
+    const id = await spawn(api);
+    await api.reach(id, "Constructed", "Scheduled", "Running", "Ready");
+    await api.end(id, "Requested");
+    const uid = (await api.engine.backends.get(`spawner-${id}`))?.metadata.uid;
+    const resume = async (lastEventId: string) => {
+      const response = await fetch(`${api.url}/backend/${id}/status/stream`, {
+        headers: { "last-event-id": lastEventId },
+      });
+      return statesOf(await response.text());
+    };
+    expect(await resume(`${uid}/Running`)).toEqual(["Ready", "Swept"]);
+    expect(await resume(`${uid}/Swept`)).toEqual([]);
+    expect(await resume("another/Running")).toHaveLength(6);
+  });
+
+  test("says so when the record is deleted, and ends", async () => {
+    const api = await startApi();
+    const id = await spawn(api);
+    const response = await fetch(`${api.url}/backend/${id}/status/stream`);
+    const backend = await api.engine.backends.get(`spawner-${id}`);
+    await api.engine.backends.delete({ name: `spawner-${id}`, uid: backend?.metadata.uid ?? "" });
+    expect(statesOf(await response.text())).toEqual(["Submitted", "Swept"]);
+  });
+
+  test("ends with the server", async () => {
+    const api = await startApi();
+    const id = await spawn(api);
+    const response = await fetch(`${api.url}/backend/${id}/status/stream`);
+    const ended = response.text().catch(() => "cut");
+    await api.close();
+    await ended;
+  });
+});
+
+describe("GET /backends", () => {
+  test("pages through all of them, and chooses by label", async () => {
+    const api = await startApi();
+    for (let i = 0; i < 5; i++) await spawn(api);
+    await api.engine.backends.create({
+      name: "spawner-labelled",
+      labels: { team: "a" },
+      spec: { template: { containers: [{}] } },
+    });
+    await api.engine.backends.create({ name: "without-prefix", spec: { template: { containers: [{}] } } });
+    const seen: string[] = [];
+    let after = "";
+    do {
+      const page = await getJson<BackendList>(api, `/backends?limit=2${after === "" ? "" : `&continue=${after}`}`);
+      seen.push(...page.backends.map(({ name }) => name));
+      after = page.continue ?? "";
+    } while (after !== "");
+    expect(seen).toHaveLength(6);
+    expect(new Set(seen).size).toBe(6);
+    const labelled = await getJson<BackendList>(api, "/backends?label=team=a");
+    expect(labelled.backends.map(({ name }) => name)).toEqual(["labelled"]);
+  });
+});
+
+test("DELETE asks for the end; what has ended is shown as it is", async () => {
+  const api = await startApi();
+  const id = await spawn(api);
+  const remove = () => fetch(`${api.url}/backend/${id}`, { method: "DELETE" });
+  expect((await remove()).status).toBe(202);
+  expect((await api.engine.backends.get(`spawner-${id}`))?.spec.stopRequested).toBe(true);
+  await api.end(id, "Requested");
+  expect((await remove()).status).toBe(200);
+});
+
+test("the OpenAPI document has every route, with its errors", async () => {
+  const api = await startApi();
+  const { paths } = await getJson<{ paths: Record<string, Record<string, { responses: object }>> }>(
+    api,
+    "/openapi.json",
+  );
+  expect(Object.keys(paths).sort()).toEqual([
+    "/backend/{id}",
+    "/backend/{id}/ready",
+    "/backend/{id}/status",
+    "/backend/{id}/status/stream",
+    "/backends",
+    "/healthz",
+    "/readyz",
+    "/spawn",
+  ]);
+  for (const route of Object.values(paths).flatMap((methods) => Object.values(methods))) {
+    expect(Object.keys(route.responses).length).toBeGreaterThan(0);
+  }
+  expect(paths["/spawn"]?.post?.responses).toHaveProperty("4XX");
+});
+
+test("says that it lives, and when it knows the backends", async () => {
+  const api = await startApi();
+  expect(await getJson(api, "/healthz")).toEqual({});
+  await vi.waitFor(async () => expect((await fetch(`${api.url}/readyz`)).status).toBe(200));
+});

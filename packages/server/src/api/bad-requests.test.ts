@@ -1,0 +1,135 @@
+import { errorCodes } from "@spawner/client";
+import { describe, expect, test } from "vitest";
+import { deadlines } from "../core/deadlines.ts";
+import { errorIn, startApi } from "./fixture.ts";
+
+const json = { "content-type": "application/json" };
+
+const bodies: [name: string, body: string, status: number, message: RegExp, headers?: Record<string, string>][] = [
+  ["no JSON", "image: x", 400, /not JSON/],
+  ["nothing", "", 400, /empty; a JSON object is needed/],
+  ["half an object", '{"image":', 400, /not JSON/],
+  ["an array", "[]", 400, /body must be an object; \[\] was given/],
+  ["null", "null", 400, /body must be an object; null was given/],
+  ["a number", "5", 400, /body must be an object; 5 was given/],
+  ["no content type", "{}", 415, /application\/json/, {}],
+  ["another content type", "{}", 415, /application\/json/, { "content-type": "text/plain" }],
+  ["a number for an image", '{"image":5}', 400, /image must be a string; 5 was given/],
+  ["an empty image", '{"image":""}', 400, /image must not be empty; "" was given/],
+  ["an unknown template", '{"image":"other"}', 400, /no template.*"other".*"default"/],
+  ["an image of a megabyte", `{"image":"${"x".repeat(600_000)}"}`, 400, /image must have at most 512 characters/],
+  ["an unknown field", '{"imagee":"x"}', 400, /unknown field "imagee"; known are image, port, env/],
+  ["a prototype", '{"__proto__":{"image":"x"}}', 400, /not JSON|__proto__/],
+  ["a port in words", '{"port":"80"}', 400, /port must be a whole number; "80" was given/],
+  ["a negative port", '{"port":-1}', 400, /port must be at least 0; -1 was given/],
+  ["a port too high", '{"port":70000}', 400, /port must be at most 65535; 70000 was given/],
+  ["half a port", '{"port":80.5}', 400, /port must be a whole number; 80.5 was given/],
+  ["a negative grace period", '{"gracePeriodSeconds":-1}', 400, /gracePeriodSeconds must be at least 0; -1 was given/],
+  ["a lifetime of nothing", '{"lifetimeSeconds":0}', 400, /lifetimeSeconds must be at least 1; 0 was given/],
+  ["an endless grace period", '{"gracePeriodSeconds":1e300}', 400, /gracePeriodSeconds must be at most 315360000/],
+  ["a number in the environment", '{"env":{"A":1}}', 400, /env\.A must be a string; 1 was given/],
+  ["an environment that is a list", '{"env":[]}', 400, /env must be an object; \[\] was given/],
+  ["a name with =", '{"env":{"A=B":"x"}}', 400, /env must not have the name "A=B".*without "="/],
+  ["an empty name", '{"env":{"":"x"}}', 400, /env must not have the name ""/],
+  ["a name outside ASCII", '{"env":{"Ä":"x"}}', 400, /env must not have the name "Ä"/],
+  ["a value with NUL", '{"env":{"A":"x\\u0000"}}', 400, /env\.A/],
+  ["a name that Spawner sets", '{"env":{"PORT":"1"}}', 400, /"PORT".*set by Spawner/],
+  ["another name that Spawner sets", '{"env":{"SPAWNER_BACKEND":"1"}}', 400, /"SPAWNER_BACKEND".*set by Spawner/],
+];
+
+describe("a spawn request is refused with what is wrong and what is needed, and nothing is started:", () => {
+  test.each(bodies)("%s", async (_, body, status, message, headers = json) => {
+    const { post, engine } = await startApi();
+    // Strings get a content type from fetch itself; bytes do not.
+    const response = await post(body, headers);
+    expect(response.status).toBe(status);
+    expect(await response.json()).toEqual({
+      id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      code: expect.toSatisfy((code) => errorCodes.includes(code)),
+      message: expect.stringMatching(message),
+    });
+    expect((await engine.backends.list()).items).toEqual([]);
+  });
+
+  test("a body of 10 MB", async () => {
+    const { raw } = await startApi();
+    const head =
+      "POST /spawn HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 10485760\r\n\r\n";
+    expect(errorIn(await raw(head))).toMatchObject({
+      status: 413,
+      code: "body_too_large",
+      message: expect.stringContaining("1048576"),
+    });
+  });
+
+  test("a body shorter than its Content-Length, within the deadline", async () => {
+    const { raw } = await startApi();
+    const startMs = performance.now();
+    const head = "POST /spawn HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{}";
+    expect(errorIn(await raw(head))).toMatchObject({
+      status: 408,
+      code: "timeout",
+      message: expect.stringContaining("Content-Length"),
+    });
+    expect(performance.now() - startMs).toBeLessThan(deadlines.requestBodyMs + 2_500);
+  });
+
+  test("no body at all", async () => {
+    const { raw } = await startApi();
+    const answer = errorIn(await raw("POST /spawn HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"));
+    expect(answer).toMatchObject({
+      status: 400,
+      code: "invalid_request",
+      message: expect.stringContaining("body must be an object; null was given"),
+    });
+  });
+
+  test("one too many", async () => {
+    const { post } = await startApi({ backendsMax: 1 });
+    expect((await post("{}")).status).toBe(200);
+    const response = await post("{}");
+    expect(response.status).toBe(429);
+    expect(response.headers.get("retry-after")).toBe("1");
+    expect(await response.json()).toMatchObject({ code: "too_many_backends" });
+  });
+});
+
+describe("what is no route, no id or no HTTP gets an error that says so:", () => {
+  const get = (target: string) => `GET ${target} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n`;
+  test.each([
+    ["an unknown route", get("/nothing"), 404, "not_found", /no route GET \/nothing/],
+    ["a trailing slash", get("/backend/b4x/status/"), 404, "not_found", /no route/],
+    ["a wrong method", get("/spawn"), 405, "method_not_allowed", /POST is/],
+    ["an unknown id", get("/backend/b4xb4xb4xb/status"), 404, "not_found", /no backend "b4xb4xb4xb"/],
+    ["an id with dots", get("/backend/../status"), 404, "not_found", /no/],
+    ["an encoded slash", get("/backend/a%2Fb/ready"), 404, "not_found", /no backend "a\/b"/],
+    ["an id in upper case", get("/backend/B4X/status"), 404, "not_found", /no backend "B4X"/],
+    ["an id outside ASCII, encoded", get("/backend/%C3%A9/status"), 404, "not_found", /no backend "é"/],
+    ["an id outside ASCII, bare", Buffer.from(get("/backend/é/status")), 400, "invalid_request", /not HTTP/],
+    ["a bad encoding", get("/backend/%zz/status"), 400, "invalid_request", /%zz|url/i],
+    ["an endless id", get(`/backend/${"x".repeat(5_000)}/status`), 404, "not_found", /./],
+    ["an endless stream of an unknown id", get("/backend/b4x/status/stream"), 404, "not_found", /no backend/],
+    ["a limit in words", get("/backends?limit=abc"), 400, "invalid_request", /limit must be a whole number; "abc"/],
+    ["a limit too high", get("/backends?limit=501"), 400, "invalid_request", /limit must be at most 500; 501/],
+    ["an unknown query", get("/backends?lim=1"), 400, "invalid_request", /unknown field "lim"/],
+    ["no HTTP", "HELLO\r\n\r\n", 400, "invalid_request", /not HTTP\/1.1/],
+    ["a head without end", `GET / HTTP/1.1\r\nx: ${"y".repeat(100_000)}`, 431, "head_too_large", /./],
+  ] as const)("%s", async (_, request, status, code, message) => {
+    const { raw } = await startApi();
+    const answer = errorIn(await raw(request as string));
+    expect(answer).toMatchObject({ status, code, id: expect.any(String), message: expect.stringMatching(message) });
+  });
+
+  test("a wrong method names the right one", async () => {
+    const { url } = await startApi();
+    expect((await fetch(`${url}/spawn`)).headers.get("allow")).toBe("POST");
+    expect((await fetch(`${url}/backend/b4x`, { method: "PUT" })).headers.get("allow")).toBe("GET, HEAD, DELETE");
+  });
+
+  test("another Host, where only some are allowed", async () => {
+    const { raw } = await startApi({ allowedHosts: ["localhost"] });
+    const ask = (host: string) => raw(`GET /healthz HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`);
+    expect(errorIn(await ask("evil.example:80"))).toMatchObject({ status: 403, code: "forbidden_host" });
+    expect(await ask("LOCALHOST:1234")).toContain("200 OK");
+  });
+});

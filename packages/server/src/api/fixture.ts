@@ -1,0 +1,77 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { EndReason, ErrorBody } from "@spawner/client";
+import { onTestFinished } from "vitest";
+import type { Backend } from "../core/resource.ts";
+import type { LivingState } from "../core/states.ts";
+import { endedPatch, reachedPatch, type StatusPatch } from "../core/status.ts";
+import { ProcessEngine } from "../engine/process/index.ts";
+import { systemClock } from "../lib/clock.ts";
+import { silentLog } from "../lib/log.ts";
+import { type ApiConfig, run } from "./index.ts";
+
+/** The API over a real engine of which only the records are used: the test says what becomes of them. */
+export async function startApi(overrides: Partial<ApiConfig> & { backendsMax?: number } = {}) {
+  const stateDir = mkdtempSync(join(tmpdir(), "spawner-api-"));
+  const engine = await ProcessEngine.open({
+    stateDir,
+    templates: new Map([["default", { command: ["sleep", "60"], cwd: "/" }]]),
+    backendsMax: overrides.backendsMax ?? 1_000,
+    openRelayHost: () => Promise.reject(new Error("nothing is started here")),
+    clock: systemClock,
+  });
+  const api = await run(
+    {
+      host: "127.0.0.1",
+      port: 0,
+      servicePrefix: "spawner-",
+      apiServerBase: "http://api.example",
+      urlTemplate: "http://gw.example/p/{}/",
+      ...overrides,
+    },
+    { engine, clock: systemClock, log: silentLog },
+  );
+  onTestFinished(async () => {
+    await api.close();
+    await engine.close();
+    rmSync(stateDir, { recursive: true, force: true });
+  });
+
+  const url = `http://127.0.0.1:${api.port}`;
+  const patch = async (id: string, build: (backend: Backend) => StatusPatch | undefined) => {
+    const backend = await engine.backends.get(`spawner-${id}`);
+    if (backend === undefined) throw new Error(`no backend ${id}`);
+    await engine.backends.patchStatus(backend.metadata, build(backend) ?? {});
+  };
+  return {
+    ...api,
+    engine,
+    url,
+    /** POST /spawn with any body. */
+    post: (body: string, headers: Record<string, string> = { "content-type": "application/json" }) =>
+      fetch(`${url}/spawn`, { method: "POST", headers, body }),
+    reach: (id: string, ...states: LivingState[]) =>
+      patch(id, (backend) => reachedPatch(backend, Object.fromEntries(states.map((state) => [state, new Date()])))),
+    end: (id: string, reason: EndReason) =>
+      patch(id, (backend) => endedPatch(backend, { reason, message: `because of ${reason}`, at: new Date() })),
+    /** Sends bytes as they are, and reads until the server ends the connection. */
+    raw: (text: string | Buffer) =>
+      new Promise<string>((resolve, reject) => {
+        const socket = connect({ host: "127.0.0.1", port: api.port });
+        let answer = "";
+        socket.setTimeout(20_000, () => reject(new Error(`no answer in time, but ${answer}`)));
+        socket.on("data", (bytes) => {
+          answer += bytes;
+        });
+        socket.on("error", reject).on("close", () => resolve(answer));
+        socket.write(text);
+      }),
+  };
+}
+
+export function errorIn(answer: string): ErrorBody & { status: number } {
+  const body = JSON.parse(answer.slice(answer.indexOf("\r\n\r\n") + 4)) as ErrorBody;
+  return { ...body, status: Number(answer.split(" ")[1]) };
+}

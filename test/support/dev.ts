@@ -1,0 +1,70 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { onTestFinished } from "vitest";
+
+const main = fileURLToPath(new URL("../../packages/server/src/cli/main.ts", import.meta.url));
+
+/** `spawner ARGS` as a process of its own, ended with the test. */
+export function runSpawner(args: readonly string[], env: Record<string, string> = {}) {
+  const child = spawn(process.execPath, [main, ...args], {
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  const output = collect(child);
+  const exited = new Promise<number | null>((resolve) => child.once("exit", (code) => resolve(code)));
+  return { child, output, exited };
+}
+
+/** What the process wrote so far, and a wait for more of it. */
+function collect(child: ChildProcess) {
+  let text = "";
+  const waiting = new Set<() => void>();
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on("data", (bytes) => {
+      text += bytes;
+      for (const look of waiting) look();
+    });
+  }
+  return {
+    get text() {
+      return text;
+    },
+    /** Resolves to the first match; rejects after ten seconds. */
+    waitFor(pattern: RegExp): Promise<RegExpExecArray> {
+      return new Promise((resolve, reject) => {
+        const timer = setTimeout(() => reject(new Error(`${pattern} was not written, but:\n${text}`)), 10_000);
+        const look = () => {
+          const match = pattern.exec(text);
+          if (match === null) return;
+          clearTimeout(timer);
+          waiting.delete(look);
+          resolve(match);
+        };
+        waiting.add(look);
+        look();
+      });
+    },
+  };
+}
+
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "spawner-test-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** `spawner dev` on any free port, with its address once it serves. */
+export async function startDev(
+  command: readonly string[],
+  options: { args?: string[]; env?: Record<string, string> } = {},
+) {
+  const stateDir = temporaryFolder();
+  const args = ["dev", "--port", "0", "--state-dir", stateDir, ...(options.args ?? []), "--", ...command];
+  const spawner = runSpawner(args, options.env);
+  const [, url = ""] = await spawner.output.waitFor(/(http:\/\/127\.0\.0\.1:\d+)\/ /);
+  return { ...spawner, url, stateDir };
+}
