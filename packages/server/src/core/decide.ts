@@ -95,9 +95,10 @@ function decideLiving(backend: Backend, workload: WorkloadObservation, now: Date
   const reached = reachedTimes(backend, workload);
   const address = workload.kind === "running" || workload.kind === "pending" ? workload.address : undefined;
   const status = reachedPatch(backend, reached, address);
+  const deadline = nextDeadline(backend);
   const shareMs = status === undefined ? 0 : worthWaitingMs(workload, now);
-  if (shareMs > 0) return { ...nothing, requeueAfterMs: shareMs };
-  return { ...nothing, ...withStatus(status), ...requeueAt(nextDeadline(backend), now) };
+  if (shareMs > 0) return { ...nothing, ...requeueAt(earliest(now.getTime() + shareMs, deadline), now) };
+  return { ...nothing, ...withStatus(status), ...requeueAt(deadline, now) };
 }
 
 /** Why a living backend has to end now, if it has. */
@@ -181,8 +182,11 @@ function secondsAfterCreation(backend: Backend, seconds: number): number {
 }
 
 function nextDeadline(backend: Backend): number | undefined {
-  const ends = [lifetimeEnd(backend), stateOf(backend) === "Ready" ? undefined : startupEnd(backend)];
-  const known = ends.filter((end) => end !== undefined);
+  return earliest(lifetimeEnd(backend), stateOf(backend) === "Ready" ? undefined : startupEnd(backend));
+}
+
+function earliest(...times: readonly (number | undefined)[]): number | undefined {
+  const known = times.filter((time) => time !== undefined);
   return known.length > 0 ? Math.min(...known) : undefined;
 }
 

@@ -73,7 +73,10 @@ export interface WorkloadRuntime {
   /** Makes the workload if there is none, and says what is there then; a refusal is an observation, not an error. */
   ensure(backend: Backend): Promise<WorkloadObservation>;
   observe(identity: WorkloadIdentity): Promise<WorkloadObservation>;
-  /** Asks the program to end, and after the grace period makes it. Returns at once; `absent` is observed when it is gone. */
+  /**
+   * Asks the program to end, and after the grace period makes it. Returns at once; `absent` is observed when it is gone. A
+   * later call can shorten the grace, never lengthen it.
+   */
   remove(identity: WorkloadIdentity, graceSeconds: number): Promise<void>;
   /** Those that exist, so that what has lost its record can be found. */
   list(): Promise<readonly WorkloadIdentity[]>;

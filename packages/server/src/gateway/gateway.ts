@@ -115,7 +115,7 @@ class Gateway {
     const route = kind === "upstream_failed" && head !== undefined ? parseTarget(head.target) : undefined;
     const name = route?.kind === "segment" ? this.#names.nameOf(route.id) : undefined;
     const backend = name === undefined ? undefined : this.#directory.peek(name);
-    return backend !== undefined && hasEnded(backend) ? endedAnswer(backend) : makeErrorAnswer(kind, sentence(message));
+    return backend !== undefined && hasEnded(backend) ? endedAnswer(backend) : makeErrorAnswer(kind, `${message}.`);
   }
 
   #root(head: RequestHead): Plan | Promise<Plan> {
@@ -155,7 +155,12 @@ class Gateway {
     const host = head.header("host") ?? "";
     return {
       kind: "forward",
-      upstream: { host: address.ip, port: address.port, key: `${identity} ${address.ip} ${address.port}` },
+      upstream: {
+        host: address.ip,
+        port: address.port,
+        key: `${identity} ${address.ip} ${address.port}`,
+        takesHalfClose: true,
+      },
       head: (isFirst) => forwardHead(head, { prefix, target, clientAddress, ...(isFirst ? { identity } : {}) }),
       onResponseHead: (response) => backwardHead(response, { prefix, host }),
     };
@@ -230,8 +235,4 @@ function redirect(location: string): Plan {
 
 function quote(text: string): string {
   return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
-}
-
-function sentence(message: string): string {
-  return `${message.charAt(0).toUpperCase()}${message.slice(1)}.`;
 }

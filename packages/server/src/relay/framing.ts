@@ -172,6 +172,7 @@ class ChunkedFraming implements BodyFraming {
     this.#trailerBytes += 1;
     if (this.#trailerBytes > this.#trailerBytesMax) throw bad("the trailer section is too long");
     if (byte === cr) this.#state = "trailer-end";
+    else if (!isValueByte(byte)) throw bad("a trailer line is malformed");
     else this.#trailerLine += String.fromCharCode(byte);
   }
 

@@ -58,7 +58,7 @@ export class RequestHead extends MessageHead {
   /** The protocol that is asked for in place of HTTP, in lower case; undefined if none is (RFC 9110 7.8). */
   get upgrade(): string | undefined {
     if (this.minorVersion === 0 || !this.hasToken("connection", "upgrade")) return undefined;
-    return this.header("upgrade")?.toLowerCase();
+    return this.header("upgrade")?.toLowerCase() || undefined;
   }
 
   get hasBody(): boolean {
@@ -122,7 +122,10 @@ export function parseRequestHead(raw: Buffer, limits: HeadLimits): RequestHead {
   const [first = "", ...lines] = linesOf(raw);
   const [, method, target, major, minor] = requestLine.exec(first) ?? [];
   if (method === undefined || target === undefined) throw bad("the request line is malformed");
-  if (major !== "1") throw new RelayProblem("version_not_supported", `HTTP/${major}.${minor} is not spoken here`);
+  // 1.2 and above too: the bytes go on as they came, and the next hop may know no more than 1.1 either.
+  if (major !== "1" || (minor !== "0" && minor !== "1")) {
+    throw new RelayProblem("version_not_supported", `HTTP/${major}.${minor} is not spoken here`);
+  }
   const fields = parseFields(lines, limits);
   const head = new RequestHead({ raw, method, target, minorVersion: minor === "0" ? 0 : 1, fields });
   if (method === "CONNECT") throw new RelayProblem("not_implemented", "CONNECT is not offered");

@@ -1,6 +1,6 @@
 import type { ActivityLease } from "./activity.ts";
 import type { BodyFraming } from "./framing.ts";
-import type { RequestHead, ResponseHead } from "./head.ts";
+import { findHeadEnd, type HeadLimits, parseResponseHead, type RequestHead, type ResponseHead } from "./head.ts";
 import type { Exchange, Plan } from "./plan.ts";
 import type { RelayProblem } from "./problem.ts";
 
@@ -15,8 +15,12 @@ export class OpenExchange {
   plan: Extract<Plan, { kind: "forward" }> | undefined;
   /** How its head was sent, if it was: as the first on its connection, or on one that had served others. */
   sent: "first" | "reused" | undefined;
+  /** Bytes of its body that came, and wait to be passed on. */
+  bodyBytesWaiting = 0;
   bodyBytesSent = 0;
   response: { readonly head: ResponseHead; readonly body: BodyFraming } | undefined;
+  /** What came of a response's head that is not whole yet. */
+  #partialHead: Buffer | undefined;
   /** Made only where somebody asks for the signal: most requests never do. */
   #gone: AbortController | undefined;
   #isOver = false;
@@ -42,6 +46,25 @@ export class OpenExchange {
     };
   }
 
+  /** Whether its client is gone, or was answered by the relay. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Whether all of the request was passed on. */
+  get isRequestSent(): boolean {
+    return this.sent !== undefined && this.requestBody.isDone && this.bodyBytesWaiting === 0;
+  }
+
+  /** The next head of a response, once it is whole, and what came behind it. Throws a RelayProblem. */
+  readResponseHead(bytes: Buffer, limits: HeadLimits): { head: ResponseHead; rest: Buffer } | undefined {
+    const all = this.#partialHead === undefined ? bytes : Buffer.concat([this.#partialHead, bytes]);
+    const end = findHeadEnd(all, limits);
+    this.#partialHead = end === undefined && all.length > 0 ? all : undefined;
+    if (end === undefined) return undefined;
+    return { head: parseResponseHead(all.subarray(0, end), limits), rest: all.subarray(end) };
+  }
+
   /** Nothing that could have been acted on may be sent twice, unless twice means no more than once. */
   mayRepeat(): boolean {
     if (this.attempt >= repeatsMax || this.bodyBytesSent > 0) return false;
@@ -59,9 +82,10 @@ export class OpenExchange {
     this.attempt += 1;
     this.plan = undefined;
     this.sent = undefined;
+    this.#partialHead = undefined;
   }
 
-  /** It is over, or its client is gone. */
+  /** Its client is gone, or was answered by the relay. */
   abandon(): void {
     this.#isOver = true;
     this.lease.end();

@@ -8,6 +8,11 @@ export interface Upstream {
   readonly port: number;
   /** Who is there: requests with another key go over another connection. Default: host and port. */
   readonly key?: string;
+  /**
+   * It is told when the client has half-closed its connection. Only for upstreams that go on answering then, as a relay
+   * does: many a server takes it for an abort. Default false.
+   */
+  readonly takesHalfClose?: boolean;
 }
 
 /** What is to become of a request. */

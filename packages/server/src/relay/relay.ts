@@ -42,6 +42,8 @@ export class Relay {
     this.#limits = { ...defaultLimits, ...options.limits };
     this.#activity = options.activity ?? new Activity(options.clock);
     this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
+    // After `listen`: one connection could not be accepted (too many open files, say). The next may be.
+    this.#server.on("error", () => {});
   }
 
   /** Where it listens. */

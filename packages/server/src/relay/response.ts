@@ -27,6 +27,10 @@ const reasonPhrases: Readonly<Record<number, string>> = {
   505: "HTTP Version Not Supported",
 };
 
+/** Controls; anything else is sent as UTF-8. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be sent
+const notInValue = /[\x00-\x08\x0a-\x1f\x7f]/g;
+
 /** A response of the relay's own. */
 export interface Answer {
   readonly status: number;
@@ -46,7 +50,7 @@ export function encodeAnswer(
     "content-length": String(Buffer.byteLength(body)),
     connection: "close",
   };
-  const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value.replace(/[\r\n\0]/g, " ")}\r\n`);
+  const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value.replace(notInValue, " ")}\r\n`);
   const first = `HTTP/1.1 ${status} ${reasonPhrases[status] ?? "Unknown"}\r\n`;
   return Buffer.from(`${first}${lines.join("")}\r\n${head?.method === "HEAD" ? "" : body}`, "utf8");
 }

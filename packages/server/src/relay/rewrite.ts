@@ -1,5 +1,8 @@
 import type { Field, MessageHead, RequestHead, ResponseHead } from "./head.ts";
 
+const isTarget = /^[!-~\x80-\xff]+$/;
+const notInValue = /[^\t\x20-\x7e\x80-\xff]/g;
+
 export interface FieldChanges {
   /** Names of fields to leave out. */
   readonly remove?: readonly string[];
@@ -9,11 +12,16 @@ export interface FieldChanges {
   readonly map?: (lowerName: string, value: string) => string | undefined;
 }
 
-/** The head with another target and other fields; lines that do not change keep their bytes and their order. */
+/**
+ * The head with another target and other fields; lines that do not change keep their bytes and their order. Throws
+ * where the target could not be one.
+ */
 export function rewriteRequestHead(head: RequestHead, changes: FieldChanges & { readonly target?: string }): Buffer {
-  const first =
-    changes.target === undefined ? firstLine(head) : `${head.method} ${changes.target} HTTP/1.${head.minorVersion}`;
-  return rewrite(head, first, changes);
+  const { target } = changes;
+  if (target === undefined) return rewrite(head, firstLine(head), changes);
+  if (!isTarget.test(target))
+    throw new Error(`a request's target has no spaces or controls: ${JSON.stringify(target)}`);
+  return rewrite(head, `${head.method} ${target} HTTP/1.${head.minorVersion}`, changes);
 }
 
 /** The head with other fields. */
@@ -28,20 +36,23 @@ function rewrite(head: MessageHead, first: string, { remove = [], set = [], map 
     if (dropped.has(field.lowerName)) return [];
     return [changedLine(field, map) ?? lines[index + 1] ?? ""];
   });
-  const added = set.map(([name, value]) => `${name}: ${withoutLineBreaks(value)}`);
+  const added = set.map(([name, value]) => `${name}: ${asValue(value)}`);
   return Buffer.from(`${[first, ...kept, ...added].join("\r\n")}\r\n\r\n`, "latin1");
 }
 
 function changedLine({ name, lowerName, value }: Field, map: FieldChanges["map"]): string | undefined {
   const changed = map?.(lowerName, value);
-  return changed === undefined || changed === value ? undefined : `${name}: ${withoutLineBreaks(changed)}`;
+  return changed === undefined || changed === value ? undefined : `${name}: ${asValue(changed)}`;
 }
 
 function firstLine(head: MessageHead): string {
   return head.raw.toString("latin1", 0, head.raw.indexOf("\r\n"));
 }
 
-/** A value never ends its line. */
-function withoutLineBreaks(value: string): string {
-  return value.replace(/[\r\n\0]/g, " ");
+/**
+ * A value never ends its line. Characters that latin1 does not have go as well: Buffer cuts them down to their low
+ * byte, which for U+010D and U+010A is CR and LF.
+ */
+function asValue(value: string): string {
+  return value.replace(notInValue, " ");
 }

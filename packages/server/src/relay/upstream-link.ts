@@ -2,18 +2,19 @@ import { connect, type Socket } from "node:net";
 import { keyOf, type Upstream } from "./plan.ts";
 
 export interface UpstreamEvents {
-  onConnect(): void;
-  onData(bytes: Buffer): void;
+  onUpstreamConnect(): void;
+  onUpstreamData(bytes: Buffer): void;
   /** The upstream sends no more. */
-  onEnd(): void;
+  onUpstreamEnd(): void;
   /** The upstream takes bytes again. */
-  onDrain(): void;
+  onUpstreamDrain(): void;
   /** Nothing more will come or go. Not called for a link that was destroyed by its owner. */
-  onClosed(cause: Error | undefined): void;
+  onUpstreamClosed(cause: Error | undefined): void;
 }
 
 /** One connection to an upstream, for one client connection. */
 export class UpstreamLink {
+  /** Of its upstream: only requests to the same may go over it. */
   readonly key: string;
   readonly #socket: Socket;
   #isConnected = false;
@@ -23,7 +24,14 @@ export class UpstreamLink {
 
   constructor(upstream: Upstream, events: UpstreamEvents) {
     this.key = keyOf(upstream);
-    this.#socket = connect({ host: upstream.host, port: upstream.port, allowHalfOpen: true, noDelay: true });
+    this.#socket = connect({
+      host: upstream.host,
+      port: upstream.port,
+      allowHalfOpen: true,
+      noDelay: true,
+      keepAlive: true, // so that an upstream that vanished without a word does not hold an upgraded connection for ever
+      keepAliveInitialDelay: 30_000,
+    });
     let cause: Error | undefined;
     this.#socket
       .on("error", (error) => {
@@ -31,17 +39,17 @@ export class UpstreamLink {
       })
       .on("connect", () => {
         this.#isConnected = true;
-        events.onConnect();
+        events.onUpstreamConnect();
       })
-      .on("data", (bytes) => events.onData(bytes))
-      .on("drain", () => events.onDrain())
+      .on("data", (bytes) => events.onUpstreamData(bytes))
+      .on("drain", () => events.onUpstreamDrain())
       .on("end", () => {
         this.#isOver = true;
-        events.onEnd();
+        events.onUpstreamEnd();
       })
       .on("close", () => {
         this.#isOver = true;
-        events.onClosed(cause);
+        events.onUpstreamClosed(cause);
       });
   }
 
@@ -59,11 +67,12 @@ export class UpstreamLink {
     return this.#socket.writableNeedDrain;
   }
 
-  /** Whether another request may go over it, and how long it has waited for one. */
-  isReusable(): boolean {
-    return !this.#isOver && !this.#socket.destroyed;
+  /** Whether another request may go over it. */
+  get isReusable(): boolean {
+    return this.#isConnected && !this.#isOver && !this.#socket.destroyed;
   }
 
+  /** How long it has waited for a request. */
   idleMs(nowMs: number): number {
     return nowMs - this.#idleSinceMs;
   }

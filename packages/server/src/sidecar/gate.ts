@@ -21,6 +21,11 @@ export class Gate {
     this.#options = options;
   }
 
+  /** How many wait. */
+  get waitingCount(): number {
+    return this.#waiting.size;
+  }
+
   get state(): GateState {
     return this.#state;
   }

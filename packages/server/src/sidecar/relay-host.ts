@@ -58,6 +58,7 @@ export class BackendRelayHost implements RelayHost {
       clock,
       activity: this.#activity,
       onRequest: (exchange) => this.#route(exchange),
+      describeProblem: ({ kind, message }) => makeErrorAnswer(kind, `${message}.`),
     });
   }
 
@@ -70,6 +71,11 @@ export class BackendRelayHost implements RelayHost {
 
   get port(): number {
     return this.#relay.address.port;
+  }
+
+  /** How many requests wait for the program to listen, or for a seal to be decided. */
+  get waitingCount(): number {
+    return this.#gate.waitingCount;
   }
 
   /** The program listens there: what waits, and what comes, is passed to it. */

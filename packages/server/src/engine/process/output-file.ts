@@ -15,7 +15,7 @@ export class OutputFiles {
     return openSync(this.#pathOf(uid), "a", 0o600);
   }
 
-  /** The last `bytesMax` bytes; empty if there is no such file. */
+  /** The last `bytesMax` bytes, or a few less so that no character is cut; empty if there is no such file. */
   readTail(uid: string, bytesMax: number): Buffer {
     let file: number;
     try {
@@ -26,7 +26,8 @@ export class OutputFiles {
     try {
       const { size } = fstatSync(file);
       const tail = Buffer.alloc(Math.min(size, bytesMax));
-      return tail.subarray(0, readSync(file, tail, 0, tail.length, size - tail.length));
+      const read = tail.subarray(0, readSync(file, tail, 0, tail.length, size - tail.length));
+      return size > bytesMax ? fromWholeCharacter(read) : read;
     } finally {
       closeSync(file);
     }
@@ -39,6 +40,12 @@ export class OutputFiles {
   #pathOf(uid: string): string {
     return join(this.#folder, `${uid}.log`);
   }
+}
+
+/** Without the end of a UTF-8 character that was cut in two (RFC 3629: such bytes begin with the bits 10). */
+function fromWholeCharacter(text: Buffer): Buffer {
+  const start = text.subarray(0, 4).findIndex((byte) => (byte & 0xc0) !== 0x80);
+  return text.subarray(Math.max(start, 0));
 }
 
 /** The last `count` lines of `text`. */

@@ -39,7 +39,8 @@ export class ProcessWorkload {
   #lifeTimer: Timer | undefined;
   #kill: { readonly dueMs: number; readonly timer: Timer } | undefined;
   #cleaning: Promise<void> | undefined;
-  readonly #over = new AbortController();
+  /** Ends the wait for the program to listen. */
+  readonly #awaiting = new AbortController();
 
   /** Records the workload; throws where that cannot be written, since then no program may be started. */
   constructor(record: WorkloadRecord, relayHost: RelayHostServer, deps: ProcessWorkloadDeps) {
@@ -103,8 +104,12 @@ export class ProcessWorkload {
     this.#pollLife();
   }
 
-  /** To be called once it was started. Asks the program to end; makes it when the grace is over. Further calls can only shorten the grace. */
+  /**
+   * Asks the program, once it was started, to end; makes it when the grace is over. Further calls can only shorten the
+   * grace. The end itself is waited for even where the program is seen to be gone: it has yet to be told, and recorded.
+   */
   remove(graceMs: number): void {
+    this.#awaiting.abort();
     this.#relayHost.end();
     if (this.#record.end !== undefined) return this.#cleanUp();
     if (!this.#record.stopping) {
@@ -120,7 +125,7 @@ export class ProcessWorkload {
 
   /** Lets go of everything but the program, which lives on. */
   async release(): Promise<void> {
-    this.#over.abort();
+    this.#awaiting.abort();
     this.#child?.off("exit", this.#onExit);
     this.#lifeTimer?.cancel();
     this.#kill?.timer.cancel();
@@ -147,10 +152,10 @@ export class ProcessWorkload {
     const { probe } = this.#deps;
     const { programPort, process } = this.#record;
     const owns = (inode: string) => groupHoldsSocket(process?.pid ?? 0, inode);
-    const over = this.#over.signal;
-    probe.waitFor(programPort, { owns, signal: over }).then(
-      (host) => over.aborted || this.#relayHost.programListens({ host, port: programPort }),
-      () => {}, // the program is over, and said to be so elsewhere
+    const { signal } = this.#awaiting;
+    probe.waitFor(programPort, { owns, signal }).then(
+      (host) => signal.aborted || this.#relayHost.programListens({ host, port: programPort }),
+      () => {}, // the program is over, or is to be, and said to be so elsewhere
     );
   }
 
@@ -182,7 +187,7 @@ export class ProcessWorkload {
   }
 
   #ended(end: WorkloadEnd): void {
-    this.#over.abort();
+    this.#awaiting.abort();
     this.#kill?.timer.cancel();
     this.#relayHost.end();
     this.#save({ end: { ...end, at: end.at.toISOString() } });

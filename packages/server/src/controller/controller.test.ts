@@ -1,0 +1,185 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test, vi } from "vitest";
+import type { Backend, BackendSpec } from "../core/resource.ts";
+import { hasEnded, stateOf } from "../core/status.ts";
+import { identityOf } from "../core/workload.ts";
+import { ProcessEngine } from "../engine/process/index.ts";
+import { FakeClock } from "../lib/fake-clock.ts";
+import { processesWithEnv } from "../lib/linux-processes.ts";
+import { silentLog } from "../lib/log.ts";
+import { type ControllerConfig, run } from "./index.ts";
+
+const templates = new Map([
+  ["sleeps", { command: ["sleep", "60"], cwd: "/" }],
+  ["fails", { command: ["sh", "-c", "echo something is wrong; exit 7"], cwd: "/" }],
+  ["stubborn", { command: ["sh", "-c", "trap '' TERM; while :; do sleep 0.05; done"], cwd: "/" }],
+]);
+
+async function startEngine(clock: FakeClock) {
+  const stateDir = mkdtempSync(join(tmpdir(), "spawner-controller-"));
+  const engine = await ProcessEngine.open({
+    stateDir,
+    templates,
+    backendsMax: 100,
+    clock,
+    openRelayHost: async () => ({
+      port: 1,
+      control: { watch: () => () => {}, hold: async () => ({ held: true }), seal: async () => ({ sealed: true }) },
+      programListens() {},
+      end() {},
+      async close() {},
+    }),
+  });
+  onTestFinished(async () => {
+    for (const { name, uid } of await engine.workloads.list()) await engine.workloads.remove({ name, uid }, 0);
+    clock.advance(1_000);
+    await vi.waitFor(async () => expect(await engine.workloads.list()).toEqual([]));
+    await engine.close();
+    rmSync(stateDir, { recursive: true, force: true });
+  });
+  return engine;
+}
+
+async function startController(config: Partial<ControllerConfig> = {}) {
+  const clock = new FakeClock(new Date());
+  const engine = await startEngine(clock);
+  const start = () => {
+    const controller = run(
+      { retainSeconds: 3600, recordsMax: 100, concurrency: 4, ...config },
+      { engine, clock, log: silentLog },
+    );
+    onTestFinished(() => controller.close());
+    return controller;
+  };
+  const create = (name: string, image: string, spec: Partial<BackendSpec> = {}) =>
+    engine.backends.create({ name, spec: { template: { containers: [{ image }] }, ...spec } });
+  const expectState = (name: string, state: string, reason?: string) =>
+    vi.waitFor(async () => {
+      const backend = await engine.backends.get(name);
+      expect(backend && stateOf(backend)).toBe(state);
+      expect(backend?.status.reason).toBe(reason);
+    });
+  return { clock, engine, start, create, expectState };
+}
+
+function generationOf({ metadata: { name, uid } }: Backend) {
+  return { name, uid };
+}
+
+test("brings a backend to life, and records each state with its time in one write", async () => {
+  const { engine, start, create, expectState } = await startController();
+  start();
+  const made = await create("a", "sleeps");
+  await expectState("a", "Running");
+  const backend = await engine.backends.get("a");
+  expect(Object.keys(backend?.status.transitions ?? {}).sort()).toEqual([
+    "Constructed",
+    "Running",
+    "Scheduled",
+    "Submitted",
+  ]);
+  expect(Number(backend?.metadata.resourceVersion)).toBe(Number(made.metadata.resourceVersion) + 1);
+  expect(processesWithEnv("SPAWNER_BACKEND", identityOf(made))).toHaveLength(1);
+});
+
+test("finishes what was asked for while no controller ran", async () => {
+  const { start, create, expectState } = await startController();
+  await create("a", "sleeps");
+  start();
+  await expectState("a", "Running");
+});
+
+test.each([
+  ["sleeps", { stopRequested: true }, "Swept", "Requested"],
+  ["fails", {}, "Failed", "Crashed"],
+  ["unknown", {}, "Failed", "InvalidSpec"],
+] as const)("ends %s %j as %s/%s, and leaves no workload", async (image, spec, state, reason) => {
+  const { engine, start, create, expectState } = await startController();
+  // What the API would not take can have come into the store by another way.
+  if (image === "unknown") templates.set("unknown", { command: ["true"], cwd: "/" });
+  await create("a", image, spec);
+  templates.delete("unknown");
+  start();
+  await expectState("a", state, reason);
+  await vi.waitFor(async () => expect(await engine.workloads.list()).toEqual([]));
+});
+
+test("ends a backend at its lifetime and one that does not listen at its startup timeout", async () => {
+  const { clock, start, create, expectState } = await startController();
+  start();
+  await create("lives", "sleeps", { lifetimeSeconds: 60 });
+  await create("starts", "sleeps", { startupTimeoutSeconds: 30 });
+  await expectState("lives", "Running");
+  await expectState("starts", "Running");
+  clock.advance(30_000);
+  await expectState("starts", "Failed", "StartupTimeout");
+  await expectState("lives", "Running");
+  clock.advance(30_000);
+  await expectState("lives", "Swept", "LifetimeExceeded");
+});
+
+test("removes the workload of a record that is deleted, or was while nobody watched", async () => {
+  const { engine, start, create, expectState } = await startController();
+  const controller = start();
+  const [watched, unwatched] = [await create("watched", "sleeps"), await create("unwatched", "sleeps")];
+  await expectState("watched", "Running");
+  await expectState("unwatched", "Running");
+  await engine.backends.delete(generationOf(watched));
+  await vi.waitFor(() => expect(processesWithEnv("SPAWNER_BACKEND", identityOf(watched))).toEqual([]));
+  await controller.close();
+  await engine.backends.delete(generationOf(unwatched));
+  start();
+  await vi.waitFor(async () => expect(await engine.workloads.list()).toEqual([]));
+});
+
+test("a new backend of the same name is another generation: the old one's end does not touch it", async () => {
+  const { engine, start, create, expectState } = await startController();
+  start();
+  const first = await create("a", "stubborn", { terminationGracePeriodSeconds: 1 });
+  await expectState("a", "Running");
+  await engine.backends.delete(generationOf(first));
+  const second = await create("a", "sleeps");
+  await expectState("a", "Running");
+  expect(processesWithEnv("SPAWNER_BACKEND", identityOf(second))).toHaveLength(1);
+});
+
+test("forgets records after their time, and the oldest before it where there are too many", async () => {
+  const { clock, engine, start, create } = await startController({ retainSeconds: 100, recordsMax: 2 });
+  start();
+  for (const name of ["a", "b", "c"]) {
+    await create(name, "sleeps", { stopRequested: true });
+    await vi.waitFor(async () => {
+      const backend = await engine.backends.get(name);
+      expect(backend && hasEnded(backend)).toBe(true);
+    });
+    clock.advance(1_000);
+  }
+  const names = async () => (await engine.backends.list()).items.map(({ metadata }) => metadata.name);
+  await vi.waitFor(async () => expect(await names()).toEqual(["b", "c"]));
+  clock.advance(98_000);
+  await vi.waitFor(async () => expect(await names()).toEqual(["c"]));
+  clock.advance(1_000);
+  await vi.waitFor(async () => expect(await names()).toEqual([]));
+});
+
+test("drains: every backend ends, as Drained, and within the grace that is left", async () => {
+  const { clock, engine, start, create, expectState } = await startController();
+  const controller = start();
+  await create("a", "sleeps");
+  await create("b", "stubborn", { terminationGracePeriodSeconds: 300 });
+  await expectState("a", "Running");
+  await expectState("b", "Running");
+  let isDrained = false;
+  const drained = controller.drain({ graceSecondsMax: 5 }).then(() => {
+    isDrained = true;
+  });
+  await expectState("a", "Swept", "Drained");
+  await expectState("b", "Swept", "Drained");
+  await vi.waitFor(async () => expect(await engine.workloads.list()).toHaveLength(1));
+  expect(isDrained).toBe(false);
+  clock.advance(5_000);
+  await drained;
+  expect(await engine.workloads.list()).toEqual([]);
+});

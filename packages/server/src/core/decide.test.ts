@@ -1,0 +1,518 @@
+import type { BackendState, EndReason } from "@spawner/client";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { type Decision, type DecisionConfig, decide, type WorkloadObservation } from "./decide.ts";
+import type { Backend, BackendSpec, BackendStatus } from "./resource.ts";
+import { endStateOf, livingStates, rankOf } from "./states.ts";
+import { applyStatusPatch, hasEnded, stateOf } from "./status.ts";
+
+const startMs = Date.parse("2026-01-01T00:00:00.000Z");
+/** The moment that many seconds after the backend was created. */
+const at = (seconds: number) => new Date(startMs + seconds * 1000);
+/** Every decision of the tables is made 10 s after the creation. */
+const now = at(10);
+
+const address = { ip: "10.0.0.7", port: 9090, nodeName: "node", workloadUID: "w" };
+
+const observations = {
+  absent: { kind: "absent" },
+  // Constructed long ago, or so lately that the next state may share its write.
+  pending: { kind: "pending", constructedAt: at(1) },
+  "pending-fresh": { kind: "pending", constructedAt: at(9.6) },
+  scheduled: { kind: "pending", constructedAt: at(1), scheduledAt: at(2) },
+  "scheduled-fresh": { kind: "pending", constructedAt: at(1), scheduledAt: at(9.6) },
+  "address-known": { kind: "pending", constructedAt: at(9.6), scheduledAt: at(9.6), address },
+  "held-up": { kind: "pending", constructedAt: at(1), problem: { reason: "ImagePull", message: "no such image" } },
+  running: { kind: "running", constructedAt: at(1), scheduledAt: at(2), runningAt: at(3), address },
+  stopping: { kind: "stopping" },
+  exited: { kind: "ended", end: { reason: "Exited", message: "code 0", at: at(9) } },
+  crashed: { kind: "ended", end: { reason: "Crashed", message: "code 3", at: at(9) } },
+} as const satisfies Record<string, WorkloadObservation>;
+
+const columns = ["gone", "Submitted", "Constructed", "Scheduled", "Running", "Ready", "Swept", "Failed"] as const;
+
+/**
+ * One table for each circumstance, a column for each state of the record ("gone": there is none), a row for each observation.
+ * All begin 10 s after the creation; the startup timeout is 300 s, the record of an ended backend was written at 5 s.
+ *   -            nothing
+ *   ensure       have the workload made
+ *   remove       have the workload removed
+ *   delete       delete the record
+ *   >Running     write that this state is reached (or, in the same state, the address)
+ *   !Crashed     write this end, and have the workload removed
+ *   @290         look again in 290 s
+ */
+const tables: Table[] = [
+  {
+    circumstance: "of which nothing special is to be said",
+    table: `
+                       gone    Submitted         Constructed     Scheduled       Running        Ready          Swept   Failed
+      absent           -       ensure            !WorkloadLost   !WorkloadLost   !WorkloadLost  !WorkloadLost  @3595   @3595
+      pending          remove  >Constructed@290  @290            @290            @290           -              remove  remove
+      pending-fresh    remove  @0.6              @290            @290            @290           -              remove  remove
+      scheduled        remove  >Scheduled@290    >Scheduled@290  @290            @290           -              remove  remove
+      scheduled-fresh  remove  @0.6              @0.6            @290            @290           -              remove  remove
+      address-known    remove  >Scheduled@290    >Scheduled@290  >Scheduled@290  @290           -              remove  remove
+      held-up          remove  >Constructed@290  @290            @290            @290           -              remove  remove
+      running          remove  >Running@290      >Running@290    >Running@290    @290           -              remove  remove
+      stopping         remove  !WorkloadLost     !WorkloadLost   !WorkloadLost   !WorkloadLost  !WorkloadLost  remove  remove
+      exited           remove  !Exited           !Exited         !Exited         !Exited        !Exited        remove  remove
+      crashed          remove  !Crashed          !Crashed        !Crashed        !Crashed       !Crashed       remove  remove`,
+  },
+  {
+    circumstance: "that was asked to stop",
+    spec: { stopRequested: true },
+    table: `
+                       gone    Submitted   Constructed  Scheduled   Running     Ready       Swept   Failed
+      absent           -       !Requested  !Requested   !Requested  !Requested  !Requested  @3595   @3595
+      pending          remove  !Requested  !Requested   !Requested  !Requested  !Requested  remove  remove
+      pending-fresh    remove  !Requested  !Requested   !Requested  !Requested  !Requested  remove  remove
+      scheduled        remove  !Requested  !Requested   !Requested  !Requested  !Requested  remove  remove
+      scheduled-fresh  remove  !Requested  !Requested   !Requested  !Requested  !Requested  remove  remove
+      address-known    remove  !Requested  !Requested   !Requested  !Requested  !Requested  remove  remove
+      held-up          remove  !Requested  !Requested   !Requested  !Requested  !Requested  remove  remove
+      running          remove  !Requested  !Requested   !Requested  !Requested  !Requested  remove  remove
+      stopping         remove  !Requested  !Requested   !Requested  !Requested  !Requested  remove  remove
+      exited           remove  !Exited     !Exited      !Exited     !Exited     !Exited     remove  remove
+      crashed          remove  !Crashed    !Crashed     !Crashed    !Crashed    !Crashed    remove  remove`,
+  },
+  {
+    circumstance: "at the end of its lifetime",
+    spec: { lifetimeSeconds: 10 },
+    table: `
+                       gone    Submitted          Constructed        Scheduled          Running            Ready              Swept   Failed
+      absent           -       !LifetimeExceeded  !LifetimeExceeded  !LifetimeExceeded  !LifetimeExceeded  !LifetimeExceeded  @3595   @3595
+      pending          remove  !LifetimeExceeded  !LifetimeExceeded  !LifetimeExceeded  !LifetimeExceeded  !LifetimeExceeded  remove  remove
+      pending-fresh    remove  !LifetimeExceeded  !LifetimeExceeded  !LifetimeExceeded  !LifetimeExceeded  !LifetimeExceeded  remove  remove
+      scheduled        remove  !LifetimeExceeded  !LifetimeExceeded  !LifetimeExceeded  !LifetimeExceeded  !LifetimeExceeded  remove  remove
+      scheduled-fresh  remove  !LifetimeExceeded  !LifetimeExceeded  !LifetimeExceeded  !LifetimeExceeded  !LifetimeExceeded  remove  remove
+      address-known    remove  !LifetimeExceeded  !LifetimeExceeded  !LifetimeExceeded  !LifetimeExceeded  !LifetimeExceeded  remove  remove
+      held-up          remove  !LifetimeExceeded  !LifetimeExceeded  !LifetimeExceeded  !LifetimeExceeded  !LifetimeExceeded  remove  remove
+      running          remove  !LifetimeExceeded  !LifetimeExceeded  !LifetimeExceeded  !LifetimeExceeded  !LifetimeExceeded  remove  remove
+      stopping         remove  !LifetimeExceeded  !LifetimeExceeded  !LifetimeExceeded  !LifetimeExceeded  !LifetimeExceeded  remove  remove
+      exited           remove  !Exited            !Exited            !Exited            !Exited            !Exited            remove  remove
+      crashed          remove  !Crashed           !Crashed           !Crashed           !Crashed           !Crashed           remove  remove`,
+  },
+  {
+    circumstance: "just before the end of its lifetime",
+    spec: { lifetimeSeconds: 11 },
+    table: `
+                       gone    Submitted       Constructed    Scheduled      Running        Ready          Swept   Failed
+      absent           -       ensure          !WorkloadLost  !WorkloadLost  !WorkloadLost  !WorkloadLost  @3595   @3595
+      pending          remove  >Constructed@1  @1             @1             @1             @1             remove  remove
+      pending-fresh    remove  @0.6            @1             @1             @1             @1             remove  remove
+      scheduled        remove  >Scheduled@1    >Scheduled@1   @1             @1             @1             remove  remove
+      scheduled-fresh  remove  @0.6            @0.6           @1             @1             @1             remove  remove
+      address-known    remove  >Scheduled@1    >Scheduled@1   >Scheduled@1   @1             @1             remove  remove
+      held-up          remove  >Constructed@1  @1             @1             @1             @1             remove  remove
+      running          remove  >Running@1      >Running@1     >Running@1     @1             @1             remove  remove
+      stopping         remove  !WorkloadLost   !WorkloadLost  !WorkloadLost  !WorkloadLost  !WorkloadLost  remove  remove
+      exited           remove  !Exited         !Exited        !Exited        !Exited        !Exited        remove  remove
+      crashed          remove  !Crashed        !Crashed       !Crashed       !Crashed       !Crashed       remove  remove`,
+  },
+  {
+    circumstance: "at its startup timeout",
+    spec: { startupTimeoutSeconds: 10 },
+    table: `
+                       gone    Submitted        Constructed      Scheduled        Running          Ready          Swept   Failed
+      absent           -       !StartupTimeout  !WorkloadLost    !WorkloadLost    !WorkloadLost    !WorkloadLost  @3595   @3595
+      pending          remove  !StartupTimeout  !StartupTimeout  !StartupTimeout  !StartupTimeout  -              remove  remove
+      pending-fresh    remove  !StartupTimeout  !StartupTimeout  !StartupTimeout  !StartupTimeout  -              remove  remove
+      scheduled        remove  !StartupTimeout  !StartupTimeout  !StartupTimeout  !StartupTimeout  -              remove  remove
+      scheduled-fresh  remove  !StartupTimeout  !StartupTimeout  !StartupTimeout  !StartupTimeout  -              remove  remove
+      address-known    remove  !StartupTimeout  !StartupTimeout  !StartupTimeout  !StartupTimeout  -              remove  remove
+      held-up          remove  !ImagePull       !ImagePull       !ImagePull       !ImagePull       -              remove  remove
+      running          remove  !StartupTimeout  !StartupTimeout  !StartupTimeout  !StartupTimeout  -              remove  remove
+      stopping         remove  !WorkloadLost    !WorkloadLost    !WorkloadLost    !WorkloadLost    !WorkloadLost  remove  remove
+      exited           remove  !Exited          !Exited          !Exited          !Exited          !Exited        remove  remove
+      crashed          remove  !Crashed         !Crashed         !Crashed         !Crashed         !Crashed       remove  remove`,
+  },
+  {
+    circumstance: "when its record was retained long enough",
+    config: { retainSeconds: 5 },
+    table: `
+                       gone    Submitted         Constructed     Scheduled       Running        Ready          Swept   Failed
+      absent           -       ensure            !WorkloadLost   !WorkloadLost   !WorkloadLost  !WorkloadLost  delete  delete
+      pending          remove  >Constructed@290  @290            @290            @290           -              remove  remove
+      pending-fresh    remove  @0.6              @290            @290            @290           -              remove  remove
+      scheduled        remove  >Scheduled@290    >Scheduled@290  @290            @290           -              remove  remove
+      scheduled-fresh  remove  @0.6              @0.6            @290            @290           -              remove  remove
+      address-known    remove  >Scheduled@290    >Scheduled@290  >Scheduled@290  @290           -              remove  remove
+      held-up          remove  >Constructed@290  @290            @290            @290           -              remove  remove
+      running          remove  >Running@290      >Running@290    >Running@290    @290           -              remove  remove
+      stopping         remove  !WorkloadLost     !WorkloadLost   !WorkloadLost   !WorkloadLost  !WorkloadLost  remove  remove
+      exited           remove  !Exited           !Exited         !Exited         !Exited        !Exited        remove  remove
+      crashed          remove  !Crashed          !Crashed        !Crashed        !Crashed       !Crashed       remove  remove`,
+  },
+  {
+    circumstance: "with a spec that cannot be run",
+    spec: { template: { containers: [] } },
+    table: `
+                       gone    Submitted     Constructed     Scheduled       Running        Ready          Swept   Failed
+      absent           -       !InvalidSpec  !WorkloadLost   !WorkloadLost   !WorkloadLost  !WorkloadLost  @3595   @3595
+      pending          remove  !InvalidSpec  @290            @290            @290           -              remove  remove
+      pending-fresh    remove  !InvalidSpec  @290            @290            @290           -              remove  remove
+      scheduled        remove  !InvalidSpec  >Scheduled@290  @290            @290           -              remove  remove
+      scheduled-fresh  remove  !InvalidSpec  @0.6            @290            @290           -              remove  remove
+      address-known    remove  !InvalidSpec  >Scheduled@290  >Scheduled@290  @290           -              remove  remove
+      held-up          remove  !InvalidSpec  @290            @290            @290           -              remove  remove
+      running          remove  !InvalidSpec  >Running@290    >Running@290    @290           -              remove  remove
+      stopping         remove  !InvalidSpec  !WorkloadLost   !WorkloadLost   !WorkloadLost  !WorkloadLost  remove  remove
+      exited           remove  !InvalidSpec  !Exited         !Exited         !Exited        !Exited        remove  remove
+      crashed          remove  !InvalidSpec  !Crashed        !Crashed        !Crashed       !Crashed       remove  remove`,
+  },
+  {
+    circumstance: "while the server goes away",
+    config: { draining: true },
+    table: `
+                       gone    Submitted  Constructed  Scheduled  Running   Ready     Swept   Failed
+      absent           -       !Drained   !Drained     !Drained   !Drained  !Drained  @3595   @3595
+      pending          remove  !Drained   !Drained     !Drained   !Drained  !Drained  remove  remove
+      pending-fresh    remove  !Drained   !Drained     !Drained   !Drained  !Drained  remove  remove
+      scheduled        remove  !Drained   !Drained     !Drained   !Drained  !Drained  remove  remove
+      scheduled-fresh  remove  !Drained   !Drained     !Drained   !Drained  !Drained  remove  remove
+      address-known    remove  !Drained   !Drained     !Drained   !Drained  !Drained  remove  remove
+      held-up          remove  !Drained   !Drained     !Drained   !Drained  !Drained  remove  remove
+      running          remove  !Drained   !Drained     !Drained   !Drained  !Drained  remove  remove
+      stopping         remove  !Drained   !Drained     !Drained   !Drained  !Drained  remove  remove
+      exited           remove  !Exited    !Exited      !Exited    !Exited   !Exited   remove  remove
+      crashed          remove  !Crashed   !Crashed     !Crashed   !Crashed  !Crashed  remove  remove`,
+  },
+  {
+    circumstance: "to which all of this applies",
+    spec: { template: { containers: [] }, stopRequested: true, lifetimeSeconds: 10, startupTimeoutSeconds: 10 },
+    config: { draining: true, retainSeconds: 5 },
+    table: `
+                       gone    Submitted     Constructed  Scheduled   Running     Ready       Swept   Failed
+      absent           -       !InvalidSpec  !Requested   !Requested  !Requested  !Requested  delete  delete
+      pending          remove  !InvalidSpec  !Requested   !Requested  !Requested  !Requested  remove  remove
+      pending-fresh    remove  !InvalidSpec  !Requested   !Requested  !Requested  !Requested  remove  remove
+      scheduled        remove  !InvalidSpec  !Requested   !Requested  !Requested  !Requested  remove  remove
+      scheduled-fresh  remove  !InvalidSpec  !Requested   !Requested  !Requested  !Requested  remove  remove
+      address-known    remove  !InvalidSpec  !Requested   !Requested  !Requested  !Requested  remove  remove
+      held-up          remove  !InvalidSpec  !Requested   !Requested  !Requested  !Requested  remove  remove
+      running          remove  !InvalidSpec  !Requested   !Requested  !Requested  !Requested  remove  remove
+      stopping         remove  !InvalidSpec  !Requested   !Requested  !Requested  !Requested  remove  remove
+      exited           remove  !InvalidSpec  !Exited      !Exited     !Exited     !Exited     remove  remove
+      crashed          remove  !InvalidSpec  !Crashed     !Crashed    !Crashed    !Crashed    remove  remove`,
+  },
+];
+
+interface Table {
+  circumstance: string;
+  spec?: Partial<BackendSpec>;
+  config?: Partial<DecisionConfig>;
+  table: string;
+}
+
+const configDefaults: DecisionConfig = { retainSeconds: 3600, draining: false };
+
+const specGiven: BackendSpec = { template: { containers: [{ image: "a" }] } };
+
+/** A backend that has come to this state as it should. */
+function makeBackend(state: BackendState, change: Partial<BackendSpec> = {}): Backend {
+  return {
+    metadata: { name: "b", uid: "u", resourceVersion: "1", creationTimestamp: at(0).toISOString(), labels: {} },
+    spec: { ...specGiven, ...change },
+    status: statuses[state],
+  };
+}
+
+const reached = (...states: BackendState[]): BackendStatus => ({
+  ...definedOf({ phase: states.at(-1) }),
+  ...Object.fromEntries(states.map((state) => [state.toLowerCase(), true])),
+  transitions: Object.fromEntries(
+    states.map((state) => [state, { time: at(isEnd(state) ? 5 : rankOf(state)).toISOString() }]),
+  ),
+});
+const isEnd = (state: BackendState) => state === "Swept" || state === "Failed";
+const addressFields: BackendStatus = { podIP: "10.0.0.7", port: 9090, nodeName: "node", podUID: "w" };
+const statuses: Record<BackendState, BackendStatus> = {
+  Submitted: {},
+  Constructed: reached("Submitted", "Constructed"),
+  Scheduled: reached("Submitted", "Constructed", "Scheduled"),
+  Running: { ...reached("Submitted", "Constructed", "Scheduled", "Running"), ...addressFields },
+  Ready: { ...reached(...livingStates), ...addressFields },
+  Swept: { ...reached(...livingStates, "Swept"), ...addressFields, reason: "Idle", message: "" },
+  Failed: { ...reached("Submitted", "Failed"), reason: "ImagePull", message: "" },
+};
+
+function describeDecision({ status, workload, record, requeueAfterMs }: Decision): string {
+  const ended = status?.reason !== undefined;
+  const parts = [
+    status === undefined ? "" : ended ? `!${status.reason}` : `>${status.phase}`,
+    // An end has the workload removed; so does nothing else that writes.
+    workload === "leave" || (ended && workload === "remove") ? "" : workload,
+    record === "keep" ? "" : record,
+    requeueAfterMs === undefined ? "" : `@${requeueAfterMs / 1000}`,
+  ];
+  return parts.join("") || "-";
+}
+
+describe.each(tables)("a backend $circumstance", ({ spec, config, table }) => {
+  test.each(cellsOf(table))("$state and $observation: $expected", ({ state, observation, expected }) => {
+    const backend = state === "gone" ? undefined : makeBackend(state, spec);
+    const observed = { backend, workload: observations[observation] };
+    expect(describeDecision(decide(observed, now, { ...configDefaults, ...config }))).toBe(expected);
+  });
+});
+
+test("the tables name every state with every observation", () => {
+  for (const { table } of tables)
+    expect(cellsOf(table)).toHaveLength(columns.length * Object.keys(observations).length);
+});
+
+describe("what is written", () => {
+  const statusOf = (backend: Backend, workload: WorkloadObservation, when = now) =>
+    decide({ backend, workload }, when, configDefaults).status;
+
+  test("states that were passed together share a write, and each keeps its own time", () => {
+    expect(statusOf(makeBackend("Submitted"), observations.running)).toEqual({
+      phase: "Running",
+      submitted: true,
+      constructed: true,
+      scheduled: true,
+      running: true,
+      transitions: {
+        Submitted: { time: "2026-01-01T00:00:00.000Z" },
+        Constructed: { time: "2026-01-01T00:00:01.000Z" },
+        Scheduled: { time: "2026-01-01T00:00:02.000Z" },
+        Running: { time: "2026-01-01T00:00:03.000Z" },
+      },
+      podIP: "10.0.0.7",
+      podUID: "w",
+      nodeName: "node",
+      ip: "10.0.0.7",
+      port: 9090,
+      url: "http://10.0.0.7:9090/",
+    });
+  });
+
+  test("a state that the sweeper wrote first is kept, and those before it get their times", () => {
+    const ready = makeBackend("Submitted");
+    const backend = {
+      ...ready,
+      status: { ready: true, phase: "Ready", transitions: { Ready: { time: "t" } } },
+    } as Backend;
+    expect(statusOf(backend, observations.running)).toMatchObject({
+      phase: "Ready",
+      running: true,
+      transitions: { Running: { time: "2026-01-01T00:00:03.000Z" } },
+    });
+    expect(statusOf(backend, observations.running)?.transitions).not.toHaveProperty("Ready");
+  });
+
+  test("an address that has changed is written, and nothing else", () => {
+    const moved = { ...observations.running, address: { ...address, port: 9999 } };
+    expect(statusOf(makeBackend("Ready"), moved)).toEqual({
+      phase: "Ready",
+      podIP: "10.0.0.7",
+      podUID: "w",
+      nodeName: "node",
+      ip: "10.0.0.7",
+      port: 9999,
+      url: "http://10.0.0.7:9999/",
+    });
+  });
+
+  test("an end has its reason, its message and its own time, once as a condition", () => {
+    expect(statusOf(makeBackend("Running"), observations.crashed)).toEqual({
+      failed: true,
+      phase: "Failed",
+      reason: "Crashed",
+      message: "code 3",
+      transitions: { Failed: { time: "2026-01-01T00:00:09.000Z" } },
+      conditions: [
+        {
+          type: "Ready",
+          status: "False",
+          reason: "Crashed",
+          message: "code 3",
+          lastTransitionTime: "2026-01-01T00:00:09.000Z",
+        },
+      ],
+    });
+  });
+
+  test.each([
+    ["running", "The program did not listen on its port (PORT in its environment) within 7 s (startupTimeoutSeconds)."],
+    ["pending", "The program was not started within 7 s (startupTimeoutSeconds)."],
+    ["held-up", "no such image"],
+  ] as const)("a startup timeout says what it waited for: %s", (observation, message) => {
+    const backend = makeBackend("Submitted", { startupTimeoutSeconds: 7 });
+    expect(statusOf(backend, observations[observation])).toMatchObject({ phase: "Failed", message });
+  });
+
+  test("the reason of a spec that cannot be run names the field", () => {
+    expect(statusOf(makeBackend("Submitted", { gracePeriodSeconds: -1 }), observations.absent)).toMatchObject({
+      reason: "InvalidSpec",
+      message: "The spec cannot be run: gracePeriodSeconds must be at least 0; -1 was given.",
+    });
+  });
+});
+
+describe("of any backend, at any time", () => {
+  const seconds = fc.integer({ min: 0, max: 20 });
+  const time = seconds.map(at);
+  const maybe = <Value>(value: fc.Arbitrary<Value>) => fc.option(value, { nil: undefined });
+  const workloads: fc.Arbitrary<WorkloadObservation> = fc.oneof(
+    fc.constantFrom<WorkloadObservation>({ kind: "absent" }, { kind: "stopping" }),
+    fc
+      .record({
+        constructedAt: time,
+        scheduledAt: maybe(time),
+        address: maybe(fc.constant(address)),
+        problem: maybe(fc.constant(observations["held-up"].problem)),
+      })
+      .map((fields) => ({ kind: "pending", ...definedOf(fields) }) as WorkloadObservation),
+    fc
+      .record({ constructedAt: time, scheduledAt: time, runningAt: time, port: fc.constantFrom(9090, 9999) })
+      .map(({ port, ...times }): WorkloadObservation => ({ kind: "running", ...times, address: { ...address, port } })),
+    fc
+      .record({ reason: fc.constantFrom<EndReason>("Exited", "Crashed", "OutOfMemory"), at: time })
+      .map((end): WorkloadObservation => ({ kind: "ended", end: { ...end, message: "m" } })),
+  );
+  // Also such as only two writers can make: Ready without Running, an end without a beginning.
+  const backends = fc
+    .record({
+      states: fc.subarray([...livingStates, "Swept", "Failed"] as BackendState[]),
+      withAddress: fc.boolean(),
+      stopRequested: maybe(fc.boolean()),
+      lifetimeSeconds: maybe(fc.integer({ min: 1, max: 20 })),
+      startupTimeoutSeconds: maybe(fc.integer({ min: 1, max: 20 })),
+      invalid: fc.boolean(),
+    })
+    .map(({ states, withAddress, invalid, ...given }): Backend => {
+      const backend = makeBackend("Submitted", {
+        ...definedOf(given),
+        ...(invalid ? { gracePeriodSeconds: -1 } : {}),
+      });
+      return { ...backend, status: { ...reached(...states), ...(withAddress ? addressFields : {}) } };
+    });
+  const situations = fc.record({
+    backend: backends,
+    workload: workloads,
+    now: time,
+    config: fc.record({ retainSeconds: seconds, draining: fc.boolean() }),
+  });
+  const holds = (property: (situation: Situation) => void) =>
+    fc.assert(fc.property(situations, property), { numRuns: 500 });
+
+  test("it never goes back to a state before", () => {
+    holds(({ backend, workload, now, config }) => {
+      const after = apply(backend, decide({ backend, workload }, now, config));
+      expect(rankOf(stateOf(after))).toBeGreaterThanOrEqual(rankOf(stateOf(backend)));
+    });
+  });
+
+  test("what has ended is never written again", () => {
+    holds(({ backend, workload, now, config }) => {
+      fc.pre(hasEnded(backend));
+      expect(decide({ backend, workload }, now, config)).not.toHaveProperty("status");
+    });
+  });
+
+  test("an end has exactly one reason, the state that belongs to it, and takes the workload with it", () => {
+    holds(({ backend, workload, now, config }) => {
+      const { status, workload: action } = decide({ backend, workload }, now, config);
+      if (status?.reason === undefined) {
+        expect(status ?? {}).not.toHaveProperty("swept");
+        expect(status ?? {}).not.toHaveProperty("failed");
+        return;
+      }
+      const state = endStateOf(status.reason);
+      expect(status).toMatchObject({ phase: state, [state.toLowerCase()]: true });
+      expect(status).not.toHaveProperty(state === "Swept" ? "failed" : "swept");
+      expect(action).toBe("remove");
+    });
+  });
+
+  test("deciding again about the same gives nothing more to write", () => {
+    holds(({ backend, workload, now, config }) => {
+      const after = apply(backend, decide({ backend, workload }, now, config));
+      expect(decide({ backend: after, workload }, now, config)).not.toHaveProperty("status");
+    });
+  });
+
+  test("a record that is kept is deleted only without a workload, and only when it has ended", () => {
+    holds(({ backend, workload, now, config }) => {
+      if (decide({ backend, workload }, now, config).record === "keep") return;
+      expect(hasEnded(backend)).toBe(true);
+      expect(workload.kind).toBe("absent");
+    });
+  });
+
+  test("carrying out what is decided comes to rest", () => {
+    holds(({ now, config, ...situation }) => {
+      let { backend, workload }: { backend: Backend | undefined; workload: WorkloadObservation } = situation;
+      for (let step = 0; step < 10; step++) {
+        const decision = decide({ backend, workload }, now, config);
+        if (rests(decision)) return;
+        backend = backend && apply(backend, decision);
+        if (decision.workload === "ensure") workload = { kind: "pending", constructedAt: now };
+        if (decision.workload === "remove") workload = { kind: workload.kind === "stopping" ? "absent" : "stopping" };
+        if (decision.record === "delete") backend = undefined;
+      }
+      expect.unreachable("it goes round in circles");
+    });
+  });
+
+  test("waiting for a state that may share a write does not miss a deadline", () => {
+    const backend = makeBackend("Submitted", { lifetimeSeconds: 10 });
+    const decision = decide({ backend, workload: observations["pending-fresh"] }, at(9.7), configDefaults);
+    expect(describeDecision(decision)).toBe("@0.3");
+  });
+
+  test("nothing comes up before the time at which it wants to look again", () => {
+    const fraction = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
+    fc.assert(
+      fc.property(situations, fraction, ({ backend, workload, now, config }, fraction) => {
+        const decision = decide({ backend, workload }, now, config);
+        const { requeueAfterMs = 4_000_000 } = decision;
+        expect(requeueAfterMs).toBeGreaterThanOrEqual(0);
+        fc.pre(rests(decision) && requeueAfterMs > 0);
+        const later = new Date(now.getTime() + Math.floor(requeueAfterMs * fraction));
+        expect(rests(decide({ backend, workload }, later, config))).toBe(true);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+interface Situation {
+  backend: Backend;
+  workload: WorkloadObservation;
+  now: Date;
+  config: DecisionConfig;
+}
+
+function apply(backend: Backend, { status }: Decision): Backend {
+  return status === undefined ? backend : { ...backend, status: applyStatusPatch(backend.status, status) };
+}
+
+/** Whether nothing is to be done now. */
+function rests({ status, workload, record }: Decision): boolean {
+  return status === undefined && workload === "leave" && record === "keep";
+}
+
+/** Without the fields that are undefined. */
+function definedOf(fields: object): object {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+}
+
+interface Cell {
+  state: (typeof columns)[number];
+  observation: keyof typeof observations;
+  expected: string;
+}
+
+function cellsOf(table: string): Cell[] {
+  const [head = [], ...rows] = table
+    .trim()
+    .split("\n")
+    .map((line) => line.trim().split(/\s+/));
+  expect(head).toEqual(columns);
+  return rows.flatMap(([observation, ...cells]) =>
+    cells.map((expected, index) => ({ state: head[index], observation, expected }) as Cell),
+  );
+}

@@ -1,0 +1,123 @@
+import { Type } from "typebox";
+import { describe, expect, test } from "vitest";
+import type { Backend, BackendSpec } from "./resource.ts";
+import { invalidity, isReservedEnvName, makeChecker, problemsOfSpec } from "./validation.ts";
+
+const template = { containers: [{ image: "a" }] };
+const withContainer = (container: object) => ({ template: { containers: [container] } });
+const problemsOf = (spec: unknown) => problemsOfSpec(spec as BackendSpec);
+
+describe("a spec that can be run", () => {
+  test.each([
+    ["with a container and nothing else", { template: { containers: [{}] } }],
+    ["with 0.1.9's default port", { template, httpPort: null }],
+    ["with any port that listens first", { template, httpPort: 0 }],
+    ["with fields of a Pod that we do not know", { template: { ...template, tolerations: [{ key: "a" }] }, other: 1 }],
+    ["with an environment", withContainer({ env: [{ name: "A b-c.D", value: "" }, { name: "E" }] })],
+    ["with PORT in its environment, which is ours and wins", withContainer({ env: [{ name: "PORT", value: "1" }] })],
+    [
+      "with all durations at their least",
+      { template, gracePeriodSeconds: 0, firstClientSeconds: 0, lifetimeSeconds: 1 },
+    ],
+  ])("%s has no problems", (_, spec) => {
+    expect(problemsOf(spec)).toEqual([]);
+  });
+});
+
+describe("what is wrong with a spec names the field, what is needed and what was given", () => {
+  const container = "template.containers[0]";
+  test.each([
+    [{}, "template is missing"],
+    [null, "spec must be an object; null was given"],
+    [{ template: 1 }, "template must be an object; 1 was given"],
+    [{ template: { containers: [] } }, "template.containers must have at least 1 items; [] was given"],
+    [{ template: { containers: [3] } }, `${container} must be an object; 3 was given`],
+    [{ template, gracePeriodSeconds: -1 }, "gracePeriodSeconds must be at least 0; -1 was given"],
+    [{ template, gracePeriodSeconds: 1.5 }, "gracePeriodSeconds must be a whole number; 1.5 was given"],
+    [{ template, gracePeriodSeconds: "5" }, 'gracePeriodSeconds must be a whole number; "5" was given'],
+    [{ template, lifetimeSeconds: 0 }, "lifetimeSeconds must be at least 1; 0 was given"],
+    [{ template, lifetimeSeconds: 1e9 }, "lifetimeSeconds must be at most 315360000; 1000000000 was given"],
+    [{ template, httpPort: 65_536 }, "httpPort must be at most 65535; 65536 was given"],
+    [{ template, httpPort: "80" }, 'httpPort must be a whole number; "80" was given'],
+    [{ template, stopRequested: "yes" }, 'stopRequested must be a boolean; "yes" was given'],
+    [withContainer({ image: "" }), `${container}.image must not be empty; "" was given`],
+    [withContainer({ command: "sh" }), `${container}.command must be an array; "sh" was given`],
+    [withContainer({ args: [1] }), `${container}.args[0] must be a string; 1 was given`],
+    [withContainer({ env: [{}] }), `${container}.env[0].name is missing`],
+    [withContainer({ env: [{ name: "A", value: 1 }] }), `${container}.env[0].value must be a string; 1 was given`],
+    [
+      withContainer({ env: [{ name: "SPAWNER_BACKEND", value: "x" }] }),
+      `${container}.env: SPAWNER_BACKEND is set by Spawner itself and cannot be given`,
+    ],
+  ])("%j", (spec, problem) => {
+    expect(problemsOf(spec)).toContain(problem);
+  });
+
+  test.each([
+    ["an empty name", { name: "" }, "name"],
+    ["a name with =", { name: "A=B" }, "name"],
+    ["a name with a line break", { name: "A\n" }, "name"],
+    ["a name beyond ASCII", { name: "Ä" }, "name"],
+    ["a value with a zero byte", { name: "A", value: "a\u0000b" }, "value"],
+  ])("%s in the environment", (_, variable, field) => {
+    const [problem, ...others] = problemsOf(withContainer({ env: [variable] }));
+    expect(problem).toContain(`${container}.env[0].${field} must`);
+    expect(problem).toContain(`${JSON.stringify(variable[field as "name"])} was given`);
+    expect(others).toEqual([]);
+  });
+
+  test("a long value is cut, and its length said", () => {
+    const [problem = ""] = problemsOf(withContainer({ image: "x".repeat(600) }));
+    expect(problem).toMatch(/image must have at most 512 characters; "x{59}… \(602 characters\) was given$/);
+  });
+
+  test("many problems are summed up", () => {
+    const problems = problemsOf({
+      template,
+      gracePeriodSeconds: -1,
+      firstClientSeconds: -1,
+      lifetimeSeconds: -1,
+      startupTimeoutSeconds: -1,
+      terminationGracePeriodSeconds: -1,
+      stopRequested: 1,
+    });
+    expect(problems).toHaveLength(6);
+    expect(problems.at(-1)).toBe("and 1 more");
+  });
+});
+
+test("what is wrong with a stored backend is one sentence", () => {
+  const metadata = { name: "b", uid: "u", resourceVersion: "1", creationTimestamp: "", labels: {} };
+  const backend = (spec: BackendSpec): Backend => ({ metadata, spec, status: {} });
+  expect(invalidity(backend({ template }))).toBeUndefined();
+  expect(invalidity(backend({ template, gracePeriodSeconds: -1, lifetimeSeconds: 0 }))).toBe(
+    "The spec cannot be run: gracePeriodSeconds must be at least 0; -1 was given; lifetimeSeconds must be at least 1; 0 was given.",
+  );
+});
+
+test.each([
+  ["PORT", true],
+  ["SPAWNER_BACKEND", true],
+  ["SPAWNER_", true],
+  ["SPAWNER", false],
+  ["port", false],
+  ["MY_PORT", false],
+])("the name %s is ours: %s", (name, reserved) => {
+  expect(isReservedEnvName(name)).toBe(reserved);
+});
+
+describe("a closed schema", () => {
+  const check = makeChecker(
+    Type.Object({ image: Type.String(), port: Type.Optional(Type.Integer()) }, { additionalProperties: false }),
+    "the body",
+  );
+
+  test.each([
+    [{ image: "a" }, []],
+    [{ image: "a", imagee: 1 }, ['unknown field "imagee"; known are image, port']],
+    [{}, ["image is missing"]],
+    ["a", ['the body must be an object; "a" was given']],
+  ])("%j", (value, problems) => {
+    expect(check(value)).toEqual(problems);
+  });
+});

@@ -1,0 +1,174 @@
+import { afterEach, describe, expect, test } from "vitest";
+import type { BackendSpec } from "../../core/resource.ts";
+import { systemClock } from "../../lib/clock.ts";
+import { SqliteBackendStore } from "./backend-store.ts";
+import { openDatabase } from "./database.ts";
+import { eventually, makeProcessHarness, type ProcessHarness } from "./fixtures/harness.ts";
+import { makeStubRelayHosts } from "./fixtures/stub-relay-hosts.ts";
+import { OutputFiles } from "./output-file.ts";
+import type { ProcessEngineOptions } from "./process-engine.ts";
+import { ProcessWorkloads } from "./process-workloads.ts";
+
+let harness: ProcessHarness;
+
+async function openWith(options: Partial<ProcessEngineOptions> = {}) {
+  harness = await makeProcessHarness(options);
+  return harness.open();
+}
+
+afterEach(async () => {
+  await harness.dispose();
+  expect(await harness.remains()).toEqual([]);
+});
+
+describe("the limit of backends", () => {
+  test("counts those that live, and an end or a deletion makes room", async () => {
+    const { backends } = await openWith({ backendsMax: 2 });
+    const create = (name: string) => backends.create({ name, spec: harness.spec("sleeps") });
+    const a = await create("a");
+    const b = await create("b");
+    await expect(create("c")).rejects.toMatchObject({
+      code: "too_many_backends",
+      message: "2 backends live already, and no more than 2 are allowed (--backends-max).",
+    });
+    await expect(create("a")).rejects.toMatchObject({ code: "already_exists" });
+
+    await backends.patchStatus(a.metadata, { swept: true, reason: "Idle" });
+    await create("c");
+    await expect(create("d")).rejects.toMatchObject({ code: "too_many_backends" });
+    await backends.delete({ name: "a", uid: a.metadata.uid }); // had ended: makes no more room
+    await expect(create("d")).rejects.toMatchObject({ code: "too_many_backends" });
+    await backends.delete(b.metadata);
+    await create("d");
+  });
+
+  test("is kept over a restart", async () => {
+    const { backends } = await openWith({ backendsMax: 2 });
+    const a = await backends.create({ name: "a", spec: harness.spec("sleeps") });
+    await backends.create({ name: "b", spec: harness.spec("sleeps") });
+    await backends.patchStatus(a.metadata, { failed: true });
+    const { backends: again } = await harness.reopen();
+    await again.create({ name: "c", spec: harness.spec("sleeps") });
+    await expect(again.create({ name: "d", spec: harness.spec("sleeps") })).rejects.toMatchObject({
+      code: "too_many_backends",
+    });
+  });
+});
+
+describe("what may be run", () => {
+  const container = { image: "sleeps" };
+  const refused: [string, BackendSpec["template"], RegExp][] = [
+    ["a template that does not exist", { containers: [{ image: "nginx" }] }, /no template.*"nginx".*"serves"/],
+    ["no image where there are several templates", { containers: [{}] }, /No image was given.*"serves"/],
+    ["a command", { containers: [{ ...container, command: ["sh"] }] }, /operator's commands only/],
+    ["arguments", { containers: [{ ...container, args: [] }] }, /operator's commands only/],
+    ["two containers", { containers: [container, container] }, /one container/],
+  ];
+  test.each(refused)("%s is refused, and nothing is stored", async (_, template, message) => {
+    const { backends } = await openWith();
+    await expect(backends.create({ name: "b", spec: { template } })).rejects.toMatchObject({
+      code: "invalid_request",
+      message: expect.stringMatching(message),
+    });
+    expect((await backends.list()).items).toEqual([]);
+  });
+
+  test.each(["", "B", "a.b", "../b", "x".repeat(64)])("the name %j is refused", async (name) => {
+    const { backends } = await openWith();
+    await expect(backends.create({ name, spec: harness.spec("sleeps") })).rejects.toMatchObject({
+      code: "invalid_request",
+      message: expect.stringContaining(JSON.stringify(name)),
+    });
+  });
+
+  test("no image is needed where there is one template", async () => {
+    const { backends, workloads } = await openWith({
+      templates: new Map([["only", { command: ["sleep", "600"], cwd: "/" }]]),
+    });
+    const backend = await backends.create({ name: "b", spec: { template: { containers: [{}] } } });
+    expect(await workloads.ensure(backend)).toMatchObject({ kind: "running" });
+  });
+
+  test("a backend whose template is gone after a restart ends as InvalidSpec, and says which there are", async () => {
+    await openWith();
+    const { stateDir } = harness;
+    const first = harness;
+    const { backends } = await first.reopen();
+    const backend = await backends.create({ name: "b", spec: harness.spec("sleeps") });
+    await first.close();
+    const second = await makeProcessHarness({ stateDir, templates: new Map([["other", { command: [], cwd: "/" }]]) });
+    const { workloads } = await second.open();
+    expect(await workloads.ensure(backend)).toMatchObject({
+      kind: "ended",
+      end: { reason: "InvalidSpec", message: expect.stringMatching(/"sleeps".*"other"/) },
+    });
+    await second.dispose();
+    expect(await second.remains()).toEqual([]);
+  });
+});
+
+test("a watcher is told of everything that was there before a restart", async () => {
+  const { backends } = await openWith();
+  for (const name of ["b", "a"]) await backends.create({ name, spec: harness.spec("sleeps") });
+  const { backends: again } = await harness.reopen();
+  const told: unknown[] = [];
+  again.watch((change) => told.push(change.kind === "synced" ? "synced" : change.backend.metadata.name));
+  await eventually(() => expect(told).toEqual(["a", "b", "synced"]));
+});
+
+test("a database that cannot be written is said to be so, and what it holds stays as it was", async () => {
+  harness = await makeProcessHarness();
+  const database = openDatabase(harness.stateDir);
+  const store = new SqliteBackendStore({
+    database,
+    clock: systemClock,
+    backendsMax: 10,
+    admit: () => {},
+    onDeleted: () => {},
+  });
+  const told: string[] = [];
+  store.watch(({ kind }) => told.push(kind));
+  const backend = await store.create({ name: "b", spec: harness.spec("sleeps") });
+  database.exec("PRAGMA query_only = ON"); // as a full disk would
+  const writes = [
+    store.create({ name: "c", spec: harness.spec("sleeps") }),
+    store.patchStatus(backend.metadata, { ready: true }),
+    store.requestStop(backend.metadata),
+    store.delete(backend.metadata),
+  ];
+  for (const { reason } of (await Promise.allSettled(writes)) as PromiseRejectedResult[]) {
+    expect(reason).toMatchObject({ code: "unavailable", message: expect.stringContaining("cannot be written") });
+  }
+  expect(await store.list()).toEqual({ items: [backend] });
+  database.exec("PRAGMA query_only = OFF");
+  await store.requestStop(backend.metadata);
+  expect(told).toEqual(["synced", "changed", "changed"]);
+  database.close();
+});
+
+test("a program's end is noticed, and its removal goes on, while the database cannot be written", async () => {
+  harness = await makeProcessHarness();
+  const database = openDatabase(harness.stateDir);
+  const spec = { template: { containers: [{}] } };
+  const metadata = { name: "b", uid: "u", resourceVersion: "1", creationTimestamp: "2026-01-01T00:00:00Z", labels: {} };
+  const { open: openRelayHost } = makeStubRelayHosts();
+  const workloads = await ProcessWorkloads.open({
+    database,
+    openRelayHost,
+    output: new OutputFiles(harness.stateDir),
+    clock: systemClock,
+    nodeName: "here",
+    templates: new Map([["only", { command: ["sh", "-c", "read line; exit 3"], cwd: "/" }]]),
+  });
+  database.exec("PRAGMA query_only = ON");
+  await expect(workloads.ensure({ metadata, spec, status: {} })).rejects.toThrow("readonly");
+  expect(await workloads.list()).toEqual([]);
+  database.exec("PRAGMA query_only = OFF");
+  await workloads.ensure({ metadata, spec, status: {} });
+  database.exec("PRAGMA query_only = ON");
+  await eventually(async () => expect(await workloads.observe(metadata)).toMatchObject({ kind: "ended" }));
+  await workloads.remove(metadata, 0);
+  await eventually(async () => expect(await workloads.observe(metadata)).toEqual({ kind: "absent" }));
+  await workloads.release();
+  database.close();
+});

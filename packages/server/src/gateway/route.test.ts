@@ -1,0 +1,21 @@
+import { expect, test } from "vitest";
+import { parseTarget } from "./route.ts";
+
+test.each([
+  ["/", { kind: "root" }],
+  ["/?a=b", { kind: "root" }],
+  ["http://any.example", { kind: "root" }],
+  ["http://any.example/b4x/y?z", { kind: "segment", id: "b4x", target: "/y?z" }],
+  ["/b4x", { kind: "unslashed", id: "b4x", query: "" }],
+  ["/b4x?a=/b", { kind: "unslashed", id: "b4x", query: "?a=/b" }],
+  ["/b4x/", { kind: "segment", id: "b4x", target: "/" }],
+  ["/b4x//y", { kind: "segment", id: "b4x", target: "//y" }],
+  ["/b4x/../c5y", { kind: "segment", id: "b4x", target: "/../c5y" }],
+  ["/b4x/%2e%2e?q=%20+", { kind: "segment", id: "b4x", target: "/%2e%2e?q=%20+" }],
+  ["//b4x/", { kind: "segment", id: "", target: "/b4x/" }],
+  ["/b%344x/", { kind: "segment", id: "b%344x", target: "/" }],
+  ["*", { kind: "malformed" }],
+  ["b4x/", { kind: "malformed" }],
+])("%s leads to %j", (target, route) => {
+  expect(parseTarget(target)).toEqual(route);
+});

@@ -1,0 +1,256 @@
+import type { Clock } from "../lib/clock.ts";
+import type { Activity } from "./activity.ts";
+import type { Deadline } from "./deadline.ts";
+import { type BodyFraming, responseFraming } from "./framing.ts";
+import type { RelayLimits } from "./limits.ts";
+import type { OpenExchange } from "./open-exchange.ts";
+import { keyOf, type Plan, type RequestHandler } from "./plan.ts";
+import { RelayProblem } from "./problem.ts";
+import type { Answer } from "./response.ts";
+import type { SocketPair } from "./socket-pair.ts";
+import { type UpstreamEvents, UpstreamLink } from "./upstream-link.ts";
+
+export interface ForwardingDeps {
+  readonly clock: Clock;
+  readonly limits: RelayLimits;
+  readonly activity: Activity;
+  readonly onRequest: RequestHandler;
+}
+
+/** The connection that a request came by. Each of the first five is the end of the exchange. */
+export interface ForwardingOwner extends UpstreamEvents {
+  /** The response is whole. `keepsAlive`: both sides would go on. */
+  onDone(keepsAlive: boolean): void;
+  onUpgraded(behindHead: Buffer): void;
+  /** The relay is to answer itself. */
+  onAnswer(answer: Answer): void;
+  onProblem(problem: RelayProblem): void;
+  /** Part of a response is all that there will be. */
+  onCutShort(): void;
+  /** Does `act`; a RelayProblem that it throws ends the exchange. */
+  guarded(act: () => void): void;
+  /** Bytes of the client may be passed on now. */
+  process(): void;
+}
+
+/** A connection idle for longer may just be closing: only what may be sent twice is sent on it. */
+const surelyOpenMs = 1_000;
+
+/** Brings one request to its upstream, and the response back. Its methods throw a RelayProblem. */
+export class Forwarding {
+  readonly exchange: OpenExchange;
+  readonly #pair: SocketPair;
+  readonly #deadline: Deadline;
+  readonly #deps: ForwardingDeps;
+  readonly #owner: ForwardingOwner;
+
+  constructor(
+    exchange: OpenExchange,
+    parts: { pair: SocketPair; deadline: Deadline; deps: ForwardingDeps; owner: ForwardingOwner },
+  ) {
+    this.exchange = exchange;
+    this.#pair = parts.pair;
+    this.#deadline = parts.deadline;
+    this.#deps = parts.deps;
+    this.#owner = parts.owner;
+  }
+
+  start(): void {
+    this.#waitWithoutLimit();
+    this.#ask(undefined);
+    if (this.#pair.clientEnded && !this.exchange.isOver) this.onClientEnd();
+  }
+
+  // The way there.
+
+  /** Asks the handler where the request goes, and sends it there. */
+  #ask(previousFailure: RelayProblem | undefined): void {
+    const { exchange } = this;
+    const { attempt } = exchange;
+    const view = exchange.view(this.#pair.client.remoteAddress ?? "", previousFailure);
+    const plan = ofHandler(() => this.#deps.onRequest(view));
+    if (!(plan instanceof Promise)) return this.#follow(plan);
+    const later = (act: () => void) => {
+      // The client may have gone meanwhile.
+      if (exchange.isOver || exchange.attempt !== attempt) return;
+      this.#owner.guarded(act);
+      this.#owner.process();
+    };
+    plan.then(
+      (late) => later(() => this.#follow(late)),
+      (cause) => later(() => this.#owner.onProblem(notRouted(cause))),
+    );
+  }
+
+  #follow(plan: Plan): void {
+    if (plan.kind === "answer") return this.#owner.onAnswer(plan.answer);
+    this.exchange.plan = plan;
+    if (this.#isLinkFit(keyOf(plan.upstream))) return this.#sendHead();
+    this.#pair.dropLink();
+    this.#pair.useLink(ofHandler(() => new UpstreamLink(plan.upstream, this.#owner))); // throws for a port that is none
+    const { connectTimeoutMs } = this.#deps.limits;
+    this.#deadline.set("connect", connectTimeoutMs, () => {
+      const late = new RelayProblem("upstream_failed", `connecting took more than ${connectTimeoutMs / 1000} s`);
+      this.#owner.guarded(() => this.#upstreamFailed(late));
+    });
+  }
+
+  #isLinkFit(key: string): boolean {
+    const { head } = this.exchange;
+    const { link } = this.#pair;
+    if (link === undefined || link.key !== key || !link.isReusable) return false;
+    return (head.isIdempotent && !head.hasBody) || link.idleMs(this.#deps.clock.monotonicMs()) < surelyOpenMs;
+  }
+
+  onUpstreamConnect(): void {
+    this.#waitWithoutLimit();
+    this.#sendHead();
+  }
+
+  #sendHead(): void {
+    const { head, plan } = this.exchange;
+    const { link } = this.#pair;
+    if (link === undefined || plan === undefined) return;
+    const bytes = ofHandler(() => plan.head?.(link.isFresh) ?? head.raw);
+    this.exchange.sent = link.isFresh ? "first" : "reused";
+    link.sendHead(bytes);
+  }
+
+  /** Passes on what there is of the request's body. */
+  passRequestBody(): void {
+    const { exchange } = this;
+    const { pending, link } = this.#pair;
+    // Read even while it cannot be passed on, so that a client's end is known for an early or a timely one.
+    exchange.bodyBytesWaiting = exchange.requestBody.read(pending, exchange.bodyBytesWaiting);
+    if (exchange.bodyBytesWaiting === 0 || exchange.sent === undefined || link === undefined || link.isFull) return;
+    const bytes = pending.subarray(0, exchange.bodyBytesWaiting);
+    this.#pair.pending = pending.subarray(bytes.length);
+    exchange.bodyBytesSent += bytes.length;
+    exchange.bodyBytesWaiting = 0;
+    link.write(bytes);
+    this.#finishIfDone();
+  }
+
+  /** The client waits for a response at most: it gets one, but may just as well have gone (RFC 9112 9.6). */
+  onClientEnd(): void {
+    const { exchange } = this;
+    exchange.lease.end();
+    exchange.bodyBytesWaiting = exchange.requestBody.read(this.#pair.pending, exchange.bodyBytesWaiting);
+    if (!exchange.requestBody.isDone) {
+      throw new RelayProblem("invalid_request", "the client ended its side in the middle of a request's body");
+    }
+    if (this.#pair.link?.isConnected !== false) this.#expectBytes(); // else the limit for connecting goes on
+  }
+
+  // The way back.
+
+  onUpstreamData(bytes: Buffer): void {
+    const { exchange } = this;
+    const { limits, activity } = this.#deps;
+    // Bytes that answer no request: the connection cannot be trusted any more.
+    if (exchange.sent === undefined) return this.#pair.dropLink();
+    if (this.#pair.clientEnded) {
+      activity.touch(); // a sign of life, though not a live connection
+      this.#expectBytes();
+    }
+    if (exchange.response !== undefined) return this.#passResponseBody(exchange.response.body, bytes);
+    let next = exchange.readResponseHead(bytes, limits);
+    for (; next !== undefined; next = exchange.readResponseHead(next.rest, limits)) {
+      const { head, rest } = next;
+      if (head.status === 421 && exchange.mayRepeatElsewhere()) {
+        return this.#repeat(new RelayProblem("upstream_failed", "the upstream says that it is not the one meant"));
+      }
+      if (head.status === 101 && exchange.head.upgrade === undefined) {
+        throw new RelayProblem("upstream_failed", "101 was answered to a request that asked for no upgrade");
+      }
+      const body = head.isInterim ? undefined : responseFraming(head, exchange.head, limits);
+      this.#pair.toClient(ofHandler(() => exchange.plan?.onResponseHead?.(head) ?? head.raw));
+      if (head.status === 101) return this.#owner.onUpgraded(rest);
+      if (body === undefined) continue;
+      exchange.response = { head, body };
+      return this.#passResponseBody(body, rest);
+    }
+  }
+
+  #passResponseBody(body: BodyFraming, bytes: Buffer): void {
+    const end = body.read(bytes, 0);
+    if (end > 0) this.#pair.toClient(bytes.subarray(0, end));
+    if (end < bytes.length) this.#pair.dropLink(); // more than was announced: nothing more is taken from there
+    this.#finishIfDone();
+  }
+
+  onClientDrain(): void {
+    this.#pair.link?.resume();
+    if (this.#pair.clientEnded) this.#expectBytes();
+  }
+
+  // How it ends.
+
+  #finishIfDone(): void {
+    const { response, isRequestSent, head } = this.exchange;
+    if (response === undefined || !response.body.isDone) return;
+    const keepsAlive = head.keepsAlive && response.head.keepsAlive;
+    // An early answer on a connection that goes on: the rest of the request is still to be passed on, where it can be.
+    if (!isRequestSent && keepsAlive && this.#pair.link !== undefined) return;
+    this.#owner.onDone(keepsAlive && isRequestSent);
+  }
+
+  /** The upstream has ended: as it should, too early, or too late to matter. */
+  onUpstreamOver(cause: Error | undefined): void {
+    const { response, sent } = this.exchange;
+    // It had served earlier requests only.
+    if (sent === undefined && this.#pair.link?.isConnected) return this.#pair.dropLink();
+    if (response === undefined) {
+      const how = cause === undefined ? "closed the connection" : `failed (${reasonOf(cause)})`;
+      const message = `the upstream ${how} before it answered`;
+      return this.#upstreamFailed(new RelayProblem("upstream_failed", message, { cause }));
+    }
+    // Whole, if the upstream merely does not take the rest of the request.
+    const isWhole = response.body.isDone || (response.body.isUntilClose && cause === undefined);
+    if (isWhole) this.#owner.onDone(false);
+    else this.#owner.onCutShort();
+  }
+
+  #upstreamFailed(problem: RelayProblem): void {
+    if (this.exchange.mayRepeat()) this.#repeat(problem);
+    else this.#owner.onProblem(problem);
+  }
+
+  #repeat(problem: RelayProblem): void {
+    this.#pair.dropLink();
+    this.#waitWithoutLimit();
+    this.exchange.restart();
+    this.#ask(problem);
+  }
+
+  // What is waited for.
+
+  /** A response may take any time, if somebody waits for it. */
+  #waitWithoutLimit(): void {
+    if (this.#pair.clientEnded) this.#expectBytes();
+    else this.#deadline.clear();
+  }
+
+  /** The client sends no more. If the upstream is silent too for a while, nobody is there. */
+  #expectBytes(): void {
+    this.#deadline.set("bytes", this.#deps.limits.halfClosedSilenceMs, () => this.#owner.onCutShort());
+  }
+}
+
+/** Calls what the handler gave; what it throws ends this request alone. */
+function ofHandler<T>(call: () => T): T {
+  try {
+    return call();
+  } catch (cause) {
+    throw notRouted(cause);
+  }
+}
+
+function notRouted(cause: unknown): RelayProblem {
+  return new RelayProblem("upstream_failed", "the request could not be routed", { cause });
+}
+
+/** An error of several attempts (AggregateError) has a code and no message. */
+function reasonOf(error: NodeJS.ErrnoException): string {
+  return error.message || error.code || error.name;
+}

@@ -1,0 +1,89 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { parseRequestHead, parseResponseHead } from "./head.ts";
+import { defaultLimits } from "./limits.ts";
+import { type FieldChanges, rewriteRequestHead, rewriteResponseHead } from "./rewrite.ts";
+
+const bytesOf = (text: string) => Buffer.from(text, "latin1");
+const requestOf = (text: string) => parseRequestHead(bytesOf(text), defaultLimits);
+const head = "GET /id/a?b HTTP/1.1\r\nhOST:  a \r\nX: \xe4\r\nCookie: c=1\r\nx: 2\r\n\r\n";
+
+describe("a request's head, rewritten", () => {
+  it.each<[what: string, changes: FieldChanges & { target?: string }, expected: string]>([
+    ["with nothing changed keeps every byte", {}, head],
+    ["gets another target", { target: "/a?b" }, head.replace("/id/a?b", "/a?b")],
+    [
+      "loses fields, in any case and each of them",
+      { remove: ["X", "cookie", "none"] },
+      "GET /id/a?b HTTP/1.1\r\nhOST:  a \r\n\r\n",
+    ],
+    [
+      "gets fields in place of those of the same name",
+      {
+        set: [
+          ["x", "3"],
+          ["X-New", "n"],
+        ],
+      },
+      "GET /id/a?b HTTP/1.1\r\nhOST:  a \r\nCookie: c=1\r\nx: 3\r\nX-New: n\r\n\r\n",
+    ],
+    [
+      "may hold the same new field twice",
+      {
+        set: [
+          ["y", "1"],
+          ["y", "2"],
+        ],
+      },
+      head.replace("\r\n\r\n", "\r\ny: 1\r\ny: 2\r\n\r\n"),
+    ],
+    [
+      "gets changed values, and keeps what the change leaves alone",
+      { map: (name, value) => (name === "cookie" ? `${value}; d=2` : name === "host" ? value : undefined) },
+      head.replace("c=1", "c=1; d=2"),
+    ],
+  ])("%s", (_what, changes, expected) => {
+    expect(rewriteRequestHead(requestOf(head), changes).toString("latin1")).toBe(expected);
+  });
+
+  it("keeps its version", () => {
+    const old = requestOf("GET / HTTP/1.0\r\n\r\n");
+    expect(rewriteRequestHead(old, { target: "/b", set: [["a", "b"]] }).toString()).toBe(
+      "GET /b HTTP/1.0\r\na: b\r\n\r\n",
+    );
+  });
+
+  it.each(["/a b", "/a\r\nX: y", "/a\n", "", "/\u010a", "/a\0"])("refuses the target %j", (target) => {
+    expect(() => rewriteRequestHead(requestOf(head), { target })).toThrow("target");
+  });
+});
+
+describe("a response's head, rewritten", () => {
+  it("keeps its first line and what does not change", () => {
+    const raw = bytesOf("HTTP/1.1 302 Da dr\xfcben\r\nLocation: /a\r\nSet-Cookie: a\r\nset-cookie: b\r\n\r\n");
+    const changed = rewriteResponseHead(parseResponseHead(raw, defaultLimits), {
+      map: (name, value) => (name === "location" ? `/id${value}` : undefined),
+      set: [["X", "y"]],
+    });
+    expect(changed.toString("latin1")).toBe(
+      "HTTP/1.1 302 Da dr\xfcben\r\nLocation: /id/a\r\nSet-Cookie: a\r\nset-cookie: b\r\nX: y\r\n\r\n",
+    );
+  });
+});
+
+describe("a value never ends its line", () => {
+  it.each(["a\r\nEvil: 1", "a\nEvil: 1", "a\0", "a\u010d\u010aEvil: 1", "a\u{1f600}"])("%j", (value) => {
+    const changed = rewriteRequestHead(requestOf(head), { set: [["X", value]], map: () => value });
+    const { fields } = parseRequestHead(changed, defaultLimits);
+    expect(fields.map(({ lowerName }) => lowerName)).toEqual(["host", "cookie", "x"]);
+  });
+
+  it("whatever it holds", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }), (value) => {
+        const changed = rewriteRequestHead(requestOf(head), { set: [["X", value]] });
+        expect(parseRequestHead(changed, defaultLimits).fields).toHaveLength(3);
+      }),
+    );
+  });
+});

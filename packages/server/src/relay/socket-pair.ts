@@ -1,0 +1,54 @@
+import type { Socket } from "node:net";
+import type { UpstreamLink } from "./upstream-link.ts";
+
+export const nothing: Buffer = Buffer.alloc(0);
+
+/** A client's socket, the one upstream connection that belongs to it, and the bytes that wait between them. */
+export class SocketPair {
+  readonly client: Socket;
+  /** Bytes of the client that were not passed on yet. */
+  pending = nothing;
+  /** The client sends no more. */
+  clientEnded = false;
+  readonly #pendingBytesMax: number;
+  #link: UpstreamLink | undefined;
+
+  constructor(client: Socket, { pendingBytesMax }: { pendingBytesMax: number }) {
+    this.client = client;
+    this.#pendingBytesMax = pendingBytesMax;
+  }
+
+  get link(): UpstreamLink | undefined {
+    return this.#link;
+  }
+
+  useLink(link: UpstreamLink): void {
+    this.#link?.destroy();
+    this.#link = link;
+  }
+
+  dropLink(): void {
+    this.#link?.destroy();
+    this.#link = undefined;
+    this.holdBack(); // it may have been what the client was held back for
+  }
+
+  toClient(bytes: Buffer): void {
+    if (!this.client.write(bytes)) this.#link?.pause();
+  }
+
+  /** Reads no further from a client that sends more than can be passed on; goes on once it can. */
+  holdBack(): void {
+    if (this.pending.length > this.#pendingBytesMax || this.#link?.isFull) this.client.pause();
+    else if (this.client.isPaused()) this.client.resume();
+  }
+
+  /**
+   * A client that is held back is not read from, so nothing would tell that it has gone: a write of nothing fails once it
+   * has reset the connection, or its system has forgotten it and says so to a keep-alive probe.
+   */
+  probe(): void {
+    const { client } = this;
+    if (client.isPaused() && client.writableLength === 0 && client.writable) client.write(nothing);
+  }
+}

@@ -1,0 +1,233 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { deadlines } from "../core/deadlines.ts";
+import { SpawnerError } from "../core/errors.ts";
+import type { RelayHost, RelayHostState, RelayHostWatcher, SealAnswer } from "../core/relay-host.ts";
+import type { Backend } from "../core/resource.ts";
+import { endedPatch, reachedPatch, stateOf } from "../core/status.ts";
+import type { BackendStore, Engine } from "../engine/index.ts";
+import { ProcessEngine } from "../engine/process/index.ts";
+import { FakeClock } from "../lib/fake-clock.ts";
+import { silentLog } from "../lib/log.ts";
+import { run } from "./index.ts";
+
+/** A relay host that says what the test has it say. */
+class ScriptedRelayHost implements RelayHost {
+  readonly watchers = new Set<RelayHostWatcher>();
+  readonly sealAnswers: SealAnswer[] = [];
+  watches = 0;
+  seals = 0;
+
+  watch(watcher: RelayHostWatcher): () => void {
+    this.watches += 1;
+    this.watchers.add(watcher);
+    return () => void this.watchers.delete(watcher);
+  }
+
+  async hold() {
+    return { held: true as const };
+  }
+
+  async seal(): Promise<SealAnswer> {
+    this.seals += 1;
+    return this.sealAnswers.shift() ?? { sealed: true };
+  }
+
+  say(state: Partial<RelayHostState>): void {
+    const quiet = { ready: true, liveConnections: 0, idleMs: 0, msUntilIdle: undefined, sealed: false };
+    for (const watcher of this.watchers) watcher.onState({ ...quiet, ...state });
+  }
+
+  lose(): void {
+    for (const watcher of [...this.watchers]) watcher.onLost(new Error("lost"));
+  }
+}
+
+async function startSweeper({
+  gracePeriodSeconds = 10,
+  nodeName,
+}: {
+  gracePeriodSeconds?: number;
+  nodeName?: string;
+} = {}) {
+  const clock = new FakeClock();
+  const stateDir = mkdtempSync(join(tmpdir(), "spawner-sweeper-"));
+  const store = await ProcessEngine.open({
+    stateDir,
+    templates: new Map([["default", { command: ["true"], cwd: "/" }]]),
+    backendsMax: 10,
+    openRelayHost: () => Promise.reject(new Error("nothing is started here")),
+    clock,
+  });
+  const host = new ScriptedRelayHost();
+  /** What the next writes to the store are answered with, in place of being made. */
+  const failures: Error[] = [];
+  const backends: BackendStore = Object.create(store.backends, {
+    create: { value: store.backends.create.bind(store.backends) },
+    get: { value: store.backends.get.bind(store.backends) },
+    watch: { value: store.backends.watch.bind(store.backends) },
+    patchStatus: {
+      value: async (...args: Parameters<BackendStore["patchStatus"]>) => {
+        const failure = failures.shift();
+        if (failure !== undefined) throw failure;
+        return store.backends.patchStatus(...args);
+      },
+    },
+  });
+  const engine: Engine = { backends, workloads: store.workloads, relayHost: () => host, close: () => store.close() };
+  const sweeper = run(nodeName === undefined ? {} : { nodeName }, { engine, clock, log: silentLog });
+  onTestFinished(async () => {
+    await sweeper.close();
+    await store.close();
+    rmSync(stateDir, { recursive: true, force: true });
+  });
+  const made = await store.backends.create({
+    name: "b",
+    spec: { template: { containers: [{}] }, gracePeriodSeconds, firstClientSeconds: 0 },
+  });
+  const now = clock.now();
+  const address = { ip: "127.0.0.1", port: 1, nodeName: "here", workloadUID: "w" };
+  const reached = reachedPatch(made, { Submitted: now, Constructed: now, Scheduled: now, Running: now }, address);
+  await store.backends.patchStatus(made.metadata, reached ?? {});
+  const backend = async (): Promise<Backend> => (await store.backends.get("b")) ?? made;
+  return {
+    clock,
+    host,
+    failures,
+    store: store.backends,
+    sweeper,
+    backend,
+    expectState: async (state: string) => {
+      await vi.waitFor(async () => expect(stateOf(await backend())).toBe(state));
+      await settle();
+    },
+  };
+}
+
+/** Lets everything happen that is not a matter of time. */
+async function settle(): Promise<void> {
+  for (let i = 0; i < 5; i++) await new Promise(setImmediate);
+}
+
+test("says Ready when the host does, and Swept when it was idle and took the seal", async () => {
+  const { host, clock, expectState, backend } = await startSweeper();
+  await vi.waitFor(() => expect(host.watchers.size).toBe(1));
+  host.say({ ready: false });
+  await settle();
+  await expectState("Running");
+  host.say({ msUntilIdle: 10_000 });
+  await expectState("Ready");
+  clock.advance(9_999);
+  await settle();
+  expect(host.seals).toBe(0);
+  clock.advance(1);
+  await expectState("Swept");
+  expect((await backend()).status.reason).toBe("Idle");
+  await vi.waitFor(() => expect(host.watchers.size).toBe(0));
+});
+
+test("goes by the host: somebody who came, a hold or a refused seal put the end off", async () => {
+  const { host, clock, expectState } = await startSweeper();
+  await vi.waitFor(() => expect(host.watchers.size).toBe(1));
+  host.say({ msUntilIdle: 10_000 });
+  await expectState("Ready");
+  clock.advance(9_000);
+  host.say({ liveConnections: 1 });
+  clock.advance(60_000);
+  await settle();
+  expect(host.seals).toBe(0);
+  host.sealAnswers.push({ sealed: false, msUntilIdle: 5_000 }, { sealed: false, msUntilIdle: undefined });
+  host.say({ msUntilIdle: 0 });
+  await vi.waitFor(() => expect(host.seals).toBe(1));
+  await settle();
+  clock.advance(5_000);
+  await vi.waitFor(() => expect(host.seals).toBe(2));
+  await settle();
+  clock.advance(60_000);
+  await settle();
+  expect(host.seals).toBe(2); // somebody is there: the host will say when not
+  host.say({ msUntilIdle: 0 });
+  await expectState("Swept");
+});
+
+test("takes a lost stream for no evidence at all, and watches again with growing waits", async () => {
+  const { host, clock, expectState } = await startSweeper();
+  await vi.waitFor(() => expect(host.watchers.size).toBe(1));
+  host.say({ msUntilIdle: 10_000 });
+  await expectState("Ready");
+  for (const waitMs of [100, 200, 400]) {
+    const { watches } = host;
+    host.lose();
+    clock.advance(waitMs - 1);
+    expect(host.watches).toBe(watches);
+    clock.advance(1);
+    expect(host.watches).toBe(watches + 1);
+  }
+  clock.advance(60_000);
+  await settle();
+  expect(host.seals).toBe(0);
+  host.say({ msUntilIdle: 0 });
+  await expectState("Swept");
+});
+
+test("a write that fails is tried again; one that comes too late for the seal is not made", async () => {
+  const { host, clock, failures, expectState } = await startSweeper();
+  await vi.waitFor(() => expect(host.watchers.size).toBe(1));
+  failures.push(new SpawnerError("unavailable", "the store is away"));
+  host.say({ msUntilIdle: 60_000 });
+  await settle();
+  await expectState("Running");
+  clock.advance(deadlines.streamRetryFirstMs);
+  await expectState("Ready");
+
+  failures.push(new SpawnerError("unavailable", "the store is away"));
+  clock.advance(60_000);
+  await vi.waitFor(() => expect(host.seals).toBe(1));
+  await settle();
+  await expectState("Ready");
+  clock.advance(deadlines.streamRetryFirstMs);
+  await vi.waitFor(() => expect(host.seals).toBe(2)); // the seal is asked for again before anything is written
+  await expectState("Swept");
+});
+
+test("somebody else's write in between is taken into account, also where it was the end", async () => {
+  const { host, store, backend, expectState, failures } = await startSweeper();
+  await vi.waitFor(() => expect(host.watchers.size).toBe(1));
+  failures.push(new SpawnerError("conflict", "another version"));
+  host.say({ msUntilIdle: 60_000 });
+  await expectState("Ready");
+  const ended = endedPatch(await backend(), { reason: "Crashed", message: "", at: new Date() }) ?? {};
+  await store.patchStatus({ name: "b", uid: (await backend()).metadata.uid }, ended);
+  host.say({ msUntilIdle: 0 });
+  await settle();
+  await expectState("Failed");
+  expect((await backend()).status.reason).toBe("Crashed");
+  expect(host.watchers.size).toBe(0);
+});
+
+test("a host of 0.1.9, which says only seconds, is swept by the same rule", async () => {
+  const { host, clock, expectState } = await startSweeper({ gracePeriodSeconds: 10 });
+  await vi.waitFor(() => expect(host.watchers.size).toBe(1));
+  host.say({ idleMs: 4_000 });
+  await expectState("Ready");
+  clock.advance(5_999);
+  await settle();
+  expect(host.seals).toBe(0);
+  clock.advance(1);
+  await expectState("Swept");
+});
+
+test("the sweeper of another node leaves a backend alone", async () => {
+  const { host } = await startSweeper({ nodeName: "there" });
+  await settle();
+  expect(host.watches).toBe(0);
+});
+
+test("closing ends every watch", async () => {
+  const { host, sweeper } = await startSweeper();
+  await vi.waitFor(() => expect(host.watchers.size).toBe(1));
+  await sweeper.close();
+  expect(host.watchers.size).toBe(0);
+});
