@@ -516,3 +516,28 @@ function cellsOf(table: string): Cell[] {
     cells.map((expected, index) => ({ state: head[index], observation, expected }) as Cell),
   );
 }
+
+test("the end of a program that was over before it was looked at says all that it had reached", () => {
+  const backend = {
+    metadata: { name: "b", uid: "1", resourceVersion: "1", creationTimestamp: "2026-01-01T00:00:00.000Z", labels: {} },
+    spec: { template: { containers: [{}] } },
+    status: {},
+  };
+  const at = (second: number) => new Date(Date.UTC(2026, 0, 1, 0, 0, second));
+  const workload = {
+    kind: "ended" as const,
+    end: { reason: "Crashed" as const, message: "", at: at(4) },
+    constructedAt: at(1),
+    scheduledAt: at(2),
+    runningAt: at(3),
+  };
+  const { status } = decide({ backend, workload }, at(5), { retainSeconds: 60, draining: false });
+  expect(Object.keys(status?.transitions ?? {})).toEqual([
+    "Submitted",
+    "Constructed",
+    "Scheduled",
+    "Running",
+    "Failed",
+  ]);
+  expect(status).toMatchObject({ phase: "Failed", running: true, failed: true });
+});

@@ -45,7 +45,14 @@ export type WorkloadObservation =
   /** It was told to end and has not gone yet. */
   | { readonly kind: "stopping" }
   /** Its program is over (or could not be started); what is left of it is to be removed. */
-  | { readonly kind: "ended"; readonly end: WorkloadEnd };
+  | {
+      readonly kind: "ended";
+      readonly end: WorkloadEnd;
+      /** How far it had come, where that is known. */
+      readonly constructedAt?: Date;
+      readonly scheduledAt?: Date;
+      readonly runningAt?: Date;
+    };
 
 /** Everything a decision rests on. */
 export interface Observed {
@@ -77,7 +84,10 @@ export function decide({ backend, workload }: Observed, now: Date, config: Decis
   if (backend === undefined) return workload.kind === "absent" ? nothing : { ...nothing, workload: "remove" };
   if (hasEnded(backend)) return decideEnded(backend, workload, now, config);
   const end = endingOf(backend, workload, now, config);
-  if (end !== undefined) return { ...nothing, ...withStatus(endedPatch(backend, end)), workload: "remove" };
+  if (end !== undefined) {
+    const status = endedPatch(backend, end, reachedTimes(backend, workload));
+    return { ...nothing, ...withStatus(status), workload: "remove" };
+  }
   if (workload.kind === "absent") return { ...nothing, workload: "ensure" };
   return decideLiving(backend, workload, now);
 }
@@ -138,34 +148,23 @@ function isBegun(backend: Backend): boolean {
 
 function reachedTimes(backend: Backend, workload: WorkloadObservation): ReachedTimes {
   const submitted = { Submitted: new Date(backend.metadata.creationTimestamp) };
-  switch (workload.kind) {
-    case "pending":
-      return {
-        ...submitted,
-        Constructed: workload.constructedAt,
-        ...(workload.scheduledAt ? { Scheduled: workload.scheduledAt } : {}),
-      };
-    case "running":
-      return {
-        ...submitted,
-        Constructed: workload.constructedAt,
-        Scheduled: workload.scheduledAt,
-        Running: workload.runningAt,
-      };
-    case "absent":
-    case "stopping":
-    case "ended":
-      return submitted;
-    default:
-      return workload satisfies never;
-  }
+  if (workload.kind === "absent" || workload.kind === "stopping") return submitted;
+  const { constructedAt, scheduledAt } = workload;
+  const runningAt = workload.kind === "pending" ? undefined : workload.runningAt;
+  return {
+    ...submitted,
+    ...(constructedAt ? { Constructed: constructedAt } : {}),
+    ...(scheduledAt ? { Scheduled: scheduledAt } : {}),
+    ...(runningAt ? { Running: runningAt } : {}),
+  };
 }
 
 /** A workload that is pending and reachable nowhere yet may be running in a moment: then one write says both. */
 function worthWaitingMs(workload: WorkloadObservation, now: Date): number {
   if (workload.kind !== "pending" || workload.address !== undefined) return 0;
   const since = workload.scheduledAt ?? workload.constructedAt;
-  return since.getTime() + deadlines.sharedWriteMs - now.getTime();
+  // A clock that is ahead of ours makes nobody wait for longer.
+  return Math.min(since.getTime() - now.getTime(), 0) + deadlines.sharedWriteMs;
 }
 
 function lifetimeEnd(backend: Backend): number | undefined {

@@ -148,6 +148,7 @@ describe("a patch", () => {
     const end = { reason: "Idle", message: "m", at: new Date(time(4)) } as const;
     const patch = endedPatch(makeBackend(), end);
     expect(patch).toEqual({
+      submitted: true,
       swept: true,
       phase: "Swept",
       reason: "Idle",

@@ -108,26 +108,27 @@ export function reachedPatch(
   };
 }
 
-/** The patch that ends a backend. A backend ends once: undefined where it has. */
+/**
+ * The patch that ends a backend, and records what it had `reached` before. A backend ends once: undefined where it has.
+ */
 export function endedPatch(
   backend: Backend,
   end: { reason: EndReason; message: string; at: Date },
+  reached: ReachedTimes = {},
 ): StatusPatch | undefined {
   if (hasEnded(backend)) return undefined;
   const state = endStateOf(end.reason);
   const time = iso(end.at);
+  const before = reachedPatch(backend, { Submitted: new Date(backend.metadata.creationTimestamp), ...reached });
   return {
+    ...before,
     [flagOf[state]]: true,
     phase: state,
     reason: end.reason,
     message: end.message,
-    transitions: { ...(backend.status.transitions?.Submitted ? {} : submittedTransition(backend)), [state]: { time } },
+    transitions: { ...before?.transitions, [state]: { time } },
     conditions: [readyCondition("False", end.reason, end.message, time)],
   };
-}
-
-function submittedTransition(backend: Backend) {
-  return { Submitted: { time: backend.metadata.creationTimestamp } };
 }
 
 function flagsUpTo(backend: Backend, latest: BackendState): StatusPatch {

@@ -62,7 +62,15 @@ export class ProcessWorkload {
     const { process, end, stopping } = this.#record;
     const constructedAt = new Date(this.#record.constructedAt);
     if (stopping) return { kind: "stopping" };
-    if (end !== undefined) return { kind: "ended", end: { ...end, at: new Date(end.at) } };
+    if (end !== undefined) {
+      return {
+        kind: "ended",
+        end: { ...end, at: new Date(end.at) },
+        constructedAt,
+        scheduledAt: constructedAt,
+        ...(process === undefined ? {} : { runningAt: new Date(process.startedAt) }),
+      };
+    }
     const address = {
       ip: "127.0.0.1",
       port: this.#relayHost.port,
