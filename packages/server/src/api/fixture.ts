@@ -10,7 +10,7 @@ import { endedPatch, reachedPatch, type StatusPatch } from "../core/status.ts";
 import { ProcessEngine } from "../engine/process/index.ts";
 import { systemClock } from "../lib/clock.ts";
 import { silentLog } from "../lib/log.ts";
-import { type ApiConfig, run } from "./index.ts";
+import { type ApiConfig, run } from "./server.ts";
 
 /** The API over a real engine of which only the records are used: the test says what becomes of them. */
 export async function startApi(overrides: Partial<ApiConfig> & { backendsMax?: number } = {}) {

@@ -1,1 +1,1 @@
-export { type Api, type ApiConfig, type ApiDeps, run } from "./server.ts";
+export { run } from "./server.ts";

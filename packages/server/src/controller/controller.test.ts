@@ -9,7 +9,7 @@ import { ProcessEngine } from "../engine/process/index.ts";
 import { FakeClock } from "../lib/fake-clock.ts";
 import { processesWithEnv } from "../lib/linux-processes.ts";
 import { silentLog } from "../lib/log.ts";
-import { type ControllerConfig, run } from "./index.ts";
+import { type ControllerConfig, run } from "./controller.ts";
 
 const templates = new Map([
   ["sleeps", { command: ["sleep", "60"], cwd: "/" }],

@@ -1,1 +1,1 @@
-export { type Controller, type ControllerConfig, type ControllerDeps, run } from "./controller.ts";
+export { run } from "./controller.ts";

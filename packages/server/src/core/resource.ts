@@ -59,7 +59,7 @@ const container = Type.Object(
   },
 );
 
-export const templateSchema = Type.Object(
+const templateSchema = Type.Object(
   {
     containers: Type.Array(container, {
       minItems: 1,
@@ -159,7 +159,7 @@ export type BackendSpec = Static<typeof specSchema>;
 export type BackendStatus = Static<typeof statusSchema>;
 
 /** What the store adds to a resource: identity, version, age, labels. */
-export interface BackendMetadata {
+interface BackendMetadata {
   readonly name: string;
   /** The generation: another for every backend, even one of the same name. */
   readonly uid: string;

@@ -7,7 +7,7 @@ import type { Answer, RequestHead } from "../relay/index.ts";
  * Whether a person has opened this address in a browser: not a prefetch, a HEAD, an image, a script or a frame. Browsers
  * say so themselves (Fetch Metadata, https://www.w3.org/TR/fetch-metadata/); those that do not are known by what they accept.
  */
-export function isNavigation(head: RequestHead): boolean {
+function isNavigation(head: RequestHead): boolean {
   if (head.method !== "GET") return false;
   const purpose = ["sec-purpose", "purpose", "x-purpose", "x-moz"].map((name) => head.header(name) ?? "").join(" ");
   if (/prefetch|preview|prerender/i.test(purpose)) return false;

@@ -1,11 +1,1 @@
-export type {
-  BackendChange,
-  BackendPage,
-  BackendStore,
-  Engine,
-  ListQuery,
-  LogQuery,
-  Precondition,
-  WorkloadIdentity,
-  WorkloadRuntime,
-} from "./engine.ts";
+export type { BackendChange, BackendStore, Engine, WorkloadIdentity } from "./engine.ts";

@@ -1,1 +1,1 @@
-export { type GatewayConfig, type GatewayDeps, run } from "./gateway.ts";
+export { run } from "./gateway.ts";

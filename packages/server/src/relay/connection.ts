@@ -277,7 +277,7 @@ export class ClientConnection implements ForwardingOwner {
     if (this.#state.kind !== "exchange") return;
     const { response } = this.#state.forwarding.exchange;
     // Where the end of the connection is the end of the body, an orderly one would make it look whole.
-    this.#close("closed");
+    this.#close(response?.body.isUntilClose ? "reset" : "closed");
   }
 
   guarded(act: () => void): void {

@@ -1,2 +1,2 @@
-export { BackendRelayHost, type RelayHostConfig } from "./relay-host.ts";
-export { run, type Sidecar, type SidecarConfig } from "./sidecar.ts";
+export { BackendRelayHost } from "./relay-host.ts";
+export { run } from "./sidecar.ts";

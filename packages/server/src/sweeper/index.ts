@@ -1,1 +1,1 @@
-export { run, type SweeperConfig, type SweeperDeps } from "./sweeper.ts";
+export { run } from "./sweeper.ts";

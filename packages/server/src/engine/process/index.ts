@@ -1,3 +1,3 @@
-export { ProcessEngine, type ProcessEngineOptions } from "./process-engine.ts";
-export type { OpenRelayHost, RelayHostOptions, RelayHostServer } from "./relay-host-server.ts";
-export type { CommandTemplate, CommandTemplates } from "./templates.ts";
+export { ProcessEngine } from "./process-engine.ts";
+export type { OpenRelayHost } from "./relay-host-server.ts";
+export type { CommandTemplate } from "./templates.ts";
