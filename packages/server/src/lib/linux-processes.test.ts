@@ -126,7 +126,7 @@ describe("processes are found by their environment", () => {
 
 describe("a socket", () => {
   const listeningOn = (port: number) =>
-    eventually(() => readListeningSockets()?.find((socket) => socket.port === port) ?? expect.unreachable());
+    eventually(() => [...readListeningSockets()].flat().find((socket) => socket.port === port) ?? expect.unreachable());
 
   test("belongs to the group of which a member listens on it, be it the leader or not", async () => {
     const serve = `require("net").createServer().listen(0, "127.0.0.1", function () { console.log(this.address().port) })`;

@@ -36,6 +36,23 @@ export function groupHoldsSocket(groupId: number, inode: string): boolean {
   return holds(groupId) || processGroupMembers(groupId).some((pid) => pid !== groupId && holds(pid));
 }
 
+/** The sockets that a process and its descendants hold, by inode: cheap to read, and changed when one is made. */
+export function socketsOfTree(pid: number): string {
+  return [pid, ...descendantsOf(pid)]
+    .flatMap(descriptorLinks)
+    .filter((link) => link.startsWith("socket:"))
+    .join();
+}
+
+/** By proc_pid_children(5); empty where the kernel does not offer it. */
+function descendantsOf(pid: number): number[] {
+  const children = listFolder(`/proc/${pid}/task`).flatMap((task) => {
+    const text = readText(`/proc/${pid}/task/${task}/children`) ?? "";
+    return text.split(" ").filter(Boolean).map(Number);
+  });
+  return children.flatMap((child) => [child, ...descendantsOf(child)]);
+}
+
 /** The live processes that were started with `name=value` in their environment. Empty where there is no /proc. */
 export function processesWithEnv(name: string, value: string): number[] {
   const entry = `\0${name}=${value}\0`;

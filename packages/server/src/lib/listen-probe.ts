@@ -5,6 +5,11 @@ import { readListeningSockets } from "./listening-sockets.ts";
 export interface WaitOptions {
   /** Whether the socket with this inode is the one that is waited for. Default: any is. */
   owns?: (inode: string) => boolean;
+  /**
+   * Something cheap to read that changes when a socket is made: the kernel's table is read when it does, and now and then.
+   * Default: only now and then.
+   */
+  sign?: () => string;
   /** Ends the wait; it rejects with the signal's reason. */
   signal: AbortSignal;
 }
@@ -13,16 +18,22 @@ interface Waiter {
   readonly port: number;
   readonly since: number;
   readonly owns: (inode: string) => boolean;
+  readonly sign: () => string;
   readonly found: (host: string) => void;
-  nextMs: number;
+  lastSign: string;
+  nextSignMs: number;
+  nextTableMs: number;
 }
 
-/** How often to look, by how long one has been looking: fast while a start is likely, slower later. */
+/** How often to look for a sign, by how long one has been looking: fast while a start is likely, slower later. */
 const paces = [
   { untilMs: 2_000, everyMs: 5 },
   { untilMs: 30_000, everyMs: 25 },
-  { untilMs: Number.POSITIVE_INFINITY, everyMs: 250 },
+  { untilMs: Number.POSITIVE_INFINITY, everyMs: 100 },
 ] as const;
+
+/** Making its table costs the kernel milliseconds on a large machine, whatever is in it. */
+const tableEveryMs = 250;
 
 /**
  * Waits for ports to be listened on. All waits share one look at the kernel's table, which touches no program; where there
@@ -38,11 +49,20 @@ export class ListenProbe {
   }
 
   /** Resolves, when `port` is listened on, to an address at which to connect. */
-  async waitFor(port: number, { owns = () => true, signal }: WaitOptions): Promise<string> {
+  async waitFor(port: number, { owns = () => true, sign, signal }: WaitOptions): Promise<string> {
     signal.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<string>();
     const now = this.#clock.monotonicMs();
-    const waiter: Waiter = { port, since: now, owns, found: resolve, nextMs: now };
+    const waiter: Waiter = {
+      port,
+      owns,
+      sign: sign ?? (() => ""),
+      found: resolve,
+      since: now,
+      lastSign: "",
+      nextSignMs: now,
+      nextTableMs: sign === undefined ? now : now + tableEveryMs,
+    };
     const onAbort = () => reject(signal.reason);
     signal.addEventListener("abort", onAbort);
     this.#waiters.add(waiter);
@@ -61,26 +81,42 @@ export class ListenProbe {
     this.#timer?.cancel();
     this.#timer = undefined;
     if (this.#waiters.size === 0) return;
-    const nextMs = Math.min(...[...this.#waiters].map((waiter) => waiter.nextMs));
+    const nextMs = Math.min(...[...this.#waiters].map((waiter) => waiter.nextSignMs));
     this.#timer = this.#clock.after(Math.max(nextMs - this.#clock.monotonicMs(), 0), () => this.#look());
   }
 
   #look(): void {
     const now = this.#clock.monotonicMs();
-    const sockets = readListeningSockets();
-    for (const waiter of this.#waiters) {
-      if (waiter.nextMs > now) continue;
-      waiter.nextMs = now + paceOf(now - waiter.since);
-      if (sockets === undefined) tryConnect(waiter);
-      const socket = sockets?.find(({ port, inode }) => port === waiter.port && waiter.owns(inode));
-      if (socket !== undefined) waiter.found(socket.host);
-    }
+    const hopeful = [...this.#waiters].filter((waiter) => waiter.nextSignMs <= now && isWorthALook(waiter, now));
+    if (hopeful.length > 0) lookAtTable(hopeful);
     this.#schedule();
   }
 }
 
-function paceOf(waitedMs: number): number {
-  return paces.find(({ untilMs }) => waitedMs < untilMs)?.everyMs ?? paces[0].everyMs;
+/** Whether the waiter's sign has changed, or its time has come. */
+function isWorthALook(waiter: Waiter, now: number): boolean {
+  waiter.nextSignMs = now + (paces.find(({ untilMs }) => now - waiter.since < untilMs)?.everyMs ?? tableEveryMs);
+  const sign = waiter.sign();
+  if (sign === waiter.lastSign && now < waiter.nextTableMs) return false;
+  // A socket that has just been made may be about to listen: soon after a change there is another look.
+  waiter.nextTableMs = sign === waiter.lastSign ? now + tableEveryMs : now;
+  waiter.lastSign = sign;
+  return true;
+}
+
+function lookAtTable(waiters: readonly Waiter[]): void {
+  let waiting = waiters;
+  let tables = 0;
+  for (const sockets of readListeningSockets()) {
+    tables += 1;
+    waiting = waiting.filter((waiter) => {
+      const socket = sockets.find(({ port, inode }) => port === waiter.port && waiter.owns(inode));
+      if (socket !== undefined) waiter.found(socket.host);
+      return socket === undefined;
+    });
+    if (waiting.length === 0) return;
+  }
+  if (tables === 0) waiting.forEach(tryConnect);
 }
 
 function tryConnect(waiter: Waiter): void {

@@ -12,18 +12,25 @@ export interface ListeningSocket {
 const listenState = "0A";
 
 /**
- * The sockets that listen in this network namespace, over IPv4 and IPv6, read from /proc/net/tcp and tcp6: no program is
- * connected to. Undefined where there are no such files (not Linux).
+ * The sockets that listen in this network namespace, over IPv4 and then over IPv6, read from /proc/net/tcp and tcp6: no
+ * program is connected to. Each table is read when it is asked for; there are none where there are no such files.
  */
-export function readListeningSockets(): ListeningSocket[] | undefined {
-  const tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(readTable);
-  if (tables.every((table) => table === undefined)) return undefined;
-  return tables.flatMap((table) => (table === undefined ? [] : parseListeningSockets(table)));
+export function* readListeningSockets(): Generator<ListeningSocket[]> {
+  for (const path of ["/proc/net/tcp", "/proc/net/tcp6"]) {
+    const table = readTable(path);
+    if (table !== undefined) yield parseListeningSockets(table);
+  }
+}
+
+/** How many sockets this network namespace has: cheap to read, and changed when one listens. "" where not on Linux. */
+export function readSocketCounts(): string {
+  return ["/proc/net/sockstat", "/proc/net/sockstat6"].map((path) => readTable(path) ?? "").join("");
 }
 
 /** The listening sockets of a table in the format of proc_net_tcp (Linux, Documentation/networking/proc_net_tcp.rst). */
 export function parseListeningSockets(table: string): ListeningSocket[] {
   return table.split("\n").flatMap((line) => {
+    if (!line.includes(` ${listenState} `)) return [];
     const [, local = "", , state, , , , , , inode] = line.trim().split(/\s+/);
     const [address = "", port = ""] = local.split(":");
     if (state !== listenState || inode === undefined) return [];

@@ -1,3 +1,4 @@
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer as createHttpServer, type Server as HttpServer, type RequestListener } from "node:http";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
@@ -102,12 +103,19 @@ export class Peer {
   }
 }
 
+const stoppedServer = `
+  const server = require("node:net").createServer().listen({ port: 0, host: "127.0.0.1", backlog: 1 }, () => {
+    require("node:fs").writeSync(1, String(server.address().port));
+    process.kill(process.pid, "SIGSTOP");
+  });`;
+
 /** A relay with a clock that only tests move, and what it talks to. */
 export class Fixture implements AsyncDisposable {
   readonly clock = new FakeClock();
   readonly activity = new Activity(this.clock);
   readonly exchanges: Exchange[] = [];
   readonly #servers: Server[] = [];
+  readonly #children: ChildProcess[] = [];
   readonly #sockets = new Set<Socket>();
   #relay: Relay | undefined;
 
@@ -194,6 +202,16 @@ export class Fixture implements AsyncDisposable {
     return upstream;
   }
 
+  /** A port that is listened at, and where connecting takes for ever: its process is stopped, and its queue is full. */
+  async deafPort(): Promise<Upstream> {
+    const child = spawn(process.execPath, ["-e", stoppedServer], { stdio: ["ignore", "pipe", "inherit"] });
+    this.#children.push(child);
+    const [line] = await once(child.stdout, "data");
+    const upstream = { host: "127.0.0.1", port: Number(line) };
+    for (let place = 0; place < 2; place += 1) await once(this.#keep(connect(upstream)), "connect");
+    return upstream;
+  }
+
   /** Moves time on, in the steps in which the relay looks at its deadlines. */
   async pass(ms: number): Promise<void> {
     await settle();
@@ -205,6 +223,7 @@ export class Fixture implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const socket of this.#sockets) socket.destroy();
     for (const server of this.#servers) server.close();
+    for (const child of this.#children) child.kill("SIGKILL");
     if (this.#relay === undefined) return;
     await this.#relay.close();
     await until(() => this.live === 0 && this.relay.openConnections === 0, "nothing to be left");

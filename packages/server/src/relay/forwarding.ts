@@ -114,6 +114,7 @@ export class Forwarding {
     const bytes = ofHandler(() => plan.head?.(link.isFresh) ?? head.raw);
     this.exchange.sent = link.isFresh ? "first" : "reused";
     link.sendHead(bytes);
+    this.#passOnEnd();
   }
 
   /** Passes on what there is of the request's body. */
@@ -128,6 +129,7 @@ export class Forwarding {
     exchange.bodyBytesSent += bytes.length;
     exchange.bodyBytesWaiting = 0;
     link.write(bytes);
+    this.#passOnEnd();
     this.#finishIfDone();
   }
 
@@ -139,7 +141,15 @@ export class Forwarding {
     if (!exchange.requestBody.isDone) {
       throw new RelayProblem("invalid_request", "the client ended its side in the middle of a request's body");
     }
+    this.#passOnEnd();
     if (this.#pair.link?.isConnected !== false) this.#expectBytes(); // else the limit for connecting goes on
+  }
+
+  /** Behind the client's last request, an upstream that can make use of it is told that the client has ended. */
+  #passOnEnd(): void {
+    const { clientEnded, pending, link } = this.#pair;
+    const { plan, isRequestSent } = this.exchange;
+    if (clientEnded && isRequestSent && pending.length === 0 && plan?.upstream.takesHalfClose) link?.end();
   }
 
   // The way back.

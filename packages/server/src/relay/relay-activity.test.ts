@@ -242,6 +242,51 @@ describe("a client that resets its connection", () => {
   });
 });
 
+describe("an upstream that takes half-closes", () => {
+  /** Two relays: the first as in a gateway, in front of the second. */
+  async function throughTwo(first: Fixture, second: Fixture) {
+    const upstream = await second.raw();
+    await second.open(upstream);
+    await first.open({ ...second.relay.address, takesHalfClose: true });
+    return { upstream, client: await first.client() };
+  }
+
+  it.each([get(), post("body")])(
+    "counts a client that ended its side no more, and still answers it: %j",
+    async (sent) => {
+      await using second = new Fixture();
+      await using first = new Fixture();
+      const { upstream, client } = await throughTwo(first, second);
+      client.send(sent);
+      await until(() => upstream.peers[0]?.text === sent, "the request");
+      expect([first.live, second.live]).toEqual([1, 1]);
+      client.end();
+      await until(() => first.live === 0 && second.live === 0, "nothing to be in flight");
+      expect(upstream.peers[0]?.ended).toBe(false); // an application would take it for an abort
+      upstream.peers[0]?.send(ok("a"));
+      expect(await client.takeAll()).toBe(ok("a"));
+      await untilGone(first);
+      await untilGone(second);
+    },
+  );
+
+  it("is told behind the last of pipelined requests", async () => {
+    await using second = new Fixture();
+    await using first = new Fixture();
+    const { upstream, client } = await throughTwo(first, second);
+    client.send(get("/1") + post("body", "/2")).end();
+    for (const sent of [get("/1"), post("body", "/2")]) {
+      await until(() => upstream.peers[0]?.text === sent, "the request");
+      upstream.peers[0]?.forget();
+      if (sent.startsWith("POST")) await untilLive(second, 0);
+      upstream.peers[0]?.send(ok("a"));
+    }
+    expect(await client.takeAll()).toBe(ok("a").repeat(2));
+    await untilGone(first);
+    await untilGone(second);
+  });
+});
+
 describe("a client that ends its side", () => {
   it.each(Object.entries(waits))("ends the count for its %s at once", async (_what, wait) => {
     await using fixture = new Fixture();
@@ -356,11 +401,14 @@ describe("a client that ends its side", () => {
 
   it("while the upstream is being connected to gives that the time it has, and no more", async () => {
     await using fixture = new Fixture();
-    await fixture.open({ host: "192.0.2.1", port: 9 }, { limits: { halfClosedSilenceMs: 60_000 } });
+    await fixture.open(await fixture.deafPort(), { limits: { halfClosedSilenceMs: 60_000 } });
     const client = await fixture.client();
-    client.send(get()).end();
-    await until(() => fixture.exchanges.length > 0, "the request");
+    client.send(get());
+    await untilLive(fixture, 1);
+    client.end();
+    await untilLive(fixture, 0);
     await fixture.pass(16_500); // three attempts
+    expect(fixture.exchanges).toHaveLength(3);
     expect(await client.takeAll()).toMatch(/^HTTP\/1.1 502 /);
     await untilGone(fixture);
   });

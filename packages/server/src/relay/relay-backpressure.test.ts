@@ -185,36 +185,71 @@ describe("a big body", () => {
   });
 });
 
-it("a client that was held back is read from again where the upstream that did not read is dropped", async () => {
-  await using fixture = new Fixture();
-  // It answers without having read, and sends more than it announced: its connection is dropped with bytes in it.
-  const upstream = await fixture.raw((peer) => {
-    peer.socket.once("data", () => {
-      if (peer.text.startsWith("POST")) peer.socket.pause();
-      else peer.send(ok("second"));
+it.each<[how: string, drop: (peer: Peer | undefined) => unknown, answer: string]>([
+  ["for it sends more than it announced", () => {}, `${ok("first")}more`],
+  ["for it ends while nothing is asked of it", (peer) => peer?.end(), ok("first")],
+])(
+  "a client that was held back is read from again where an upstream that did not read is dropped, %s",
+  async (_how, drop, answer) => {
+    await using fixture = new Fixture();
+    // It answers without having read all: its connection is dropped with bytes in it.
+    const upstream = await fixture.raw((peer) => {
+      peer.socket.once("data", () => {
+        if (peer.text.startsWith("POST")) peer.socket.pause();
+        else peer.send(ok("second"));
+      });
     });
-  });
+    await fixture.open(upstream);
+    let reused = 0;
+    // Bodies about as large as what the kernel takes: one of them ends with just the piece that makes the relay wait.
+    const [size, step] = [await kernelTakes(fixture), 65_536];
+    for (let length = size - 8 * step; length < size + 8 * step; length += step) {
+      const client = await fixture.client();
+      const had = upstream.peers.length;
+      client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${length}\r\n\r\n`);
+      await until(
+        () => upstream.peers.length > had && upstream.peers.at(-1)?.socket.isPaused() === true,
+        "the request",
+      );
+      client.send(Buffer.alloc(length));
+      await settle();
+      const peer = upstream.peers.at(-1);
+      peer?.send(answer);
+      await client.takeUntil("first");
+      drop(peer);
+      await settle();
+      if (client.ended) continue; // not all of it was passed on
+      client.send(get("/next"));
+      await client.takeUntil("second");
+      client.reset();
+      reused += 1;
+    }
+    expect(reused).toBeGreaterThan(0);
+  },
+);
+
+it("a tunnel that both sides have ended passes on what it still holds for an upstream that does not read yet", async () => {
+  await using fixture = new Fixture();
+  const switching = "HTTP/1.1 101 Switching Protocols\r\n\r\n";
+  const upstream = await fixture.answering(switching);
   await fixture.open(upstream);
-  let reused = 0;
-  // Bodies about as large as what the kernel takes: one of them ends with just the piece that makes the relay wait.
-  const [size, step] = [await kernelTakes(fixture), 65_536];
-  for (let length = size - 8 * step; length < size + 8 * step; length += step) {
+  // About as much as the kernel takes: of one of them, the relay holds just so little that it goes on reading.
+  const [size, step] = [await kernelTakes(fixture), 32_768];
+  for (let length = size - 4 * step; length < size + 6 * step; length += step) {
     const client = await fixture.client();
-    const had = upstream.peers.length;
-    client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${length}\r\n\r\n`);
-    await until(() => upstream.peers.length > had && upstream.peers.at(-1)?.socket.isPaused() === true, "the request");
-    client.send(Buffer.alloc(length));
+    client.send(get("/", "Connection: upgrade\r\nUpgrade: x\r\n"));
+    await client.takeUntil(switching);
+    const peer = upstream.peers.at(-1);
+    await peer?.takeUntil("\r\n\r\n");
+    peer?.socket.pause();
+    peer?.end();
+    await client.takeAll();
+    client.send(Buffer.alloc(length)).end();
     await settle();
-    upstream.peers.at(-1)?.send(`${ok("first")}more`);
-    await client.takeUntil("first");
-    await settle();
-    if (client.ended) continue; // not all of it was passed on
-    client.send(get("/next"));
-    await client.takeUntil("second");
-    client.reset();
-    reused += 1;
+    peer?.socket.resume();
+    await until(() => peer?.ended === true, "the end");
+    expect(peer).toMatchObject({ receivedBytes: length, errorCode: undefined });
   }
-  expect(reused).toBeGreaterThan(0);
 });
 
 /** How many bytes the kernel takes for a connection whose other end does not read. */

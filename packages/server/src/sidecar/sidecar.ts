@@ -1,5 +1,6 @@
 import type { Clock } from "../lib/clock.ts";
 import { ListenProbe } from "../lib/listen-probe.ts";
+import { readSocketCounts } from "../lib/listening-sockets.ts";
 import type { Listening } from "../lib/running.ts";
 import { openControlServer } from "./control-server.ts";
 import { BackendRelayHost, type RelayHostConfig } from "./relay-host.ts";
@@ -28,7 +29,7 @@ export async function run(config: SidecarConfig, { clock }: { clock: Clock }): P
     await relayHost.close();
     throw error;
   });
-  new ListenProbe(clock).waitFor(upstreamPort, { signal: stop.signal }).then(
+  new ListenProbe(clock).waitFor(upstreamPort, { sign: readSocketCounts, signal: stop.signal }).then(
     (upstreamHost) => relayHost.programListens({ host: upstreamHost, port: upstreamPort }),
     () => {}, // closed before the program listened
   );

@@ -3,7 +3,7 @@ import { closeSync } from "node:fs";
 import type { WorkloadEnd, WorkloadObservation } from "../../core/decide.ts";
 import type { Workload } from "../../core/workload.ts";
 import type { Clock, Timer } from "../../lib/clock.ts";
-import { groupHoldsSocket, identifyProcess, isSameProcess } from "../../lib/linux-processes.ts";
+import { groupHoldsSocket, identifyProcess, isSameProcess, socketsOfTree } from "../../lib/linux-processes.ts";
 import type { ListenProbe } from "../../lib/listen-probe.ts";
 import { describeExit, describeStartError, killStrays, signalGroup, startChild } from "./child.ts";
 import { lastLines, type OutputFiles } from "./output-file.ts";
@@ -159,9 +159,11 @@ export class ProcessWorkload {
   #awaitListening(): void {
     const { probe } = this.#deps;
     const { programPort, process } = this.#record;
-    const owns = (inode: string) => groupHoldsSocket(process?.pid ?? 0, inode);
+    if (process === undefined) return;
+    const owns = (inode: string) => groupHoldsSocket(process.pid, inode);
+    const sign = () => socketsOfTree(process.pid);
     const { signal } = this.#awaiting;
-    probe.waitFor(programPort, { owns, signal }).then(
+    probe.waitFor(programPort, { owns, sign, signal }).then(
       (host) => signal.aborted || this.#relayHost.programListens({ host, port: programPort }),
       () => {}, // the program is over, or is to be, and said to be so elsewhere
     );
