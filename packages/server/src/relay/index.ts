@@ -1,8 +1,7 @@
-export { Activity, type ActivityLease } from "./activity.ts";
+export { Activity } from "./activity.ts";
 export type { RequestHead, ResponseHead } from "./head.ts";
-export { defaultLimits, type RelayLimits } from "./limits.ts";
-export type { Exchange, Plan, RequestHandler, Upstream } from "./plan.ts";
-export { RelayProblem, type RelayProblemKind, statusOfProblem } from "./problem.ts";
-export { Relay, type RelayAddress, type RelayOptions } from "./relay.ts";
+export type { Exchange, Plan, Upstream } from "./plan.ts";
+export type { RelayProblem } from "./problem.ts";
+export { Relay } from "./relay.ts";
 export type { Answer } from "./response.ts";
-export { type FieldChanges, rewriteRequestHead, rewriteResponseHead } from "./rewrite.ts";
+export { rewriteRequestHead, rewriteResponseHead } from "./rewrite.ts";
