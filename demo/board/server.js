@@ -8,6 +8,7 @@ import { WebSocketServer } from "ws";
 /** @typedef {{ id: number, name: string, color: number }} Person */
 
 const pointsMax = 200_000;
+const pointsPerStrokeMax = 20_000;
 const numbersPerMessageMax = 4_000;
 const colorCount = 8;
 const heartbeatMs = 20_000;
@@ -20,6 +21,7 @@ const strokes = new Map();
 /** @type {Map<import("ws").WebSocket, Person>} */
 const people = new Map();
 let lastId = 0;
+let pointCount = 0;
 
 const files = new Map([
   ["/", ["index.html", "text/html; charset=utf-8"]],
@@ -56,6 +58,7 @@ sockets.on("connection", (socket) => {
   tellOthers(socket, { type: "joined", person });
 
   socket.on("message", (data, isBinary) => {
+    if (socket.readyState !== socket.OPEN) return; // behind a message for which it is being closed
     const message = isBinary ? undefined : parse(String(data));
     if (message === undefined || !act(socket, person, message)) socket.close(1008, "not a message of the board");
   });
@@ -86,8 +89,10 @@ function act(socket, person, message) {
       const { stroke, color, width, points } = message;
       if (!isCount(stroke, 2 ** 31) || !isCount(color, colorCount + 1) || !isCount(width, 100) || !arePoints(points))
         return false;
-      extend(person.id * 2 ** 32 + stroke, { color, width, points });
-      tellOthers(socket, { type: "drawn", stroke: person.id * 2 ** 32 + stroke, color, width, points });
+      const id = person.id * 2 ** 32 + stroke;
+      if (!hasRoom(id, points)) return false;
+      tellOthers(socket, { type: "drawn", stroke: id, color, width, points });
+      extend(id, { color, width, points });
       return true;
     }
     case "cursor":
@@ -96,6 +101,7 @@ function act(socket, person, message) {
       return true;
     case "clear":
       strokes.clear();
+      pointCount = 0;
       tellOthers(undefined, { type: "cleared", by: person.name });
       return true;
     default:
@@ -103,17 +109,23 @@ function act(socket, person, message) {
   }
 }
 
-/** Adds points to a stroke; the oldest strokes go when there are too many points. */
+/** Adds points to a stroke. Where there are too many points, the oldest strokes go, and everybody is told. */
 function extend(/** @type {number} */ id, /** @type {Omit<Stroke, "id">} */ { color, width, points }) {
   const stroke = strokes.get(id) ?? { id, color, width, points: [] };
   stroke.points.push(...points);
   strokes.set(id, stroke);
-  let total = [...strokes.values()].reduce((sum, each) => sum + each.points.length / 2, 0);
+  pointCount += points.length / 2;
   for (const [oldest, { points: dropped }] of strokes) {
-    if (total <= pointsMax) break;
-    total -= dropped.length / 2;
+    if (pointCount <= pointsMax) return;
+    pointCount -= dropped.length / 2;
     strokes.delete(oldest);
+    tellOthers(undefined, { type: "dropped", stroke: oldest });
   }
+}
+
+/** Whether a stroke may have these points too: one alone never fills the board. */
+function hasRoom(/** @type {number} */ id, /** @type {number[]} */ points) {
+  return ((strokes.get(id)?.points.length ?? 0) + points.length) / 2 <= pointsPerStrokeMax;
 }
 
 /** @param {string} text */

@@ -78,23 +78,31 @@ function extend(
 
 /** Points that were not sent yet go with the next frame. @type {number[]} */
 const unsent = [];
-/** @type {number | undefined} */
+/** The stroke being drawn, and the pointer that draws it: further fingers draw nothing meanwhile. @type {number | undefined} */
 let drawing;
+/** @type {number | undefined} */
+let drawingPointer;
+/** A stroke that grows beyond this goes on as another. */
+const pointsPerStroke = 10_000;
+let pointsOfStroke = 0;
 
 canvas.addEventListener("pointerdown", (event) => {
-  if (event.button !== 0) return;
+  if (event.button !== 0 || drawing !== undefined) return;
   canvas.setPointerCapture(event.pointerId);
+  drawingPointer = event.pointerId;
   drawing = ++lastStroke;
+  pointsOfStroke = 0;
   addPoints([event]);
 });
 canvas.addEventListener("pointermove", (event) => {
   sendCursor(event);
-  if (drawing !== undefined) addPoints(event.getCoalescedEvents?.() ?? [event]);
+  if (event.pointerId === drawingPointer) addPoints(event.getCoalescedEvents?.() ?? [event]);
 });
 for (const type of ["pointerup", "pointercancel"]) {
-  canvas.addEventListener(type, () => {
-    flush();
-    drawing = undefined;
+  canvas.addEventListener(type, (event) => {
+    if (/** @type {PointerEvent} */ (event).pointerId !== drawingPointer) return;
+    while (unsent.length > 0) flush();
+    drawing = drawingPointer = undefined;
   });
 }
 
@@ -110,6 +118,11 @@ function flush() {
   const width = widths[tool.width];
   extend(myId * 2 ** 32 + drawing, color, width, points);
   send({ type: "draw", stroke: drawing, color, width, points });
+  if (unsent.length > 0) requestAnimationFrame(flush);
+  pointsOfStroke += points.length / 2;
+  if (pointsOfStroke < pointsPerStroke) return;
+  drawing = ++lastStroke;
+  pointsOfStroke = 0;
 }
 
 let cursorSentMs = 0;
@@ -154,6 +167,8 @@ function hear(/** @type {any} */ message) {
       strokes.clear();
       for (const { id, ...stroke } of message.strokes) strokes.set(id, stroke);
       people.clear();
+      cursors.clear();
+      $("cursors").replaceChildren();
       for (const person of [...message.people, message.you]) people.set(person.id, person);
       $("process").textContent = `process ${message.pid}, since ${new Date(message.startedAt).toLocaleTimeString()}`;
       setConnection("live", "Live");
@@ -172,6 +187,10 @@ function hear(/** @type {any} */ message) {
       break;
     case "cursor":
       moveCursor(message.id, message.at);
+      break;
+    case "dropped":
+      strokes.delete(message.stroke);
+      repaint();
       break;
     case "cleared":
       strokes.clear();
@@ -282,7 +301,10 @@ $("copy").addEventListener("click", async () => {
   $("copy").textContent = "Copied";
   setTimeout(() => ($("copy").textContent = "Copy link"), 1_500);
 });
-addEventListener("keydown", ({ key, ctrlKey, metaKey }) => {
+// What has ended stays so: its only way on is a new board.
+$("ended").addEventListener("cancel", (event) => event.preventDefault());
+addEventListener("keydown", ({ key: pressed, ctrlKey, metaKey }) => {
+  const key = pressed.toLowerCase();
   if (ctrlKey || metaKey) return;
   const color = Number(key) - 1;
   if (color >= 0 && color < colors.length) use({ color, isErasing: false });
