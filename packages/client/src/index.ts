@@ -1,3 +1,11 @@
+export {
+  type CallOptions,
+  type ListFilter,
+  type LogOptions,
+  SpawnerClient,
+  type SpawnerClientOptions,
+} from "./client.ts";
+export { type ClientErrorCode, clientErrorCodes, SpawnerClientError } from "./errors.ts";
 export type {
   BackendList,
   BackendState,
@@ -12,3 +20,5 @@ export type {
   SweptReason,
 } from "./protocol.ts";
 export { backendStates, errorCodes, failedReasons, sweptReasons } from "./protocol.ts";
+export type { RetryPolicy } from "./retry.ts";
+export type { StatusStream } from "./status-stream.ts";

@@ -1,0 +1,241 @@
+import { backendPath, queryOf } from "./backend-path.ts";
+import { parseBaseUrl } from "./base-url.ts";
+import { SpawnerClientError } from "./errors.ts";
+import { makeLimit } from "./limit.ts";
+import { decodeUtf8, readLogs } from "./logs.ts";
+import type { BackendList, BackendView, SpawnRequest, SpawnResponse, StatusMessage } from "./protocol.ts";
+import { defaultRetryPolicy, makePatience, type RetryPolicy } from "./retry.ts";
+import { isBackendList, isBackendView, isSpawnResponse, isStatusMessage } from "./shapes.ts";
+import { openStatusStream, type StatusStream } from "./status-stream.ts";
+import { makeTransport, type Transport } from "./transport.ts";
+
+/** Where the API is, and how to speak to it. */
+export interface SpawnerClientOptions {
+  /** The API's URL, such as `https://example.com/api`. In a page, `/api` is that of the page's own server. */
+  url: string;
+  /** Bearer token of the control surface. `status`, `statusStream` and `waitUntilReady` need none. */
+  token?: string | undefined;
+  /** What sends the requests. Default: the global `fetch`. */
+  fetch?: typeof globalThis.fetch | undefined;
+  /** Time that a request may take, a stream until its first byte. Default 30,000. */
+  timeoutMs?: number | undefined;
+  /** How streams notice and survive that the server is away; what is left out has its default. */
+  retry?: Partial<RetryPolicy> | undefined;
+}
+
+/** What every call takes. */
+export interface CallOptions {
+  /** Ends the call: it rejects with the code `aborted`. */
+  signal?: AbortSignal | undefined;
+}
+
+/** Which backends to list. */
+export interface ListFilter {
+  /** Only backends that have all of these labels. */
+  labels?: Readonly<Record<string, string>> | undefined;
+  /** How many a page has, 1 to 500. Default 100. */
+  limit?: number | undefined;
+}
+
+/** Which part of a program's output to read. */
+export interface LogOptions extends CallOptions {
+  /** Only the last lines, 0 to 100,000. Default: all that is kept. */
+  tail?: number | undefined;
+  /** Whether to go on with what the program writes, until it ends. Default: no. */
+  follow?: boolean | undefined;
+}
+
+/**
+ * A client of one Spawner API, for browsers and Node 20 or later. It holds no connection of its own and needs no closing.
+ * Every call rejects with a `SpawnerClientError`, whose `code` says what is the matter.
+ *
+ * @example
+ * const client = new SpawnerClient({ url: "https://example.com/api", token });
+ * const { name, url } = await client.spawn({ env: { DOCUMENT: "42" } });
+ * await client.waitUntilReady(name);
+ */
+export class SpawnerClient {
+  // Private fields, so that a client that is logged does not show its token.
+  readonly #transport: Transport;
+  readonly #retry: RetryPolicy;
+
+  /** Throws a `TypeError` at a URL or token that cannot be one. */
+  constructor(options: SpawnerClientOptions) {
+    const { url, token, timeoutMs = 30_000, retry } = options;
+    if (token !== undefined && !/^[\x21-\x7e]+$/.test(token)) {
+      throw new TypeError("A token has visible ASCII characters only: is there a line end or a space in it?");
+    }
+    const fetch = options.fetch ?? ((...args: Parameters<typeof globalThis.fetch>) => globalThis.fetch(...args));
+    this.#transport = makeTransport({ baseUrl: parseBaseUrl(url), token, fetch, timeoutMs });
+    this.#retry = { ...defaultRetryPolicy, ...retry };
+  }
+
+  /**
+   * Starts a backend. It is recorded when the promise resolves, and starting; its URL can be given to users at once,
+   * since requests wait there until it is ready.
+   *
+   * Is never sent twice: after `unreachable` or `timeout` there may be a backend, which ends by itself unused.
+   *
+   * @example
+   * const { name, url } = await client.spawn({ gracePeriodSeconds: 60 });
+   */
+  async spawn(request: SpawnRequest = {}, { signal }: CallOptions = {}): Promise<SpawnResponse> {
+    return this.#transport.json({ method: "POST", path: "/spawn", body: request, signal }, isSpawnResponse);
+  }
+
+  /**
+   * The state that a backend is in. Rejects with `not_found` where there is none, or its record is gone.
+   *
+   * @example
+   * const { state } = await client.status(id);
+   */
+  async status(id: string, { signal }: CallOptions = {}): Promise<StatusMessage> {
+    return this.#transport.json({ method: "GET", path: backendPath(id, "/status"), signal }, isStatusMessage);
+  }
+
+  /**
+   * All that is known of a backend: its URL, when it was made, and each state with its time.
+   *
+   * @example
+   * const { url, createdAt, transitions } = await client.backend(id);
+   */
+  async backend(id: string, { signal }: CallOptions = {}): Promise<BackendView> {
+    return this.#transport.json({ method: "GET", path: backendPath(id), signal }, isBackendView);
+  }
+
+  /**
+   * Each state of a backend, from the first or from behind `lastEventId`, as it is reached. Ends after the last, `Swept`
+   * or `Failed`. No state comes twice and none is left out.
+   *
+   * A connection that is cut, silent for 45 s, or refused with 408, 429 or 5xx is made again: after 250 ms, then twice as
+   * long each time up to 10 s (spread by up to a half, not before the server's Retry-After), until five minutes went by
+   * without progress; then it rejects with the last failure. All of it can be set by the client's `retry`. Every other
+   * refusal (`not_found`, `unauthorized`, a page that is not Spawner's) rejects at once.
+   *
+   * @example
+   * for await (const { state, reason } of client.statusStream(id)) console.log(state, reason ?? "");
+   */
+  statusStream(
+    id: string,
+    { signal, lastEventId }: CallOptions & { lastEventId?: string | undefined } = {},
+  ): StatusStream {
+    return openStatusStream({ transport: this.#transport, retry: this.#retry, id, signal, lastEventId });
+  }
+
+  /**
+   * Resolves when the backend is ready. Rejects with `backend_ended` when it is over instead, with its `reason`; with
+   * `timeout` after `timeoutMs` (default: no limit, since a backend that does not start fails by itself).
+   * Survives a server that is away as `statusStream` does.
+   *
+   * @example
+   * await client.waitUntilReady(id, { timeoutMs: 60_000 });
+   */
+  async waitUntilReady(
+    id: string,
+    { signal, timeoutMs }: CallOptions & { timeoutMs?: number | undefined } = {},
+  ): Promise<StatusMessage> {
+    const limit = makeLimit(`Waiting for backend ${JSON.stringify(id)} to be ready`, signal);
+    limit.within(timeoutMs);
+    try {
+      // A stream tells of the past as well: it would call ready what has long been over.
+      const now = await this.#statusPatiently(id, limit.signal);
+      if (isReady(now, id)) return now;
+      for await (const status of this.statusStream(id, { signal: limit.signal })) {
+        if (isReady(status, id)) return status;
+      }
+      throw new SpawnerClientError("bad_answer", "The status stream ended without a last state.");
+    } catch (error) {
+      throw limit.explain(error);
+    } finally {
+      limit.end();
+    }
+  }
+
+  /**
+   * Asks a backend to end, and resolves to how it stands: that it has ended, `statusStream` says. One that has ended
+   * already stays as it is.
+   *
+   * @example
+   * await client.stop(id);
+   */
+  async stop(id: string, { signal }: CallOptions = {}): Promise<BackendView> {
+    return this.#transport.json({ method: "DELETE", path: backendPath(id), signal }, isBackendView);
+  }
+
+  /**
+   * One page of backends in order of their names, those that have ended and are remembered among them.
+   *
+   * @example
+   * const { backends, continue: next } = await client.list({ labels: { team: "maps" }, limit: 50 });
+   * const more = next === undefined ? [] : (await client.list({ labels: { team: "maps" }, continue: next })).backends;
+   */
+  async list(options: ListFilter & CallOptions & { continue?: string | undefined } = {}): Promise<BackendList> {
+    const { labels = {}, limit, continue: after, signal } = options;
+    const query = queryOf([
+      ...Object.entries(labels).map(([name, value]) => ["label", `${name}=${value}`] as const),
+      ["limit", limit],
+      ["continue", after],
+    ]);
+    return this.#transport.json({ method: "GET", path: `/backends${query}`, signal }, isBackendList);
+  }
+
+  /**
+   * Every backend, page by page.
+   *
+   * @example
+   * for await (const { name, state } of client.listAll()) console.log(name, state);
+   */
+  async *listAll(options: ListFilter & CallOptions = {}): AsyncGenerator<BackendView, void, undefined> {
+    let after: string | undefined;
+    do {
+      const page = await this.list(after === undefined ? options : { ...options, continue: after });
+      yield* page.backends;
+      if (page.continue !== undefined && page.continue === after) {
+        throw new SpawnerClientError("bad_answer", `The list does not get on: ${JSON.stringify(after)} came twice.`);
+      }
+      after = page.continue;
+    } while (after !== undefined);
+  }
+
+  /**
+   * What the program wrote to stdout and stderr, as text. It is readable after the program's end while the record is kept.
+   * A connection that is cut is not made again, since nothing says how far it had come: it rejects with `unreachable`.
+   *
+   * With `follow`, a program that writes nothing keeps the connection silent. Node's own `fetch` ends one after five
+   * minutes: give the client another one where programs are quieter.
+   *
+   * @example
+   * for await (const text of client.logs(id, { tail: 100, follow: true })) process.stdout.write(text);
+   */
+  logs(id: string, options: LogOptions = {}): AsyncGenerator<string, void, undefined> {
+    return decodeUtf8(this.logBytes(id, options));
+  }
+
+  /**
+   * The same as `logs`, byte for byte as the program wrote it.
+   *
+   * @example
+   * for await (const bytes of client.logBytes(id)) await file.write(bytes);
+   */
+  logBytes(id: string, { tail, follow = false, signal }: LogOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
+    return readLogs(this.#transport, { id, tail, follow, silenceMs: this.#retry.silenceMs, signal });
+  }
+
+  async #statusPatiently(id: string, signal: AbortSignal): Promise<StatusMessage> {
+    const patience = makePatience(this.#retry);
+    for (;;) {
+      try {
+        return await this.status(id, { signal });
+      } catch (error) {
+        await patience.pauseAfter(error, signal);
+      }
+    }
+  }
+}
+
+/** Throws `backend_ended` where it never will be, any more. */
+function isReady({ state, reason, message }: StatusMessage, id: string): boolean {
+  if (state !== "Swept" && state !== "Failed") return state === "Ready";
+  const text = `Backend ${JSON.stringify(id)} ended before it was ready (${reason ?? state}): ${message ?? ""}`;
+  throw new SpawnerClientError("backend_ended", text, { reason });
+}

@@ -1,0 +1,77 @@
+import { SpawnerClientError } from "./errors.ts";
+
+/** What may end an action before it is done: its caller's signal, or a time that it must not take longer than. */
+export interface Limit {
+  /** To be given to what is limited. */
+  readonly signal: AbortSignal;
+  /** From now on there are `ms` left; undefined: any time. */
+  within(ms: number | undefined): void;
+  /** The error to throw for one that came out of what is limited. */
+  explain(error: unknown): SpawnerClientError;
+  /** To be called when it is over, however it went: also cancels what still runs. */
+  end(): void;
+}
+
+/** The longest that timers can wait. */
+const timerMsMax = 2 ** 31 - 1;
+
+/** Limits `action`, as messages name it: `GET http://…`. */
+export function makeLimit(action: string, signal: AbortSignal | undefined): Limit {
+  const controller = new AbortController();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let limitMs: number | undefined;
+  let isLate = false;
+
+  const onAbort = () => controller.abort(signal?.reason);
+  if (signal?.aborted) onAbort();
+  else signal?.addEventListener("abort", onAbort);
+  const onTime = () => {
+    isLate = true;
+    controller.abort();
+  };
+  return {
+    signal: controller.signal,
+    within(ms) {
+      clearTimeout(timer);
+      limitMs = ms;
+      if (ms !== undefined && ms <= timerMsMax) timer = setTimeout(onTime, ms);
+    },
+    explain(error) {
+      if (signal?.aborted) return abortedError(action, signal);
+      if (isLate) return new SpawnerClientError("timeout", `${action}: nothing came within ${limitMs} ms.`);
+      if (error instanceof SpawnerClientError) return error;
+      return new SpawnerClientError("unreachable", `${action} failed: ${reasonOf(error)}.`, { cause: error });
+    },
+    end() {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", onAbort);
+      controller.abort();
+    },
+  };
+}
+
+/** Resolves after `ms`. Rejects with `aborted` when the signal fires first. */
+export function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(abortedError("The wait", signal));
+    const onAbort = () => {
+      clearTimeout(timer);
+      if (signal !== undefined) reject(abortedError("The wait", signal));
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", onAbort);
+      resolve();
+    }, ms);
+    signal?.addEventListener("abort", onAbort, { once: true });
+  });
+}
+
+function abortedError(action: string, { reason }: AbortSignal): SpawnerClientError {
+  return new SpawnerClientError("aborted", `${action} was aborted by its caller.`, { cause: reason });
+}
+
+/** Node says "fetch failed", and what it was in the cause; browsers say all they want to say in the message. */
+function reasonOf(error: unknown): string {
+  const { cause, message } = error as { cause?: { code?: string; message?: string }; message?: string };
+  return cause?.message || cause?.code || message || String(error);
+}

@@ -1,0 +1,73 @@
+import { SpawnerClientError } from "./errors.ts";
+import { pause } from "./limit.ts";
+
+/** When a stream takes its server for away, and how often and how long it tries to get back to it. */
+export interface RetryPolicy {
+  /** The wait after a first failure; it doubles with each further one. Default 250. */
+  firstMs: number;
+  /** The longest wait. Default 10,000. */
+  mostMs: number;
+  /** Time without any progress after which the last failure is thrown. Default 300,000: five minutes. */
+  giveUpMs: number;
+  /** Time without a byte after which a connection counts as dead. Default 45,000; the server says something each 15 s. */
+  silenceMs: number;
+}
+
+/** The waits between attempts, of one stream. */
+export interface Patience {
+  /** To be called when the server has taken the request. */
+  connected(): void;
+  /** To be called when something new has come: what failed before is forgotten. */
+  progress(): void;
+  /** To be called with what a server asks for as the wait after a first failure. */
+  askedFor(retryMs: number | undefined): void;
+  /** Waits until it is time for the next attempt. Rejects with `error` where another attempt would not help. */
+  pauseAfter(error: unknown, signal: AbortSignal | undefined): Promise<void>;
+}
+
+export const defaultRetryPolicy: RetryPolicy = { firstMs: 250, mostMs: 10_000, giveUpMs: 300_000, silenceMs: 45_000 };
+
+/** A connection that has lived so long was a good one; a server that cuts each at once is to be left in peace. */
+const goodConnectionMs = 5_000;
+
+export function makePatience({ firstMs, mostMs, giveUpMs }: RetryPolicy): Patience {
+  let failures = 0;
+  let progressAtMs = performance.now();
+  let connectedAtMs: number | undefined;
+  let askedMs: number | undefined;
+  const progress = () => {
+    failures = 0;
+    progressAtMs = performance.now();
+  };
+  return {
+    progress,
+    connected() {
+      connectedAtMs = performance.now();
+    },
+    askedFor(retryMs) {
+      askedMs = retryMs;
+    },
+    async pauseAfter(error, signal) {
+      if (!(error instanceof SpawnerClientError) || !isTransient(error)) throw error;
+      if (connectedAtMs !== undefined && performance.now() - connectedAtMs >= goodConnectionMs) progress();
+      connectedAtMs = undefined;
+      const leftMs = giveUpMs - (performance.now() - progressAtMs);
+      if (leftMs <= 0) throw givenUp(error, giveUpMs);
+      const backoffMs = Math.min((askedMs ?? firstMs) * 2 ** failures++, mostMs);
+      // Spread, so that all who waited for the same server do not come at once.
+      const spreadMs = backoffMs * (0.5 + Math.random() / 2);
+      await pause(Math.min(Math.max(spreadMs, (error.retryAfterSeconds ?? 0) * 1000), leftMs), signal);
+    },
+  };
+}
+
+/** Whether the same request may go well later. */
+function isTransient({ code, status }: SpawnerClientError): boolean {
+  if (status === undefined) return code === "unreachable" || code === "timeout";
+  return status === 408 || status === 425 || status === 429 || (status >= 500 && status !== 501 && status !== 505);
+}
+
+function givenUp(error: SpawnerClientError, giveUpMs: number): SpawnerClientError {
+  const { code, status, id, message } = error;
+  return new SpawnerClientError(code, `${message} (given up after ${giveUpMs / 1000} s)`, { cause: error, status, id });
+}

@@ -1,0 +1,40 @@
+import {
+  type BackendList,
+  type BackendView,
+  backendStates,
+  type ErrorBody,
+  errorCodes,
+  type SpawnResponse,
+  type StatusMessage,
+} from "./protocol.ts";
+
+/** What tells an answer of the API from any other JSON: the fields that callers cannot do without. */
+
+export function isStatusMessage(value: unknown): value is StatusMessage {
+  return hasStrings(value, "state", "time") && includes(backendStates, value.state);
+}
+
+export function isSpawnResponse(value: unknown): value is SpawnResponse {
+  return hasStrings(value, "name");
+}
+
+export function isBackendView(value: unknown): value is BackendView {
+  return hasStrings(value, "name", "createdAt") && isStatusMessage(value);
+}
+
+export function isBackendList(value: unknown): value is BackendList {
+  const { backends } = (value ?? {}) as { backends?: unknown };
+  return Array.isArray(backends) && backends.every(isBackendView);
+}
+
+export function isErrorBody(value: unknown): value is ErrorBody {
+  return hasStrings(value, "id", "code", "message") && includes(errorCodes, value.code);
+}
+
+function hasStrings<Name extends string>(value: unknown, ...names: Name[]): value is Record<Name, string> {
+  return names.every((name) => typeof (value as Record<string, unknown> | null | undefined)?.[name] === "string");
+}
+
+function includes(list: readonly string[], value: string): boolean {
+  return list.includes(value);
+}

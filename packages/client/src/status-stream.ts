@@ -1,0 +1,96 @@
+import { backendPath } from "./backend-path.ts";
+import { SpawnerClientError } from "./errors.ts";
+import { makeEventParser, type ServerSentEvent } from "./event-stream.ts";
+import type { StatusMessage } from "./protocol.ts";
+import { makePatience, type Patience, type RetryPolicy } from "./retry.ts";
+import { isStatusMessage } from "./shapes.ts";
+import { makeStreamPosition, type StreamPosition } from "./stream-position.ts";
+import type { OpenAnswer, Transport } from "./transport.ts";
+
+/** The states of one backend, to be read once. */
+export interface StatusStream extends AsyncIterable<StatusMessage> {
+  /** Names the last state that was given: a later stream, of another process too, goes on behind it. */
+  readonly lastEventId: string | undefined;
+}
+
+export interface StatusStreamConfig {
+  readonly transport: Transport;
+  readonly id: string;
+  readonly lastEventId: string | undefined;
+  readonly signal: AbortSignal | undefined;
+  readonly retry: RetryPolicy;
+}
+
+export function openStatusStream(config: StatusStreamConfig): StatusStream {
+  const position = makeStreamPosition(config.lastEventId);
+  const states = followStates(config, position);
+  return {
+    get lastEventId() {
+      return position.lastEventId;
+    },
+    [Symbol.asyncIterator]: () => states,
+  };
+}
+
+/** Reads one connection after the other, until the last state has come. */
+async function* followStates(
+  config: StatusStreamConfig,
+  position: StreamPosition,
+): AsyncGenerator<StatusMessage, void, undefined> {
+  const patience = makePatience(config.retry);
+  while (!position.isOver) {
+    try {
+      yield* readConnection({ ...config, position, patience });
+    } catch (error) {
+      await patience.pauseAfter(error, config.signal);
+    }
+  }
+}
+
+interface Connection extends StatusStreamConfig {
+  readonly position: StreamPosition;
+  readonly patience: Patience;
+}
+
+/** The states that one connection brings. Returns after the last state; throws when it ends before. */
+async function* readConnection(connection: Connection): AsyncGenerator<StatusMessage, void, undefined> {
+  const { position, patience, retry } = connection;
+  const answer = await connect(connection);
+  patience.connected();
+  const parser = makeEventParser();
+  for await (const chunk of answer.chunks({ silenceMs: retry.silenceMs })) {
+    for (const event of parser.push(chunk).filter(({ type }) => type === "message")) {
+      const status = parseStatus(event, answer);
+      if (!position.advance(status, event.lastEventId)) continue;
+      patience.progress();
+      yield status;
+      if (position.isOver) return;
+    }
+    patience.askedFor(parser.retryMs);
+  }
+  throw new SpawnerClientError("unreachable", "The status stream ended before the backend did.");
+}
+
+async function connect({ transport, id, signal, position }: Connection): Promise<OpenAnswer> {
+  const { lastEventId } = position;
+  const resume: Record<string, string> = lastEventId === undefined ? {} : { "last-event-id": lastEventId };
+  const answer = await transport.open({
+    method: "GET",
+    path: backendPath(id, "/status/stream"),
+    headers: { accept: "text/event-stream", ...resume },
+    signal,
+  });
+  if (answer.contentType.startsWith("text/event-stream")) return answer;
+  throw answer.unexpected("no event stream");
+}
+
+function parseStatus({ data }: ServerSentEvent, answer: OpenAnswer): StatusMessage {
+  let status: unknown;
+  try {
+    status = JSON.parse(data);
+  } catch {
+    // which is no state either
+  }
+  if (isStatusMessage(status)) return status;
+  throw answer.unexpected(`an event that is no state: ${JSON.stringify(data.slice(0, 200))}`);
+}

@@ -1,0 +1,101 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { SpawnerClient } from "@spawner/client";
+import { chromium, type Page } from "playwright-core";
+import { build } from "rolldown";
+import { expect, onTestFinished, test } from "vitest";
+import { startEmbedded } from "../support/embedded.ts";
+
+/** What the page has of it. */
+declare const spawner: { SpawnerClient: typeof SpawnerClient };
+
+async function bundleClient(): Promise<string> {
+  const { output } = await build({
+    input: fileURLToPath(new URL("../../packages/client/src/index.ts", import.meta.url)),
+    platform: "browser",
+    output: { format: "iife", name: "spawner", minify: true },
+    write: false,
+  });
+  return output[0].code;
+}
+
+/** A page of a backend, which is of the same origin as the API, with the client in it. */
+async function openPage(url: string): Promise<Page> {
+  const profile = mkdtempSync(join(tmpdir(), "spawner-browser-"));
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: process.env.SPAWNER_TEST_BROWSER ?? "",
+    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"],
+  });
+  onTestFinished(async () => {
+    await context.close();
+    rmSync(profile, { recursive: true, force: true });
+  });
+  const page = await context.newPage();
+  await page.goto(url);
+  await page.addScriptTag({ content: await bundleClient() });
+  return page;
+}
+
+test("a page starts a session, follows it to its end, and reads what it wrote", async () => {
+  const { spawn, url } = await startEmbedded({ gracePeriodSeconds: 60 });
+  const page = await openPage((await spawn()).url);
+  const seen = await page.evaluate(async () => {
+    const client = new spawner.SpawnerClient({ url: "/api" });
+    const { name, url = "" } = await client.spawn({ env: { WORD: "ä" } });
+    const ready = await client.waitUntilReady(name, { timeoutMs: 10_000 });
+    const echo = (await (await fetch(`${url}echo`)).json()) as { env: Record<string, string> };
+    const stream = client.statusStream(name);
+    const states: string[] = [];
+    for await (const { state } of stream) {
+      states.push(state);
+      if (state === "Ready") await client.stop(name);
+    }
+    let log = "";
+    for await (const text of client.logs(name)) log += text;
+    const names: string[] = [];
+    for await (const backend of client.listAll({ limit: 1 })) names.push(backend.name);
+    return { name, url, ready: ready.state, word: echo.env.WORD, states, log, names };
+  });
+  expect(seen).toMatchObject({
+    url: `${url}/${seen.name}/`,
+    ready: "Ready",
+    word: "ä",
+    states: ["Submitted", "Constructed", "Scheduled", "Running", "Ready", "Swept"],
+    log: "",
+  });
+  expect(seen.names).toHaveLength(2);
+  expect(seen.names).toContain(seen.name);
+});
+
+test("in a page, too, errors have their codes, and an abort ends a stream", async () => {
+  const { spawn } = await startEmbedded({ gracePeriodSeconds: 60 });
+  const { url, name } = await spawn();
+  const page = await openPage(url);
+  const codes = await page.evaluate(async (id) => {
+    const client = new spawner.SpawnerClient({ url: "/api" });
+    const codeOf = (call: Promise<unknown>) =>
+      call.then(
+        () => "none",
+        (error: { name: string; code: string }) => `${error.name} ${error.code}`,
+      );
+    const leaving = new AbortController();
+    const follow = async () => {
+      for await (const { state } of client.statusStream(id, { signal: leaving.signal })) {
+        if (state === "Ready") leaving.abort();
+      }
+    };
+    const away = new spawner.SpawnerClient({ url: "http://127.0.0.1:1/api" });
+    return {
+      unknown: await codeOf(client.status("nonsense")),
+      aborted: await codeOf(follow()),
+      away: await codeOf(away.status(id)),
+    };
+  }, name);
+  expect(codes).toEqual({
+    unknown: "SpawnerClientError not_found",
+    aborted: "SpawnerClientError aborted",
+    away: "SpawnerClientError unreachable",
+  });
+});
