@@ -24,6 +24,8 @@ export interface GatewayConfig {
   servicePrefix: string;
   /** Host names (without port) that requests may name; others get 403. Default: any. */
   allowedHosts?: readonly string[];
+  /** What clients speak, be it to a proxy in front. */
+  forwardedProto: "http" | "https";
   /** How many requests may wait for backends to be ready. */
   parkedMax: number;
 }
@@ -32,17 +34,22 @@ export interface GatewayDeps {
   engine: Engine;
   clock: Clock;
   log: Log;
-  /** Where `/api/…` leads; undefined: nowhere. */
-  api?: () => { host: string; port: number } | undefined;
+  /** Where `/api/…` leads, once that serves. Default: nowhere. */
+  api?: Promise<{ host: string; port: number }>;
   /** Answers `/`. Default: there is nothing there. */
   root?: (head: RequestHead) => Promise<Answer>;
+}
+
+export interface RunningGateway extends Listening {
+  /** Takes no more connections; resolves when what was asked is answered, at the latest after `mostMs`. */
+  quiesce(options: { mostMs: number }): Promise<void>;
 }
 
 /** How long to wait for word of a backend whose relay host does not answer: it may just be ending. */
 const failureNewsMs = 500;
 
 /** Sends the requests of users to the relay hosts of their backends. */
-export async function run(config: GatewayConfig, deps: GatewayDeps): Promise<Listening> {
+export async function run(config: GatewayConfig, deps: GatewayDeps): Promise<RunningGateway> {
   const gateway = new Gateway(config, deps);
   const { clock } = deps;
   const relay = new Relay({
@@ -55,6 +62,7 @@ export async function run(config: GatewayConfig, deps: GatewayDeps): Promise<Lis
     return {
       host,
       port,
+      quiesce: (options) => relay.quiesce(options),
       async close() {
         gateway.close();
         await relay.close();
@@ -133,13 +141,14 @@ class Gateway {
     return this.#resolve(exchange, { id, name, target });
   }
 
-  #toApi({ head, clientAddress }: Exchange, target: string): Plan {
-    const upstream = this.#deps.api?.();
+  async #toApi({ head, clientAddress }: Exchange, target: string): Promise<Plan> {
+    const upstream = await this.#deps.api;
     if (upstream === undefined) return unknown("api");
+    const { forwardedProto } = this.#config;
     return {
       kind: "forward",
       upstream,
-      head: () => forwardHead(head, { prefix: "/api", target, clientAddress }),
+      head: () => forwardHead(head, { prefix: "/api", target, clientAddress, forwardedProto }),
     };
   }
 
@@ -151,6 +160,7 @@ class Gateway {
     const address = addressOf(backend);
     if (address === undefined) throw new Error("a reachable backend has an address");
     const identity = identityOf(backend);
+    const { forwardedProto } = this.#config;
     const prefix = `/${id}`;
     const host = head.header("host") ?? "";
     return {
@@ -161,7 +171,8 @@ class Gateway {
         key: `${identity} ${address.ip} ${address.port}`,
         takesHalfClose: true,
       },
-      head: (isFirst) => forwardHead(head, { prefix, target, clientAddress, ...(isFirst ? { identity } : {}) }),
+      head: (isFirst) =>
+        forwardHead(head, { prefix, target, clientAddress, forwardedProto, ...(isFirst ? { identity } : {}) }),
       onResponseHead: (response) => backwardHead(response, { prefix, host }),
     };
   }

@@ -10,18 +10,20 @@ export interface ForwardedRequest {
   /** The target without it. */
   readonly target: string;
   readonly clientAddress: string;
+  readonly forwardedProto: "http" | "https";
   /** Whom the request is meant for, where the relay host has not been told on this connection. */
   readonly identity?: string;
 }
 
 /** The head that a backend gets in path mode. */
-export function forwardHead(head: RequestHead, { prefix, target, clientAddress, identity }: ForwardedRequest): Buffer {
+export function forwardHead(head: RequestHead, request: ForwardedRequest): Buffer {
+  const { prefix, target, clientAddress, forwardedProto, identity } = request;
   return rewriteRequestHead(head, {
     target,
     remove: ourFields,
     set: [
       ["x-forwarded-for", clientAddress],
-      ["x-forwarded-proto", "http"],
+      ["x-forwarded-proto", forwardedProto],
       ["x-forwarded-host", head.header("host") ?? ""],
       ["x-forwarded-prefix", prefix],
       ...(identity === undefined ? [] : [[backendHeader, identity] as const]),

@@ -32,8 +32,14 @@ export function processGroupMembers(groupId: number): number[] {
 
 /** Whether a process of the group holds this socket. The group's leader is asked first: mostly it is the one. */
 export function groupHoldsSocket(groupId: number, inode: string): boolean {
-  const holds = (pid: number) => descriptorLinks(pid).includes(`socket:[${inode}]`);
-  return holds(groupId) || processGroupMembers(groupId).some((pid) => pid !== groupId && holds(pid));
+  return (
+    holdsSocket(groupId, inode) ||
+    processGroupMembers(groupId).some((pid) => pid !== groupId && holdsSocket(pid, inode))
+  );
+}
+
+export function holdsSocket(pid: number, inode: string): boolean {
+  return descriptorLinks(pid).includes(`socket:[${inode}]`);
 }
 
 /** The sockets that a process and its descendants hold, by inode: cheap to read, and changed when one is made. */

@@ -10,6 +10,8 @@ export interface WaitOptions {
    * Default: only now and then.
    */
   sign?: () => string;
+  /** Called once, when a socket that is not owned listens on the port at two looks in a row. The wait goes on. */
+  onTaken?: () => void;
   /** Ends the wait; it rejects with the signal's reason. */
   signal: AbortSignal;
 }
@@ -20,6 +22,9 @@ interface Waiter {
   readonly owns: (inode: string) => boolean;
   readonly sign: () => string;
   readonly found: (host: string) => void;
+  readonly onTaken: () => void;
+  /** At how many looks in a row somebody else listened. */
+  takenLooks: number;
   lastSign: string;
   nextSignMs: number;
   nextTableMs: number;
@@ -35,6 +40,9 @@ const paces = [
 /** Making its table costs the kernel milliseconds on a large machine, whatever is in it. */
 const tableEveryMs = 250;
 
+/** Who owns a socket cannot be told while it is being made or handed on: one look proves nothing. */
+const looksUntilTaken = 2;
+
 /**
  * Waits for ports to be listened on. All waits share one look at the kernel's table, which touches no program; where there
  * is no such table (not Linux) it tries to connect instead.
@@ -49,7 +57,7 @@ export class ListenProbe {
   }
 
   /** Resolves, when `port` is listened on, to an address at which to connect. */
-  async waitFor(port: number, { owns = () => true, sign, signal }: WaitOptions): Promise<string> {
+  async waitFor(port: number, { owns = () => true, sign, onTaken = () => {}, signal }: WaitOptions): Promise<string> {
     signal.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<string>();
     const now = this.#clock.monotonicMs();
@@ -58,6 +66,8 @@ export class ListenProbe {
       owns,
       sign: sign ?? (() => ""),
       found: resolve,
+      onTaken,
+      takenLooks: 0,
       since: now,
       lastSign: "",
       nextSignMs: now,
@@ -107,16 +117,23 @@ function isWorthALook(waiter: Waiter, now: number): boolean {
 function lookAtTable(waiters: readonly Waiter[]): void {
   let waiting = waiters;
   let tables = 0;
+  const taken = new Set<Waiter>();
   for (const sockets of readListeningSockets()) {
     tables += 1;
     waiting = waiting.filter((waiter) => {
-      const socket = sockets.find(({ port, inode }) => port === waiter.port && waiter.owns(inode));
-      if (socket !== undefined) waiter.found(socket.host);
-      return socket === undefined;
+      const onPort = sockets.filter(({ port }) => port === waiter.port);
+      const own = onPort.find(({ inode }) => waiter.owns(inode));
+      if (own !== undefined) waiter.found(own.host);
+      else if (onPort.length > 0) taken.add(waiter);
+      return own === undefined;
     });
     if (waiting.length === 0) return;
   }
   if (tables === 0) waiting.forEach(tryConnect);
+  for (const waiter of waiting) {
+    waiter.takenLooks = taken.has(waiter) ? waiter.takenLooks + 1 : 0;
+    if (waiter.takenLooks === looksUntilTaken) waiter.onTaken();
+  }
 }
 
 function tryConnect(waiter: Waiter): void {

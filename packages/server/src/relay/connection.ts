@@ -36,6 +36,8 @@ export class ClientConnection implements ForwardingOwner {
   readonly #pair: SocketPair;
   readonly #deadline: Deadline;
   #state: State = { kind: "waiting" };
+  /** Whether no more requests are taken. */
+  #isFinishing = false;
 
   constructor(socket: Socket, deps: ConnectionDeps) {
     this.#deps = deps;
@@ -57,6 +59,12 @@ export class ClientConnection implements ForwardingOwner {
     return this.#isWaiting && this.#pair.pending.length === 0;
   }
 
+  /** Whether an answer is to come, or is not all sent. An upgraded connection has none. */
+  get isAnswering(): boolean {
+    if (this.#state.kind === "lingering") return !this.#pair.client.writableFinished;
+    return this.#state.kind === "exchange";
+  }
+
   /** Key of the upstream that it is connected to. */
   get upstreamKey(): string | undefined {
     return this.#pair.link?.key;
@@ -66,6 +74,12 @@ export class ClientConnection implements ForwardingOwner {
   tick(nowMs: number): void {
     this.#deadline.tick(nowMs);
     this.#pair.probe();
+  }
+
+  /** Ends it when what is in flight was answered. */
+  finish(): void {
+    this.#isFinishing = true;
+    if (this.isIdle) this.#shutDown(nothing);
   }
 
   /** Ends it now, whatever is in flight. */
@@ -234,7 +248,7 @@ export class ClientConnection implements ForwardingOwner {
     if (client.writableLength === 0) lease.end();
     else client.write(nothing, () => lease.end());
     this.#state = { kind: "waiting" };
-    if (!keepsAlive) return this.#shutDown(nothing);
+    if (!keepsAlive || this.#isFinishing) return this.#shutDown(nothing);
     this.#pair.link?.rest(this.#deps.clock.monotonicMs());
     this.#awaitRequest();
     this.process();

@@ -1,5 +1,6 @@
 import { createServer, type Server, type Socket } from "node:net";
 import type { Clock, Timer } from "../lib/clock.ts";
+import { pause } from "../lib/pause.ts";
 import { Activity } from "./activity.ts";
 import { ClientConnection } from "./connection.ts";
 import type { RequestHead } from "./head.ts";
@@ -26,6 +27,9 @@ export interface RelayAddress {
 
 /** How often deadlines of connections are looked at: what is due happens this much late at most. */
 const tickMs = 500;
+
+/** How often to look whether all requests were answered. */
+const quiescePollMs = 20;
 
 /** Accepts HTTP/1.1 connections and passes the bytes of each request to where its handler says, and back. */
 export class Relay {
@@ -67,6 +71,19 @@ export class Relay {
         resolve(this.address);
       });
     });
+  }
+
+  /**
+   * Takes no more connections and no more requests on those that are open. Resolves when each request was answered, at the
+   * latest after `mostMs`; upgraded connections, which have no answer, are open still. To be followed by `close`.
+   */
+  async quiesce({ mostMs }: { mostMs: number }): Promise<void> {
+    const { clock } = this.#options;
+    const untilMs = clock.monotonicMs() + mostMs;
+    this.#server.close();
+    for (const connection of [...this.#connections]) connection.finish();
+    const isAnswering = () => [...this.#connections].some((connection) => connection.isAnswering);
+    while (isAnswering() && clock.monotonicMs() < untilMs) await pause(clock, quiescePollMs);
   }
 
   /** Takes no more connections, and ends all that are open. Idempotent. */
