@@ -1,5 +1,6 @@
 import { backendStates, failedReasons, sweptReasons } from "@spawner/client";
 import { type Static, Type } from "typebox";
+import { specDefaults } from "./spec-defaults.ts";
 
 /**
  * The resource `SessionLivedBackend`: one definition for the TypeScript types, the validation and the CRD's schema
@@ -10,15 +11,6 @@ export const version = "v1";
 export const apiVersion = `${group}/${version}` as const;
 export const kind = "SessionLivedBackend";
 
-/** Defaults of the fields of `spec`, the same on every engine. */
-export const specDefaults = {
-  httpPort: 8080,
-  gracePeriodSeconds: 300,
-  firstClientSeconds: 30,
-  startupTimeoutSeconds: 300,
-  terminationGracePeriodSeconds: 30,
-} as const;
-
 /** Ten years: any longer duration is a mistake of units. */
 const longestSeconds = 315_360_000;
 
@@ -28,10 +20,13 @@ const seconds = (description: string, options: { minimum?: number; default?: num
 /** Kubernetes takes any printable ASCII but `=` (since 1.34); a process environment takes no more. */
 const envNamePattern = "^[ -<>-~]+$";
 
+/** A process environment ends a value at its first zero byte. */
+export const envValuePattern = "^[^\\u0000]*$";
+
 const envVar = Type.Object(
   {
     name: Type.String({ pattern: envNamePattern, maxLength: 1024, description: "Name: printable ASCII without `=`." }),
-    value: Type.Optional(Type.String({ pattern: "^[^\\u0000]*$", description: "Value; empty if left out." })),
+    value: Type.Optional(Type.String({ pattern: envValuePattern, description: "Value; empty if left out." })),
   },
   { additionalProperties: true, description: "One environment variable." },
 );

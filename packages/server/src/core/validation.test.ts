@@ -30,7 +30,7 @@ describe("what is wrong with a spec names the field, what is needed and what was
     [{}, "template is missing"],
     [null, "spec must be an object; null was given"],
     [{ template: 1 }, "template must be an object; 1 was given"],
-    [{ template: { containers: [] } }, "template.containers must have at least 1 items; [] was given"],
+    [{ template: { containers: [] } }, "template.containers must have at least 1 item; [] was given"],
     [{ template: { containers: [3] } }, `${container} must be an object; 3 was given`],
     [{ template, gracePeriodSeconds: -1 }, "gracePeriodSeconds must be at least 0; -1 was given"],
     [{ template, gracePeriodSeconds: 1.5 }, "gracePeriodSeconds must be a whole number; 1.5 was given"],
@@ -44,7 +44,10 @@ describe("what is wrong with a spec names the field, what is needed and what was
     [withContainer({ command: "sh" }), `${container}.command must be an array; "sh" was given`],
     [withContainer({ args: [1] }), `${container}.args[0] must be a string; 1 was given`],
     [withContainer({ env: [{}] }), `${container}.env[0].name is missing`],
-    [withContainer({ env: [{ name: "A", value: 1 }] }), `${container}.env[0].value must be a string; 1 was given`],
+    [
+      withContainer({ env: [{ name: "A", value: 1 }] }),
+      `${container}.env[0].value (of "A") must be a string; a number was given`,
+    ],
     [
       withContainer({ env: [{ name: "SPAWNER_BACKEND", value: "x" }] }),
       `${container}.env: SPAWNER_BACKEND is set by Spawner itself and cannot be given`,
@@ -54,16 +57,29 @@ describe("what is wrong with a spec names the field, what is needed and what was
   });
 
   test.each([
-    ["an empty name", { name: "" }, "name"],
-    ["a name with =", { name: "A=B" }, "name"],
-    ["a name with a line break", { name: "A\n" }, "name"],
-    ["a name beyond ASCII", { name: "Ä" }, "name"],
-    ["a value with a zero byte", { name: "A", value: "a\u0000b" }, "value"],
-  ])("%s in the environment", (_, variable, field) => {
-    const [problem, ...others] = problemsOf(withContainer({ env: [variable] }));
-    expect(problem).toContain(`${container}.env[0].${field} must`);
-    expect(problem).toContain(`${JSON.stringify(variable[field as "name"])} was given`);
+    ["an empty name", ""],
+    ["a name with =", "A=B"],
+    ["a name with a line break", "A\n"],
+    ["a name beyond ASCII", "Ä"],
+  ])("%s in the environment", (_, name) => {
+    const [problem, ...others] = problemsOf(withContainer({ env: [{ name }] }));
+    expect(problem).toContain(`${container}.env[0].name must`);
+    expect(problem).toContain(`${JSON.stringify(name)} was given`);
     expect(others).toEqual([]);
+  });
+
+  test.each([
+    [[{ name: "A", value: "secret\u0000" }], `${container}.env[0].value (of "A") must not have a zero byte; a string`],
+    [[{ name: "A", value: ["secret"] }], `${container}.env[0].value (of "A") must be a string; an array`],
+    [[{ name: "A" }, "B=secret"], `${container}.env[1] must be an object; a string`],
+    ["A=secret", `${container}.env must be an array; a string`],
+    [{ A: "secret" }, `${container}.env must be an array; an object`],
+  ])("a value in the environment may be a secret, and is told in no message: %j", (env, problem) => {
+    expect(problemsOf(withContainer({ env }))).toEqual([`${problem} was given`]);
+  });
+
+  test.each([70_000, "secret", 1.5, true])("a port that is %j has one problem", (httpPort) => {
+    expect(problemsOf({ template, httpPort })).toEqual([expect.stringMatching(/^httpPort must be (at most|a whole)/)]);
   });
 
   test("a long value is cut, and its length said", () => {

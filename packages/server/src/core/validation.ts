@@ -1,10 +1,11 @@
 import type { TSchema } from "typebox";
 import { Compile, type Validator } from "typebox/compile";
-import { type Backend, type BackendSpec, specSchema } from "./resource.ts";
+import { type Backend, type BackendSpec, envValuePattern, specSchema } from "./resource.ts";
 
 /** The parts of TypeBox's errors (the same as Ajv's) that a message needs. */
 interface SchemaError {
   keyword: string;
+  schemaPath: string;
   instancePath: string;
   params: object;
   message: string;
@@ -18,6 +19,23 @@ function show(value: unknown): string {
   if (value === undefined) return "nothing";
   const text = JSON.stringify(value);
   return text.length > longestShownValue ? `${text.slice(0, longestShownValue)}… (${text.length} characters)` : text;
+}
+
+/** Values of environment variables, which may be secrets, and whatever was given in the place of one or of all of them. */
+const secretPath = /(^|\/)env($|\/[^/]+$|\/\d+\/value$)/;
+
+/** What was given at a path, as messages that are stored and logged may say it. */
+function showAt(root: unknown, instancePath: string): string {
+  const value = valueAt(root, instancePath);
+  if (!secretPath.test(instancePath)) return show(value);
+  if (value === null || value === undefined) return show(value);
+  return Array.isArray(value) ? kindOf("array") : kindOf(typeof value);
+}
+
+/** Which variable a problem is about, where only its place in a list is in the path. */
+function variableAt(root: unknown, instancePath: string): string {
+  if (!/\/env\/\d+\/value$/.test(instancePath)) return "";
+  return ` (of ${show(valueAt(root, instancePath.replace(/value$/, "name")))})`;
 }
 
 function valueAt(root: unknown, instancePath: string): unknown {
@@ -44,6 +62,8 @@ function nameOf(instancePath: string, whole: string): string {
 const kindOf = (type: unknown) =>
   type === "object" ? "an object" : type === "integer" ? "a whole number" : type === "array" ? "an array" : `a ${type}`;
 
+const count = (limit: unknown, unit: string) => `${limit} ${unit}${limit === 1 ? "" : "s"}`;
+
 function need(error: SchemaError): string {
   const params = error.params as Record<string, unknown>;
   switch (error.keyword) {
@@ -54,13 +74,15 @@ function need(error: SchemaError): string {
     case "maximum":
       return `must be at most ${params.limit}`;
     case "minLength":
-      return "must not be empty";
+      return params.limit === 1 ? "must not be empty" : `must have at least ${count(params.limit, "character")}`;
     case "maxLength":
-      return `must have at most ${params.limit} characters`;
+      return `must have at most ${count(params.limit, "character")}`;
     case "minItems":
-      return `must have at least ${params.limit} items`;
+      return `must have at least ${count(params.limit, "item")}`;
     case "maxItems":
-      return `must have at most ${params.limit} items`;
+      return `must have at most ${count(params.limit, "item")}`;
+    case "pattern":
+      return params.pattern === envValuePattern ? "must not have a zero byte" : error.message;
     default:
       return error.message;
   }
@@ -86,9 +108,12 @@ function problemsOf(errors: readonly SchemaError[], root: unknown, whole: string
     }
     // The twin of an additionalProperties error, and the sum of a union's: said better by the others.
     if (error.keyword === "boolean" || error.keyword === "anyOf") return [];
-    return [`${field} ${need(error)}; ${show(valueAt(root, error.instancePath))} was given`];
+    // Nobody means null: it may stand in the place of a value, and the value's own error says what is needed.
+    if (params.type === "null" && error.schemaPath.includes("/anyOf/")) return [];
+    const variable = variableAt(root, error.instancePath);
+    return [`${field}${variable} ${need(error)}; ${showAt(root, error.instancePath)} was given`];
   });
-  const shown = [...new Set(problems)];
+  const shown = problems.length > 0 ? [...new Set(problems)] : [`${whole} is not as it must be`];
   return shown.length > mostProblems
     ? [...shown.slice(0, mostProblems), `and ${shown.length - mostProblems} more`]
     : shown;

@@ -1,3 +1,4 @@
+import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { WorkloadObservation } from "../core/decide.ts";
 import type { SpawnerError } from "../core/errors.ts";
@@ -418,9 +419,7 @@ export function describeEngineContract(
         engine.workloads.remove(backend.metadata, graceSeconds);
 
       const logsOf = async (backend: Backend, tailLines?: number) =>
-        Buffer.from(
-          await engine.workloads.logs(backend.metadata, tailLines === undefined ? {} : { tailLines }),
-        ).toString();
+        text(engine.workloads.logs(backend.metadata, tailLines === undefined ? {} : { tailLines }));
 
       test("there is none until one is asked for, and asking for it is enough", async () => {
         const backend = await store.create({ name: "b", spec: harness.spec("serves") });
@@ -430,6 +429,41 @@ export function describeEngineContract(
         expect(["pending", "running"]).toContain((await engine.workloads.ensure(backend)).kind);
         await until(backend, "running");
         expect(await engine.workloads.list()).toEqual([{ name: "b", uid: backend.metadata.uid }]);
+      });
+
+      describe.skipIf(lacks.logs !== undefined)("what a program writes", () => {
+        test("can be followed from the start until the program is over", async () => {
+          const backend = await start("polite");
+          await listening(backend);
+          const followed = text(engine.workloads.logs(backend.metadata, { follow: true }));
+          await remove(backend, 30);
+          expect(await followed).toMatch(/listening\n[\s\S]*asked to end\n$/);
+        });
+
+        test("can be followed from its last lines, until the reader has enough", async () => {
+          const backend = await start("prints");
+          await listening(backend);
+          const stop = new AbortController();
+          const followed = text(
+            engine.workloads.logs(backend.metadata, { tailLines: 2, follow: true, signal: stop.signal }),
+          );
+          const before = engine.workloads.logs(backend.metadata, { follow: true, signal: AbortSignal.abort() });
+          expect(await text(before)).toBe("");
+          stop.abort();
+          expect(["three\nlistening\n", ""]).toContain(await followed);
+        });
+
+        test("is still there when the program has ended", async () => {
+          const backend = await start("exits-3");
+          await until(backend, "ended");
+          expect(await text(engine.workloads.logs(backend.metadata, { follow: true }))).toBe("last words\n");
+        });
+
+        test("by one that never was is nothing", async () => {
+          const identity = { name: "b", uid: "00000000-0000-0000-0000-000000000000" };
+          expect(await text(engine.workloads.logs(identity))).toBe("");
+          expect(await text(engine.workloads.logs(identity, { follow: true }))).toBe("");
+        });
       });
 
       test("a running one has the times of its steps and the address of its relay host", async () => {

@@ -66,6 +66,10 @@ export interface WorkloadIdentity {
 export interface LogQuery {
   /** Only this many lines from the end. Default: all that is kept. */
   readonly tailLines?: number;
+  /** Goes on with what is written later, until the program is over. Default: false. */
+  readonly follow?: boolean;
+  /** Ends the reading, without an error. */
+  readonly signal?: AbortSignal;
 }
 
 /** What runs backends. Every call is idempotent and may be repeated after a crash in the middle of it. */
@@ -82,6 +86,6 @@ export interface WorkloadRuntime {
   list(): Promise<readonly WorkloadIdentity[]>;
   /** Calls back when something about a workload may have changed, never before it returned. */
   watch(onChange: (identity: WorkloadIdentity) => void): () => void;
-  /** What the program wrote, stdout and stderr as they came. Empty where nothing is kept. */
-  logs(identity: WorkloadIdentity, query?: LogQuery): Promise<Uint8Array>;
+  /** What the program wrote, stdout and stderr as they came. Nothing where nothing is kept. */
+  logs(identity: WorkloadIdentity, query?: LogQuery): AsyncIterable<Uint8Array>;
 }

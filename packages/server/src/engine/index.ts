@@ -1,1 +1,1 @@
-export type { BackendChange, BackendStore, Engine, WorkloadIdentity } from "./engine.ts";
+export type { BackendChange, BackendStore, Engine, LogQuery, WorkloadIdentity } from "./engine.ts";

@@ -5,7 +5,7 @@ import { SqliteBackendStore } from "./backend-store.ts";
 import { openDatabase } from "./database.ts";
 import { eventually, makeProcessHarness, type ProcessHarness } from "./fixtures/harness.ts";
 import { makeStubRelayHosts } from "./fixtures/stub-relay-hosts.ts";
-import { OutputFiles } from "./output-file.ts";
+import { OutputFiles } from "./output-files.ts";
 import type { ProcessEngineOptions } from "./process-engine.ts";
 import { ProcessWorkloads } from "./process-workloads.ts";
 
@@ -155,7 +155,7 @@ test("a program's end is noticed, and its removal goes on, while the database ca
   const workloads = await ProcessWorkloads.open({
     database,
     openRelayHost,
-    output: new OutputFiles(harness.stateDir),
+    output: new OutputFiles(harness.stateDir, { bytesMax: 1024 }),
     clock: systemClock,
     nodeName: "here",
     templates: new Map([["only", { command: ["sh", "-c", "read line; exit 3"], cwd: "/" }]]),

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
 import type { WorkloadEnd } from "../../core/decide.ts";
 import { processesWithEnv } from "../../lib/linux-processes.ts";
@@ -32,6 +33,11 @@ export function startChild({ template, env, output }: ChildOptions): Promise<Chi
       resolve(child);
     });
   });
+}
+
+/** Resolves when the program is over. */
+export async function exitOf(child: ChildProcess): Promise<void> {
+  if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
 }
 
 /** The server's environment without its own flags, of which some are secrets. */
@@ -80,6 +86,15 @@ export function describeStartError(error: NodeJS.ErrnoException, template: Comma
   return {
     reason: "StartError",
     message: `The program ${program} could not be started: ${causeOf(error, template)}.`,
+    at,
+  };
+}
+
+/** What to say of a program that got no port of its own, in so many attempts. */
+export function describePortsTaken(attempts: number, at: Date): WorkloadEnd {
+  return {
+    reason: "StartError",
+    message: `Another program on this machine listened on the port that the program was given, ${attempts} times in a row. Which program takes ports from 20000 to 32767?`,
     at,
   };
 }

@@ -7,7 +7,7 @@ import type { Clock } from "../../lib/clock.ts";
 import type { Engine } from "../engine.ts";
 import { SqliteBackendStore } from "./backend-store.ts";
 import { openDatabase } from "./database.ts";
-import { OutputFiles } from "./output-file.ts";
+import { OutputFiles } from "./output-files.ts";
 import { ProcessWorkloads } from "./process-workloads.ts";
 import type { OpenRelayHost } from "./relay-host-server.ts";
 import { type CommandTemplates, findTemplate } from "./templates.ts";
@@ -18,9 +18,13 @@ export interface ProcessEngineOptions {
   templates: CommandTemplates;
   /** How many backends may live at once. */
   backendsMax: number;
+  /** How much of each program's output is kept, the newest; twice as much for moments. Default 8 MiB. */
+  outputBytesMax?: number;
   openRelayHost: OpenRelayHost;
   clock: Clock;
 }
+
+const outputBytesMax = 8 * 1024 * 1024;
 
 /** Backends as child processes of this server, recorded in SQLite. */
 export class ProcessEngine implements Engine {
@@ -40,10 +44,12 @@ export class ProcessEngine implements Engine {
     const { stateDir, templates, backendsMax, openRelayHost, clock } = options;
     const database = openDatabase(stateDir);
     try {
-      const output = new OutputFiles(stateDir);
+      const output = new OutputFiles(stateDir, { bytesMax: options.outputBytesMax ?? outputBytesMax });
       const admit = (spec: BackendSpec) => admitSpec(templates, spec);
       const onDeleted = ({ metadata }: Backend) => output.remove(metadata.uid);
       const backends = new SqliteBackendStore({ database, clock, backendsMax, admit, onDeleted });
+      const { items } = await backends.list();
+      output.removeAllBut(new Set(items.map(({ metadata }) => metadata.uid)));
       const nodeName = hostname();
       const workloads = await ProcessWorkloads.open({ database, output, clock, nodeName, templates, openRelayHost });
       return new ProcessEngine({ database, backends, workloads });

@@ -3,10 +3,21 @@ import { closeSync } from "node:fs";
 import type { WorkloadEnd, WorkloadObservation } from "../../core/decide.ts";
 import type { Workload } from "../../core/workload.ts";
 import type { Clock, Timer } from "../../lib/clock.ts";
-import { groupHoldsSocket, identifyProcess, isSameProcess, socketsOfTree } from "../../lib/linux-processes.ts";
+import { identifyProcess, isSameProcess, socketsOfTree } from "../../lib/linux-processes.ts";
 import type { ListenProbe } from "../../lib/listen-probe.ts";
-import { describeExit, describeStartError, killStrays, signalGroup, startChild } from "./child.ts";
-import { lastLines, type OutputFiles } from "./output-file.ts";
+import {
+  describeExit,
+  describePortsTaken,
+  describeStartError,
+  exitOf,
+  killStrays,
+  signalGroup,
+  startChild,
+} from "./child.ts";
+import { lastLines } from "./last-lines.ts";
+import type { OutputFiles } from "./output-files.ts";
+import type { OutputLimit } from "./output-limit.ts";
+import { holdsSocketOf, strangerListens } from "./port-owner.ts";
 import type { RelayHostServer } from "./relay-host-server.ts";
 import type { CommandTemplate } from "./templates.ts";
 import type { WorkloadRecord, WorkloadTable } from "./workload-table.ts";
@@ -18,12 +29,23 @@ const messageBytesMax = 2_048;
 /** How often to look whether an adopted program, which is not our child, still lives. */
 const adoptedPollMs = 250;
 
+/** How often a program is started anew because another one has taken its port. */
+const movesMax = 3;
+
+interface Command {
+  readonly workload: Workload;
+  readonly template: CommandTemplate;
+}
+
 export interface ProcessWorkloadDeps {
   readonly clock: Clock;
   readonly table: WorkloadTable;
   readonly output: OutputFiles;
+  readonly outputLimit: OutputLimit;
   readonly probe: ListenProbe;
   readonly nodeName: string;
+  /** Gives another port for one that somebody else has taken. */
+  movePort(taken: number): Promise<number>;
   /** Told of every change. */
   changed(): void;
   /** Told when nothing is left of it. */
@@ -35,12 +57,17 @@ export class ProcessWorkload {
   readonly #deps: ProcessWorkloadDeps;
   readonly #relayHost: RelayHostServer;
   #record: WorkloadRecord;
+  /** What was started, and is started again on another port if need be; undefined where it was adopted. */
+  #command: Command | undefined;
   #child: ChildProcess | undefined;
+  #listens = false;
+  #moves = 0;
+  #moving: Promise<void> | undefined;
   #lifeTimer: Timer | undefined;
   #kill: { readonly dueMs: number; readonly timer: Timer } | undefined;
   #cleaning: Promise<void> | undefined;
   /** Ends the wait for the program to listen. */
-  readonly #awaiting = new AbortController();
+  #awaiting = new AbortController();
 
   /** Records the workload; throws where that cannot be written, since then no program may be started. */
   constructor(record: WorkloadRecord, relayHost: RelayHostServer, deps: ProcessWorkloadDeps) {
@@ -48,10 +75,15 @@ export class ProcessWorkload {
     this.#relayHost = relayHost;
     this.#deps = deps;
     deps.table.put(record);
+    if (record.end === undefined) deps.outputLimit.add(record.uid);
   }
 
   get record(): WorkloadRecord {
     return this.#record;
+  }
+
+  get hasEnded(): boolean {
+    return this.#record.end !== undefined;
   }
 
   get relayHost(): RelayHostServer {
@@ -89,17 +121,8 @@ export class ProcessWorkload {
 
   /** Starts the program. A program that cannot be started is an end like any other. */
   async start(workload: Workload, template: CommandTemplate): Promise<void> {
-    const { clock, output } = this.#deps;
-    let file: number | undefined;
-    try {
-      file = output.openForAppend(workload.uid);
-      const env = { ...workload.env, PORT: String(this.#record.programPort) };
-      this.#started(await startChild({ template, env, output: file }));
-    } catch (error) {
-      this.#ended(describeStartError(error as NodeJS.ErrnoException, template, clock.now()));
-    } finally {
-      if (file !== undefined) closeSync(file);
-    }
+    this.#command = { workload, template };
+    await this.#startProgram(this.#command);
   }
 
   /** Takes over a program that an earlier server started. */
@@ -117,6 +140,7 @@ export class ProcessWorkload {
    * grace. The end itself is waited for even where the program is seen to be gone: it has yet to be told, and recorded.
    */
   remove(graceMs: number): void {
+    if (this.#moving !== undefined) return void this.#moving.then(() => this.remove(graceMs));
     this.#awaiting.abort();
     this.#relayHost.end();
     if (this.#record.end !== undefined) return this.#cleanUp();
@@ -133,11 +157,26 @@ export class ProcessWorkload {
 
   /** Lets go of everything but the program, which lives on. */
   async release(): Promise<void> {
+    await this.#moving;
     this.#awaiting.abort();
     this.#child?.off("exit", this.#onExit);
     this.#lifeTimer?.cancel();
     this.#kill?.timer.cancel();
     await (this.#cleaning ?? this.#relayHost.close());
+  }
+
+  async #startProgram({ workload, template }: Command): Promise<void> {
+    const { clock, output } = this.#deps;
+    let file: number | undefined;
+    try {
+      file = output.openForAppend(workload.uid);
+      const env = { ...workload.env, PORT: String(this.#record.programPort) };
+      this.#started(await startChild({ template, env, output: file }));
+    } catch (error) {
+      this.#ended(describeStartError(error as NodeJS.ErrnoException, template, clock.now()));
+    } finally {
+      if (file !== undefined) closeSync(file);
+    }
   }
 
   #started(child: ChildProcess): void {
@@ -151,6 +190,8 @@ export class ProcessWorkload {
   }
 
   readonly #onExit = (code: number | null, signal: NodeJS.Signals | null): void => {
+    // A program that finds its port taken may well end for it, and is not to blame.
+    if (!this.#listens && !this.#record.stopping && this.#strangerListens()) return this.#portTaken();
     this.#killGroup();
     this.#exited({ code, signal, at: this.#deps.clock.now() });
   };
@@ -160,13 +201,53 @@ export class ProcessWorkload {
     const { probe } = this.#deps;
     const { programPort, process } = this.#record;
     if (process === undefined) return;
-    const owns = (inode: string) => groupHoldsSocket(process.pid, inode);
+    const owns = holdsSocketOf(this.#record, process.pid);
     const sign = () => socketsOfTree(process.pid);
+    const onTaken = () => this.#portTaken();
     const { signal } = this.#awaiting;
-    probe.waitFor(programPort, { owns, sign, signal }).then(
-      (host) => signal.aborted || this.#relayHost.programListens({ host, port: programPort }),
+    probe.waitFor(programPort, { owns, sign, onTaken, signal }).then(
+      (host) => {
+        if (signal.aborted) return;
+        this.#listens = true;
+        this.#relayHost.programListens({ host, port: programPort });
+      },
       () => {}, // the program is over, or is to be, and said to be so elsewhere
     );
+  }
+
+  #strangerListens(): boolean {
+    const { programPort, process } = this.#record;
+    return process !== undefined && strangerListens(programPort, holdsSocketOf(this.#record, process.pid));
+  }
+
+  /** Another program listens on the port that this one was promised: it is started anew, with another port. */
+  #portTaken(): void {
+    this.#child?.off("exit", this.#onExit);
+    this.#awaiting.abort();
+    this.#killAll();
+    const command = this.#command;
+    if (command === undefined || this.#moves === movesMax) {
+      this.#lifeTimer?.cancel();
+      return this.#ended(describePortsTaken(this.#moves + 1, this.#deps.clock.now()));
+    }
+    this.#moves += 1;
+    this.#moving = this.#move(command).finally(() => {
+      this.#moving = undefined;
+    });
+  }
+
+  async #move(command: Command): Promise<void> {
+    if (this.#child !== undefined) await exitOf(this.#child);
+    try {
+      const programPort = await this.#deps.movePort(this.#record.programPort);
+      const { process: _, ...record } = this.#record;
+      this.#record = record; // without its process: after a crash it is begun anew
+      this.#awaiting = new AbortController();
+      this.#save({ programPort });
+    } catch (error) {
+      return this.#ended(describeStartError(error as NodeJS.ErrnoException, command.template, this.#deps.clock.now()));
+    }
+    await this.#startProgram(command);
   }
 
   #pollLife(): void {
@@ -185,13 +266,18 @@ export class ProcessWorkload {
     if (this.#record.process !== undefined) signalGroup(this.#record.process.pid, "SIGKILL");
   }
 
+  #killAll(): void {
+    this.#killGroup();
+    killStrays(this.#record);
+  }
+
   #lost(): void {
     this.#exited({ code: null, signal: null, at: this.#deps.clock.now() });
   }
 
   #exited(exit: { code: number | null; signal: string | null; at: Date }): void {
-    const { name, uid } = this.#record;
-    killStrays({ name, uid });
+    const { uid } = this.#record;
+    killStrays(this.#record);
     const written = this.#deps.output.readTail(uid, messageBytesMax);
     this.#ended(describeExit(exit, lastLines(written, messageLines).toString("utf8")));
   }
@@ -200,6 +286,7 @@ export class ProcessWorkload {
     this.#awaiting.abort();
     this.#kill?.timer.cancel();
     this.#relayHost.end();
+    this.#deps.outputLimit.remove(this.#record.uid);
     this.#save({ end: { ...end, at: end.at.toISOString() } });
     if (this.#record.stopping) this.#cleanUp();
   }

@@ -8,14 +8,13 @@ import { ListenProbe } from "../../lib/listen-probe.ts";
 import type { LogQuery, WorkloadIdentity, WorkloadRuntime } from "../engine.ts";
 import { killStrays } from "./child.ts";
 import { findFreePort } from "./free-port.ts";
-import { lastLines, type OutputFiles } from "./output-file.ts";
+import type { OutputFiles } from "./output-files.ts";
+import { OutputLimit } from "./output-limit.ts";
 import { ProcessWorkload } from "./process-workload.ts";
+import { readOutput } from "./read-output.ts";
 import type { OpenRelayHost, RelayHostServer } from "./relay-host-server.ts";
 import { type CommandTemplate, type CommandTemplates, findTemplate } from "./templates.ts";
 import { type WorkloadRecord, WorkloadTable } from "./workload-table.ts";
-
-/** The most that `logs` gives at once. */
-const logBytesMax = 1024 * 1024;
 
 export interface ProcessWorkloadsOptions {
   database: DatabaseSync;
@@ -31,6 +30,7 @@ export class ProcessWorkloads implements WorkloadRuntime {
   readonly #options: ProcessWorkloadsOptions;
   readonly #table: WorkloadTable;
   readonly #probe: ListenProbe;
+  readonly #outputLimit: OutputLimit;
   readonly #workloads = new Map<string, ProcessWorkload>();
   /** Being made, by UID: whoever asks for the same one meanwhile gets this one. */
   readonly #beginning = new Map<string, Promise<WorkloadObservation>>();
@@ -42,6 +42,7 @@ export class ProcessWorkloads implements WorkloadRuntime {
     this.#options = options;
     this.#table = new WorkloadTable(options.database);
     this.#probe = new ListenProbe(options.clock);
+    this.#outputLimit = new OutputLimit(options);
   }
 
   /** Takes over what an earlier server left: living programs go on, half-started ones are ended. */
@@ -92,13 +93,18 @@ export class ProcessWorkloads implements WorkloadRuntime {
     };
   }
 
-  async logs({ uid }: WorkloadIdentity, { tailLines }: LogQuery = {}): Promise<Uint8Array> {
-    const text = this.#options.output.readTail(uid, logBytesMax);
-    return tailLines === undefined ? text : lastLines(text, tailLines);
+  logs({ uid }: WorkloadIdentity, query: LogQuery = {}): AsyncIterable<Uint8Array> {
+    const { clock, output } = this.#options;
+    const isOver = () => this.#released || (this.#workloads.get(uid)?.hasEnded ?? !this.#beginning.has(uid));
+    return readOutput({ clock, output, uid, isOver }, query);
   }
 
   relayHostOf(uid: string): RelayHostServer | undefined {
     return this.#workloads.get(uid)?.relayHost;
+  }
+
+  recordOf(uid: string): WorkloadRecord | undefined {
+    return this.#workloads.get(uid)?.record;
   }
 
   /** Closes the relay hosts. The programs live on. */
@@ -106,6 +112,7 @@ export class ProcessWorkloads implements WorkloadRuntime {
     this.#released = true;
     await Promise.allSettled(this.#beginning.values());
     await Promise.all([...this.#workloads.values()].map((workload) => workload.release()));
+    this.#outputLimit.close();
   }
 
   async #begin(workload: Workload): Promise<WorkloadObservation> {
@@ -149,17 +156,23 @@ export class ProcessWorkloads implements WorkloadRuntime {
   }
 
   #add(record: WorkloadRecord, relayHost: RelayHostServer): ProcessWorkload {
-    const { name, uid, programPort } = record;
-    const workload = new ProcessWorkload(record, relayHost, {
+    const { name, uid } = record;
+    const workload: ProcessWorkload = new ProcessWorkload(record, relayHost, {
       clock: this.#options.clock,
       table: this.#table,
       output: this.#options.output,
+      outputLimit: this.#outputLimit,
       probe: this.#probe,
       nodeName: this.#options.nodeName,
+      movePort: async (taken) => {
+        const port = await this.#reservePort();
+        this.#portsInUse.delete(taken);
+        return port;
+      },
       changed: () => this.#tell({ name, uid }),
       gone: () => {
         this.#workloads.delete(uid);
-        this.#portsInUse.delete(programPort);
+        this.#portsInUse.delete(workload.record.programPort);
       },
     });
     this.#workloads.set(uid, workload);

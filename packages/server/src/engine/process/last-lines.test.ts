@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { lastLines } from "./output-file.ts";
+import { lastLines } from "./last-lines.ts";
 
 test.each([
   ["", 3, ""],

@@ -1,0 +1,19 @@
+import { groupHoldsSocket, holdsSocket, processesWithEnv } from "../../lib/linux-processes.ts";
+import { readListeningSockets } from "../../lib/listening-sockets.ts";
+import type { WorkloadIdentity } from "../engine.ts";
+
+/**
+ * Tells whether a socket is held by what was started for a workload: its process group, or what has left the group and still
+ * carries the workload's identity in its environment.
+ */
+export function holdsSocketOf({ name, uid }: WorkloadIdentity, groupId: number): (inode: string) => boolean {
+  return (inode) =>
+    groupHoldsSocket(groupId, inode) ||
+    processesWithEnv("SPAWNER_BACKEND", `${name}/${uid}`).some((pid) => holdsSocket(pid, inode));
+}
+
+/** Whether somebody else listens on a port. False where that cannot be seen (not Linux). */
+export function strangerListens(port: number, owns: (inode: string) => boolean): boolean {
+  const listening = [...readListeningSockets()].flat().filter((socket) => socket.port === port);
+  return listening.length > 0 && !listening.some(({ inode }) => owns(inode));
+}
