@@ -156,11 +156,13 @@ test("the OpenAPI document has every route, with its errors", async () => {
   );
   expect(Object.keys(paths).sort()).toEqual([
     "/backend/{id}",
+    "/backend/{id}/logs",
     "/backend/{id}/ready",
     "/backend/{id}/status",
     "/backend/{id}/status/stream",
     "/backends",
     "/healthz",
+    "/openapi.json",
     "/readyz",
     "/spawn",
   ]);

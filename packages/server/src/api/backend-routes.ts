@@ -1,13 +1,12 @@
 import type { Backend } from "../core/resource.ts";
 import { hasEnded } from "../core/status.ts";
 import { findBackend, type Room } from "./room.ts";
-import { backendListSchema, backendViewSchema, errorBodySchema, idParamsSchema, listQuerySchema } from "./schemas.ts";
+import { idParamsSchema, listQuerySchema } from "./schemas.ts";
 import { viewOf } from "./views.ts";
 
 type IdRoute = { Params: { id: string } };
 type ListRoute = { Querystring: { label?: string[]; limit?: number; continue?: string } };
 
-const errors = { "4xx": errorBodySchema, "5xx": errorBodySchema };
 const defaultLimit = 100;
 
 /** What those who run the service may ask and do: all backends, one backend, and ending it. */
@@ -18,10 +17,12 @@ export function addBackendRoutes(room: Room): void {
   app.route<ListRoute>({
     method: "GET",
     url: "/backends",
+    config: { errors: ["unavailable"] },
     schema: {
+      operationId: "listBackends",
       summary: "Backends in order of their names",
       querystring: listQuerySchema,
-      response: { 200: backendListSchema, ...errors },
+      response: { 200: { $ref: "BackendList#" } },
     },
     handler: async ({ query }) => {
       const labels = Object.fromEntries((query.label ?? []).map((label) => label.split("=", 2)));
@@ -35,7 +36,12 @@ export function addBackendRoutes(room: Room): void {
   app.route<IdRoute>({
     method: "GET",
     url: "/backend/:id",
-    schema: { summary: "A backend", params: idParamsSchema, response: { 200: backendViewSchema, ...errors } },
+    schema: {
+      operationId: "getBackend",
+      summary: "A backend",
+      params: idParamsSchema,
+      response: { 200: { $ref: "Backend#" } },
+    },
     handler: async ({ params }) => view(await findBackend(room, params.id)),
   });
 
@@ -43,9 +49,10 @@ export function addBackendRoutes(room: Room): void {
     method: "DELETE",
     url: "/backend/:id",
     schema: {
+      operationId: "stopBackend",
       summary: "End a backend: 202, or 200 where it has ended already. Its record stays for a while",
       params: idParamsSchema,
-      response: { 200: backendViewSchema, 202: backendViewSchema, ...errors },
+      response: { 200: { $ref: "Backend#" }, 202: { $ref: "Backend#" } },
     },
     handler: async ({ params }, reply) => {
       const backend = await findBackend(room, params.id);

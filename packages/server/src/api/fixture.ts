@@ -7,21 +7,30 @@ import { onTestFinished } from "vitest";
 import type { Backend } from "../core/resource.ts";
 import type { LivingState } from "../core/states.ts";
 import { endedPatch, reachedPatch, type StatusPatch } from "../core/status.ts";
+import type { WorkloadRuntime } from "../engine/engine.ts";
 import { ProcessEngine } from "../engine/process/index.ts";
 import { systemClock } from "../lib/clock.ts";
-import { silentLog } from "../lib/log.ts";
+import { type Log, silentLog } from "../lib/log.ts";
 import { type ApiConfig, run } from "./server.ts";
 
+interface TestApiOptions extends Partial<ApiConfig> {
+  backendsMax?: number;
+  log?: Log;
+  /** In the place of the engine's: nothing is started here, so that nothing is written. */
+  logs?: WorkloadRuntime["logs"];
+}
+
 /** The API over a real engine of which only the records are used: the test says what becomes of them. */
-export async function startApi(overrides: Partial<ApiConfig> & { backendsMax?: number } = {}) {
+export async function startApi({ backendsMax = 1_000, log = silentLog, logs, ...overrides }: TestApiOptions = {}) {
   const stateDir = mkdtempSync(join(tmpdir(), "spawner-api-"));
   const engine = await ProcessEngine.open({
     stateDir,
     templates: new Map([["default", { command: ["sleep", "60"], cwd: "/" }]]),
-    backendsMax: overrides.backendsMax ?? 1_000,
+    backendsMax,
     openRelayHost: () => Promise.reject(new Error("nothing is started here")),
     clock: systemClock,
   });
+  if (logs !== undefined) engine.workloads.logs = logs;
   const api = await run(
     {
       host: "127.0.0.1",
@@ -29,9 +38,10 @@ export async function startApi(overrides: Partial<ApiConfig> & { backendsMax?: n
       servicePrefix: "spawner-",
       apiServerBase: "http://api.example",
       urlTemplate: "http://gw.example/p/{}/",
+      auth: { kind: "anonymous" },
       ...overrides,
     },
-    { engine, clock: systemClock, log: silentLog },
+    { engine, clock: systemClock, log },
   );
   onTestFinished(async () => {
     await api.close();

@@ -1,1 +1,2 @@
+export type { Auth } from "./auth.ts";
 export { run } from "./server.ts";

@@ -1,5 +1,6 @@
 import { backendStates, errorCodes, failedReasons, sweptReasons } from "@spawner/client";
 import { Type } from "typebox";
+import { envValuePattern } from "../core/resource.ts";
 
 const seconds = (description: string, minimum = 0) =>
   Type.Optional(Type.Integer({ minimum, maximum: 315_360_000, description }));
@@ -25,7 +26,7 @@ export const spawnRequestSchema = Type.Object(
       }),
     ),
     env: Type.Optional(
-      Type.Record(Type.String({ pattern: envName }), Type.String({ pattern: "^[^\\u0000]*$", maxLength: 131_072 }), {
+      Type.Record(Type.String({ pattern: envName }), Type.String({ pattern: envValuePattern, maxLength: 131_072 }), {
         additionalProperties: false,
         description: "Environment of the program. PORT and SPAWNER_… are set by Spawner.",
       }),
@@ -36,17 +37,31 @@ export const spawnRequestSchema = Type.Object(
     startupTimeoutSeconds: seconds("Seconds in which the program must listen. Default 300.", 1),
     terminationGracePeriodSeconds: seconds("Seconds between asking the program to end and killing it. Default 30."),
   },
-  { additionalProperties: false, description: "What to start. {} starts the only template there is." },
+  {
+    additionalProperties: false,
+    description: "What to start. {} starts the only template there is.",
+    examples: [{}, { env: { DOCUMENT: "budget" }, gracePeriodSeconds: 60 }],
+  },
 );
 
-export const spawnResponseSchema = Type.Object(
+const spawnResponseSchema = Type.Object(
   {
     name: Type.String({ description: "The backend's id." }),
     url: Type.Optional(Type.String({ description: "Where clients reach it." })),
     readyUrl: Type.Optional(Type.String({ description: "302 when ready, 409 before, 410 when over." })),
     statusUrl: Type.Optional(Type.String({ description: "Its state; /stream below it as server-sent events." })),
   },
-  { description: "The backend that was accepted." },
+  {
+    description: "The backend that was accepted.",
+    examples: [
+      {
+        name: "b4xk2m9qvd",
+        url: "http://127.0.0.1:8080/b4xk2m9qvd/",
+        readyUrl: "http://127.0.0.1:8080/api/backend/b4xk2m9qvd/ready",
+        statusUrl: "http://127.0.0.1:8080/api/backend/b4xk2m9qvd/status",
+      },
+    ],
+  },
 );
 
 const statusFields = {
@@ -56,29 +71,77 @@ const statusFields = {
   message: Type.Optional(Type.String({ description: "What happened, and what to do about it." })),
 };
 
-export const statusMessageSchema = Type.Object(statusFields, { description: "One state reached." });
+const sweptExample = {
+  state: "Swept",
+  time: "2026-01-31T12:05:10.000Z",
+  reason: "Idle",
+  message: "No client for 300 s.",
+};
 
-export const backendViewSchema = Type.Object(
+const statusMessageSchema = Type.Object(statusFields, {
+  description: "One state reached.",
+  examples: [{ state: "Ready", time: "2026-01-31T12:00:00.250Z" }, sweptExample],
+});
+
+const backendViewSchema = Type.Object(
   {
     name: Type.String({ description: "The backend's id." }),
     ...statusFields,
     url: Type.Optional(Type.String({ description: "Where clients reach it." })),
-    createdAt: Type.String({ format: "date-time" }),
-    transitions: Type.Array(statusMessageSchema, { description: "Each state reached, oldest first." }),
-    gracePeriodSeconds: Type.Integer(),
+    createdAt: Type.String({ format: "date-time", description: "When it was accepted." }),
+    transitions: Type.Array(Type.Ref("StatusMessage#"), { description: "Each state reached, oldest first." }),
+    gracePeriodSeconds: Type.Integer({ description: "Seconds without a client after which it is swept." }),
   },
-  { description: "A backend." },
+  {
+    description: "A backend.",
+    examples: [
+      {
+        name: "b4xk2m9qvd",
+        ...sweptExample,
+        url: "http://127.0.0.1:8080/b4xk2m9qvd/",
+        createdAt: "2026-01-31T12:00:00.000Z",
+        transitions: [
+          { state: "Submitted", time: "2026-01-31T12:00:00.000Z" },
+          { state: "Running", time: "2026-01-31T12:00:00.060Z" },
+          { state: "Ready", time: "2026-01-31T12:00:00.250Z" },
+          sweptExample,
+        ],
+        gracePeriodSeconds: 300,
+      },
+    ],
+  },
 );
 
-export const backendListSchema = Type.Object({
-  backends: Type.Array(backendViewSchema),
-  continue: Type.Optional(Type.String({ description: "Give it as `continue` to get the next page." })),
-});
+const backendListSchema = Type.Object(
+  {
+    backends: Type.Array(Type.Ref("Backend#")),
+    continue: Type.Optional(Type.String({ description: "Give it as `continue` to get the next page." })),
+  },
+  { description: "One page of backends, in order of their names." },
+);
+
+const errorBodySchema = Type.Object(
+  {
+    id: Type.String({ description: "Names this one error in the server's log." }),
+    code: Type.Enum(errorCodes, { description: "What kind of error it is. The list is closed." }),
+    message: Type.String({ description: "What was wrong, the value given and the value needed." }),
+  },
+  { description: "An error." },
+);
+
+/** What answers are made of, by the names under which routes refer to it: `{ $ref: "Backend#" }`. */
+export const namedSchemas = {
+  SpawnResponse: spawnResponseSchema,
+  StatusMessage: statusMessageSchema,
+  Backend: backendViewSchema,
+  BackendList: backendListSchema,
+  Error: errorBodySchema,
+};
 
 export const listQuerySchema = Type.Object(
   {
     label: Type.Optional(
-      Type.Array(Type.String({ pattern: "^[^=]+=[^=]*$" }), {
+      Type.Array(Type.String({ pattern: "^[^=]+=[^=]*$", examples: ["team=blue"] }), {
         description: "Only backends with this label, `name=value`; may be repeated.",
       }),
     ),
@@ -88,13 +151,22 @@ export const listQuerySchema = Type.Object(
   { additionalProperties: false },
 );
 
-export const idParamsSchema = Type.Object({ id: Type.String({ description: "The backend's id." }) });
-
-export const errorBodySchema = Type.Object(
+export const logQuerySchema = Type.Object(
   {
-    id: Type.String({ description: "Names this one error in the server's log." }),
-    code: Type.Enum(errorCodes),
-    message: Type.String({ description: "What was wrong, the value given and the value needed." }),
+    tail: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: 100_000, description: "Only this many lines from the end. Default: all." }),
+    ),
+    follow: Type.Optional(
+      Type.Boolean({ description: "Go on with what is written later, until the program is over. Default false." }),
+    ),
   },
-  { description: "An error." },
+  { additionalProperties: false },
 );
+
+export const resumeHeadersSchema = Type.Object({
+  "last-event-id": Type.Optional(Type.String({ description: "Id of the last event that the client has." })),
+});
+
+export const idParamsSchema = Type.Object({
+  id: Type.String({ description: "The backend's id.", examples: ["b4xk2m9qvd"] }),
+});

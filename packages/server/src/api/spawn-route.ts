@@ -1,16 +1,18 @@
 import type { SpawnRequest, SpawnResponse } from "@spawner/client";
 import type { Room } from "./room.ts";
-import { errorBodySchema, spawnRequestSchema, spawnResponseSchema } from "./schemas.ts";
+import { spawnRequestSchema } from "./schemas.ts";
 
 /** `POST /spawn`: starts a backend. It is recorded when the answer arrives, and starting. */
 export function addSpawnRoute({ app }: Room, spawn: (request: SpawnRequest) => Promise<SpawnResponse>): void {
   app.route<{ Body: SpawnRequest }>({
     method: "POST",
     url: "/spawn",
+    config: { errors: ["too_many_backends", "unavailable"] },
     schema: {
+      operationId: "spawnBackend",
       summary: "Start a backend",
       body: spawnRequestSchema,
-      response: { 200: spawnResponseSchema, "4xx": errorBodySchema, "5xx": errorBodySchema },
+      response: { 200: { $ref: "SpawnResponse#" } },
     },
     handler: async ({ body }) => spawn(body),
   });

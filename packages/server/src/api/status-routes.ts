@@ -1,53 +1,74 @@
 import { SpawnerError } from "../core/errors.ts";
 import { hasEnded, statusMessage } from "../core/status.ts";
 import { findBackend, type Room } from "./room.ts";
-import { errorBodySchema, idParamsSchema, statusMessageSchema } from "./schemas.ts";
+import { idParamsSchema, resumeHeadersSchema } from "./schemas.ts";
+import { sendStream } from "./send-stream.ts";
 import { openStatusStream } from "./status-stream.ts";
 import { urlOf } from "./views.ts";
 
 type IdRoute = { Params: { id: string } };
-
-const errors = { "4xx": errorBodySchema, "5xx": errorBodySchema };
+type StreamRoute = IdRoute & { Headers: { "last-event-id"?: string } };
 
 /** What anybody who has a backend's id may ask: its state, its states as they come, and whether it is ready. */
 export function addStatusRoutes(room: Room): void {
-  const { app, hub, clock, urls } = room;
+  const { app, urls } = room;
 
   app.route<IdRoute>({
     method: "GET",
     url: "/backend/:id/status",
+    config: { surface: "public" },
     schema: {
+      operationId: "getBackendStatus",
       summary: "The state of a backend",
       params: idParamsSchema,
-      response: { 200: statusMessageSchema, ...errors },
+      response: { 200: { $ref: "StatusMessage#" } },
     },
     handler: async ({ params }) => statusMessage(await findBackend(room, params.id)),
   });
 
-  app.route<IdRoute>({
+  app.route<StreamRoute>({
     method: "GET",
     url: "/backend/:id/status/stream",
+    config: { surface: "public" },
     schema: {
+      operationId: "streamBackendStatus",
       summary: "The states of a backend as server-sent events, from the first; ends after the last",
+      description:
+        "Each event is a StatusMessage; its id can be given as Last-Event-ID to go on behind it. A comment comes at least " +
+        "each 15 seconds.",
       params: idParamsSchema,
-      response: { 200: { description: "text/event-stream of states", type: "string" }, ...errors },
+      headers: resumeHeadersSchema,
+      response: {
+        200: {
+          description: "Server-sent events.",
+          content: { "text/event-stream": { schema: { type: "string", examples: [eventExample] } } },
+        },
+      },
     },
     handler: async ({ params, headers }, reply) => {
       const backend = await findBackend(room, params.id);
       const lastEventId = headers["last-event-id"];
-      reply.type("text/event-stream").header("cache-control", "no-cache").header("x-accel-buffering", "no");
-      const resumeAfter = typeof lastEventId === "string" ? lastEventId : undefined;
-      return reply.send(openStatusStream({ backend, hub, clock, lastEventId: resumeAfter }));
+      reply.type("text/event-stream").header("cache-control", "no-cache");
+      return sendStream(reply, () => openStatusStream(room, { backend, lastEventId }));
     },
   });
 
   app.route<IdRoute>({
     method: "GET",
     url: "/backend/:id/ready",
+    config: { surface: "public", errors: ["not_ready", "backend_ended"] },
     schema: {
+      operationId: "checkBackendReady",
       summary: "302 to the backend when it is ready, 409 before, 410 when it is over",
       params: idParamsSchema,
-      response: { 302: { description: "Ready: follow Location", type: "null" }, ...errors },
+      response: {
+        200: { type: "object", description: "Ready, where the API was not told how clients reach backends." },
+        302: {
+          type: "null",
+          description: "Ready: follow Location.",
+          headers: { location: { type: "string", description: "Where clients reach the backend." } },
+        },
+      },
     },
     handler: async ({ params }, reply) => {
       const backend = await findBackend(room, params.id);
@@ -59,3 +80,6 @@ export function addStatusRoutes(room: Room): void {
     },
   });
 }
+
+const eventExample =
+  'id: 0b6a9c1e-5d0f-4c5e-9a53-0d1f7e6a2b11/Ready\ndata: {"state":"Ready","time":"2026-01-31T12:00:00.250Z"}\n\n';

@@ -3,16 +3,14 @@ import { type BackendState, backendStates, type StatusMessage } from "@spawner/c
 import type { Backend } from "../core/resource.ts";
 import { isEndState, rankOf } from "../core/states.ts";
 import { statusHistory } from "../core/status.ts";
-import type { Clock } from "../lib/clock.ts";
-import type { StatusHub } from "./status-hub.ts";
+import { followBackend } from "./follow-backend.ts";
+import type { Room } from "./room.ts";
 
 /** So that proxies and clients see that the stream lives. */
 const heartbeatMs = 15_000;
 
 export interface StatusStreamOptions {
   readonly backend: Backend;
-  readonly hub: StatusHub;
-  readonly clock: Clock;
   /** `<uid>/<state>` of the last event that the client has: only what comes after it is sent. */
   readonly lastEventId: string | undefined;
 }
@@ -21,9 +19,10 @@ export interface StatusStreamOptions {
  * The states of one generation as server-sent events: those reached so far, then each as it is reached, and the end after
  * the last. A state may become known after a later one; it is left out then, so that states never go back.
  */
-export function openStatusStream({ backend, hub, clock, lastEventId }: StatusStreamOptions): Readable {
+export function openStatusStream(room: Room, { backend, lastEventId }: StatusStreamOptions): Readable {
+  const { clock } = room;
   const stream = new PassThrough();
-  const { uid, name } = backend.metadata;
+  const { uid } = backend.metadata;
   let lastRank = rankOfEventId(lastEventId, uid);
 
   const send = (status: StatusMessage) => {
@@ -32,16 +31,15 @@ export function openStatusStream({ backend, hub, clock, lastEventId }: StatusStr
     stream.write(`id: ${uid}/${status.state}\ndata: ${JSON.stringify(status)}\n\n`);
     if (isEndState(status.state)) stream.end();
   };
-  const onBackend = (changed: Backend) => {
-    if (changed.metadata.uid === uid) for (const status of statusHistory(changed)) send(status);
-    else onDeleted();
+  const onBackend = (latest: Backend) => {
+    for (const status of statusHistory(latest)) send(status);
   };
-  const onDeleted = () => {
+  const onGone = () => {
     const time = clock.now().toISOString();
     send({ state: "Swept", time, reason: "Requested", message: "The record of the backend was deleted." });
     stream.end();
   };
-  const unfollow = hub.follow(name, { onBackend, onDeleted });
+  const unfollow = followBackend(room, backend, { onBackend, onGone });
   const beat = () => {
     stream.write(":\n\n");
     heartbeat = clock.after(heartbeatMs, beat);

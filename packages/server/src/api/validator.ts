@@ -17,13 +17,15 @@ export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, http
   };
 };
 
-/** A query holds only strings: numbers and lists are read as the schema wants them, or left for it to refuse. */
+/** A query holds only strings: numbers, booleans and lists are read as the schema wants them, or left for it to refuse. */
 function coerce(query: unknown, schema: TSchema): unknown {
   const properties = (schema as { properties?: Record<string, { type?: string }> }).properties ?? {};
   return Object.fromEntries(
     Object.entries(query as Record<string, unknown>).map(([name, value]) => {
       const type = properties[name]?.type;
-      if (type === "integer" && typeof value === "string" && /^[0-9]{1,15}$/.test(value)) return [name, Number(value)];
+      if (type === "integer" && typeof value === "string" && /^-?[0-9]{1,15}$/.test(value))
+        return [name, Number(value)];
+      if (type === "boolean" && (value === "true" || value === "false")) return [name, value === "true"];
       if (type === "array" && typeof value === "string") return [name, [value]];
       return [name, value];
     }),

@@ -1,0 +1,29 @@
+import type { onRequestAsyncHookHandler } from "fastify";
+import { SpawnerError } from "../core/errors.ts";
+import { surfaceOf } from "./route-config.ts";
+import type { TokensFile } from "./tokens-file.ts";
+
+/** Who may use the control surface. The public one is open to all who reach it. */
+export type Auth =
+  /** Those with a token of this file: one a line, `#` begins a comment. */
+  | { readonly kind: "tokens"; readonly tokensFile: string }
+  /** Everybody. */
+  | { readonly kind: "anonymous" };
+
+/** RFC 6750 2.1; the scheme's name is in any case (RFC 9110 11.1). */
+const credentials = /^bearer +([A-Za-z0-9\-._~+/]+=*) *$/i;
+
+/** Refuses requests for the control surface that bring no token of the file. Paths that are no route tell nothing. */
+export function onlyWithToken(tokens: TokensFile): onRequestAsyncHookHandler {
+  return async (request, reply) => {
+    if (request.is404 || surfaceOf(request.routeOptions.config) === "public") return;
+    const [, token] = credentials.exec(request.headers.authorization ?? "") ?? [];
+    if (token !== undefined && tokens.accepts(token)) return;
+    const error = token === undefined ? "" : ', error="invalid_token"';
+    reply.header("www-authenticate", `Bearer realm="spawner"${error}`);
+    throw new SpawnerError("unauthorized", token === undefined ? tokenNeeded : tokenUnknown);
+  };
+}
+
+const tokenNeeded = "A token is needed here and none was given: send the header authorization: Bearer TOKEN.";
+const tokenUnknown = "The token given is not one that is accepted here; ask who runs this service for another.";

@@ -1,0 +1,29 @@
+import type { Backend } from "../core/resource.ts";
+import type { Room } from "./room.ts";
+
+export interface GenerationListener {
+  onBackend(backend: Backend): void;
+  /** The record of this generation is gone. */
+  onGone(): void;
+}
+
+/**
+ * Calls back for what a generation is now and every later change of it, never before it returned. It is read once more
+ * when it is followed already: it may have changed between the caller's reading and this.
+ */
+export function followBackend(room: Room, { metadata }: Backend, listener: GenerationListener): () => void {
+  const { name, uid } = metadata;
+  let isFollowed = true;
+  const onLatest = (latest: Backend | undefined) => {
+    if (!isFollowed) return;
+    if (latest?.metadata.uid === uid) listener.onBackend(latest);
+    else listener.onGone();
+  };
+  const unfollow = room.hub.follow(name, { onBackend: onLatest, onDeleted: () => onLatest(undefined) });
+  // Where the store cannot be read now, its watch tells what it has to tell when it can be.
+  room.engine.backends.get(name).then(onLatest, () => {});
+  return () => {
+    isFollowed = false;
+    unfollow();
+  };
+}

@@ -1,0 +1,31 @@
+import type { SpawnRequest, SpawnResponse } from "@spawner/client";
+import { isSpawnerError } from "../core/errors.ts";
+import { makeId } from "../core/names.ts";
+import type { Engine } from "../engine/index.ts";
+import { type SpecDefaults, spawnResponse, specOfRequest, type UrlConfig } from "./views.ts";
+
+export interface SpawnOptions extends UrlConfig {
+  /** Resource names are this and the id. */
+  readonly servicePrefix: string;
+  /** For what requests leave out. */
+  readonly defaults?: SpecDefaults;
+}
+
+/** How often a new id is tried where one is taken. */
+const idAttempts = 5;
+
+/** What `POST /spawn` does: records a backend under an id of its own. Rejects with a SpawnerError. */
+export function makeSpawn(engine: Engine, options: SpawnOptions): (request: SpawnRequest) => Promise<SpawnResponse> {
+  return async (request) => {
+    const spec = specOfRequest(request, options.defaults ?? {});
+    for (let attempt = 1; ; attempt++) {
+      const id = makeId();
+      try {
+        await engine.backends.create({ name: `${options.servicePrefix}${id}`, spec });
+        return spawnResponse(id, options);
+      } catch (error) {
+        if (!isSpawnerError(error, "already_exists") || attempt === idAttempts) throw error;
+      }
+    }
+  };
+}
