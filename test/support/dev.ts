@@ -9,9 +9,19 @@ const main = fileURLToPath(new URL("../../packages/server/src/cli/main.ts", impo
 
 /** `spawner ARGS` as a process of its own, ended with the test. */
 export function runSpawner(args: readonly string[], env: Record<string, string> = {}) {
-  const child = spawn(process.execPath, [main, ...args], {
+  return runCommand(spawnerCommand(args), env);
+}
+
+/** What runs `spawner ARGS`. */
+export function spawnerCommand(args: readonly string[]): string[] {
+  return [process.execPath, main, ...args];
+}
+
+/** A command as a process of its own, ended with the test. */
+export function runCommand([program = "", ...args]: readonly string[], env: Record<string, string> = {}) {
+  const child = spawn(program, args, {
     env: { ...process.env, ...env },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["pipe", "pipe", "pipe"],
   });
   onTestFinished(() => void child.kill("SIGKILL"));
   const output = collect(child);
@@ -20,7 +30,7 @@ export function runSpawner(args: readonly string[], env: Record<string, string> 
 }
 
 /** What the process wrote so far, and a wait for more of it. */
-function collect(child: ChildProcess) {
+export function collect(child: ChildProcess) {
   let text = "";
   const waiting = new Set<() => void>();
   for (const stream of [child.stdout, child.stderr]) {
@@ -65,6 +75,10 @@ export async function startDev(
   const stateDir = temporaryFolder();
   const args = ["dev", "--port", "0", "--state-dir", stateDir, ...(options.args ?? []), "--", ...command];
   const spawner = runSpawner(args, options.env);
+  onTestFinished(async () => {
+    spawner.child.kill("SIGINT"); // ends the sessions too
+    await spawner.exited;
+  });
   const [, url = ""] = await spawner.output.waitFor(/(http:\/\/127\.0\.0\.1:\d+)\/ /);
   return { ...spawner, url, stateDir };
 }

@@ -23,6 +23,7 @@ export async function startEmbedded(overrides: Partial<EmbeddedConfig> = {}) {
       template: { command: [process.execPath, program], cwd: process.cwd() },
       gracePeriodSeconds: 1,
       allowedHosts: ["127.0.0.1", "localhost"],
+      allowAnonymous: overrides.tokensFile === undefined,
       backendsMax: 50,
       parkedMax: 100,
       retainSeconds: 3600,

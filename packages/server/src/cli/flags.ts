@@ -1,25 +1,35 @@
 import { InvalidArgumentError, Option } from "commander";
+import { type NumberRange, parseWholeNumber, variableOf } from "./flag-values.ts";
 
-export interface NumberRange {
-  least: number;
-  most: number;
-}
+export { type NumberRange, portRange, secondsRange } from "./flag-values.ts";
 
 /** A flag, also given as `SPAWNER_<FLAG>`. */
 export function flag(flags: string, description: string): Option {
   const name = /--([a-z0-9-]+)/.exec(flags)?.[1] ?? "";
-  return new Option(flags, description).env(`SPAWNER_${name.replaceAll("-", "_").toUpperCase()}`);
+  return new Option(flags, description).env(variableOf(name));
+}
+
+/** A flag that is given or not. Commander takes any value of a variable for yes; here one that says no means no. */
+export function switchFlag(flags: string, description: string): Option {
+  const option = flag(flags, description);
+  const value = process.env[option.envVar ?? ""];
+  if (value !== undefined && /^(|0|no|false)$/i.test(value)) delete option.envVar;
+  return option;
 }
 
 /** A flag whose value is a whole number. */
-export function numberFlag(flags: string, description: string, { least, most }: NumberRange): Option {
-  return flag(flags, description).argParser((text: string) => {
-    const value = /^[0-9]+$/.test(text) ? Number(text) : Number.NaN;
-    if (value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`A whole number from ${least} to ${most} is needed.`);
-  });
+export function numberFlag(flags: string, description: string, range: NumberRange): Option {
+  return parsedFlag(flags, description, (text) => parseWholeNumber(text, range));
 }
 
-export const portRange: NumberRange = { least: 0, most: 65_535 };
-/** Up to ten years. */
-export const secondsRange: NumberRange = { least: 0, most: 315_360_000 };
+/** A flag whose value is parsed; what `parse` throws as a RangeError says what is needed. */
+export function parsedFlag<Value>(flags: string, description: string, parse: (text: string) => Value): Option {
+  return flag(flags, description).argParser((text: string) => {
+    try {
+      return parse(text);
+    } catch (error) {
+      if (error instanceof RangeError) throw new InvalidArgumentError(error.message);
+      throw error;
+    }
+  });
+}

@@ -1,26 +1,35 @@
 #!/usr/bin/env node
-import { readFileSync } from "node:fs";
 import { Command } from "commander";
+import manifest from "../../package.json" with { type: "json" };
+import { addClientCommands } from "./client-commands.ts";
+import { addCompletionCommands } from "./completion.ts";
+import { addCreateSlabCommand } from "./create-slab.ts";
 import { addDevCommand } from "./dev.ts";
+import { exitCodesHelp } from "./exit-codes.ts";
 import { addPrintCrdCommand } from "./print-crd.ts";
+import { addPrintSlabCommand } from "./print-slab.ts";
+import { reportFailure } from "./report-failure.ts";
+import { addServeCommand } from "./serve.ts";
 import { addSidecarCommand } from "./sidecar.ts";
-
-const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
-  version: string;
-};
 
 const program = new Command("spawner")
   .description("Session-lived backends: a process of its own for each user, document or game.")
   .version(manifest.version)
-  .showHelpAfterError("(spawner --help shows what there is)");
+  .showHelpAfterError("(spawner --help shows what there is)")
+  .exitOverride()
+  .addHelpText("after", exitCodesHelp);
 
 addDevCommand(program);
+addServeCommand(program);
+addClientCommands(program);
 addSidecarCommand(program);
 addPrintCrdCommand(program);
+addPrintSlabCommand(program);
+addCreateSlabCommand(program);
+addCompletionCommands(program);
 
 try {
   await program.parseAsync();
 } catch (error) {
-  process.stderr.write(`spawner: ${(error as Error).message}\n`);
-  process.exitCode = 1;
+  process.exitCode = reportFailure(error);
 }

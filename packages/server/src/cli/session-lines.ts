@@ -1,41 +1,38 @@
-import type { StatusMessage } from "@spawner/client";
+import { stripVTControlCharacters } from "node:util";
 import { defaultServicePrefix, nameMapping } from "../core/names.ts";
 import type { Backend } from "../core/resource.ts";
-import { hasEnded, statusHistory } from "../core/status.ts";
-import type { BackendChange } from "../engine/index.ts";
+import { makeSessionEvents, type SessionEvent } from "./session-events.ts";
+import type { SessionView } from "./session-view.ts";
 
 /** States that a person wants to hear of; the others pass in a moment. */
 const toldStates: ReadonlySet<string> = new Set(["Submitted", "Ready", "Swept", "Failed"]);
 
-/** Makes one line of each event of a session. Sessions that had ended before are passed over. */
-export function makeSessionLines(url: string, print: (line: string) => void): (change: BackendChange) => void {
-  const names = nameMapping(defaultServicePrefix);
-  const told = new Map<string, number>();
-  let hasSynced = false;
-  return (change) => {
-    if (change.kind === "synced") {
-      hasSynced = true;
-      return;
-    }
-    const { backend } = change;
-    const { uid, name } = backend.metadata;
-    if (change.kind === "deleted") return void told.delete(uid);
-    const history = statusHistory(backend);
-    if (!hasSynced && hasEnded(backend)) told.set(uid, history.length);
-    for (const status of history.slice(told.get(uid) ?? 0)) {
-      if (toldStates.has(status.state)) print(lineOf(backend, status, { id: names.idOf(name) ?? name, url }));
-    }
-    told.set(uid, history.length);
-  };
+const names = nameMapping(defaultServicePrefix);
+
+/** Shows each event of a session as one line. */
+export function openLineView(url: string, print: (line: string) => void): SessionView {
+  const onChange = makeSessionEvents((event) => {
+    if (toldStates.has(event.status.state)) print(`${sessionLine(event, url).replace(/\s*\n\s*/g, " ⏎ ")}`);
+  });
+  return { onChange, print, programChanged() {}, close() {} };
 }
 
-function lineOf(backend: Backend, status: StatusMessage, { id, url }: { id: string; url: string }): string {
-  const time = new Date(status.time);
-  const clock = time.toTimeString().slice(0, 8);
-  return `${clock}  ${id}  ${eventText(backend, status, `${url}/${id}/`)}`;
+/** The line of an event; where the program wrote something before its end, what it wrote follows in lines of its own. */
+export function sessionLine({ backend, status }: SessionEvent, url: string): string {
+  const id = idOf(backend);
+  return `${clockTime(new Date(status.time))}  ${id}  ${eventText({ backend, status }, `${url}/${id}/`)}`;
 }
 
-function eventText({ metadata }: Backend, { state, time, reason, message = "" }: StatusMessage, url: string): string {
+export function idOf({ metadata: { name } }: Backend): string {
+  return names.idOf(name) ?? name;
+}
+
+export function clockTime(time: Date): string {
+  return time.toTimeString().slice(0, 8);
+}
+
+function eventText({ backend: { metadata }, status }: SessionEvent, url: string): string {
+  const { state, time, reason, message = "" } = status;
   const sinceCreationMs = new Date(time).getTime() - new Date(metadata.creationTimestamp).getTime();
   switch (state) {
     case "Submitted":
@@ -43,15 +40,18 @@ function eventText({ metadata }: Backend, { state, time, reason, message = "" }:
     case "Ready":
       return `ready     after ${(sinceCreationMs / 1000).toFixed(2)} s`;
     case "Swept":
-      return `ended     ${reason}: ${oneLine(message)}`;
+      return `ended     ${reason}: ${printable(message)}`;
     case "Failed":
-      return `failed    ${reason}: ${oneLine(message)}`;
+      return `failed    ${reason}: ${printable(message)}`;
     default:
       return state;
   }
 }
 
-/** What the program wrote last stays readable, and in its line. */
-function oneLine(message: string): string {
-  return message.replace(/\s*\n\s*/g, " ⏎ ");
+/** What a program wrote must not steer the terminal. */
+function printable(message: string): string {
+  return stripVTControlCharacters(message)
+    .replaceAll("\r\n", "\n")
+    .replace(/[^\P{Cc}\n\t]/gu, "")
+    .replaceAll("\n", "\n    ");
 }

@@ -1,5 +1,6 @@
-import { run as runApi } from "../api/index.ts";
+import { type Auth, run as runApi } from "../api/index.ts";
 import { run as runController } from "../controller/index.ts";
+import { SpawnerError } from "../core/errors.ts";
 import { defaultServicePrefix } from "../core/names.ts";
 import type { Engine } from "../engine/index.ts";
 import { type CommandTemplate, type OpenRelayHost, ProcessEngine } from "../engine/process/index.ts";
@@ -22,6 +23,12 @@ export interface EmbeddedConfig {
   gracePeriodSeconds: number;
   /** Host names that requests may name. */
   allowedHosts: readonly string[];
+  /** What clients see in front of `/<id>/` and `/api`. Default: where the gateway listens. */
+  publicUrl?: string;
+  /** Holds the bearer tokens that the control surface asks for. */
+  tokensFile?: string;
+  /** Whether the control surface serves callers without a token. */
+  allowAnonymous: boolean;
   backendsMax: number;
   parkedMax: number;
   retainSeconds: number;
@@ -32,6 +39,10 @@ export interface Embedded extends Listening {
   /** `http://127.0.0.1:8080`. */
   readonly url: string;
   readonly engine: Engine;
+  /** How many programs that an earlier server had started go on under this one. */
+  readonly adoptedCount: number;
+  /** Takes no more connections; resolves when what was asked is answered, at the latest after `mostMs`. */
+  quiesce(options: { mostMs: number }): Promise<void>;
   /** Ends every backend; resolves when no program is left. To be called before `close` where none is to live on. */
   drain(options: { graceSecondsMax: number }): Promise<void>;
 }
@@ -45,40 +56,47 @@ export async function run(config: EmbeddedConfig, deps: { clock: Clock; log: Log
   const { clock, log } = deps;
   const { stateDir, backendsMax, parkedMax, retainSeconds, recordsMax, allowedHosts, gracePeriodSeconds } = config;
   const servicePrefix = defaultServicePrefix;
+  const auth = authOf(config);
   await using started = new AsyncDisposableStack();
 
   const openRelayHost: OpenRelayHost = (options) => openBackendRelayHost(options, clock);
   const templates = new Map([["default", config.template]]);
   const engine = await ProcessEngine.open({ stateDir, templates, backendsMax, openRelayHost, clock });
   started.defer(() => engine.close());
+  const adoptedCount = await countRunning(engine);
 
-  let api: Awaited<ReturnType<typeof runApi>> | undefined;
+  // The api gives out the gateway's address, so it starts later; requests for it wait until then.
+  const apiStarted = Promise.withResolvers<Awaited<ReturnType<typeof runApi>>>();
   const gateway = await runGateway(
-    { host: config.host, port: config.port, servicePrefix, allowedHosts, parkedMax },
+    { host: config.host, port: config.port, servicePrefix, allowedHosts, forwardedProto: protoOf(config), parkedMax },
     {
       engine,
       clock,
       log,
-      api: () => api,
-      root: async (head) => answerVisitor(head, async () => requireApi(api).spawn({})),
+      api: apiStarted.promise,
+      root: async (head) =>
+        answerVisitor(head, auth.kind === "anonymous" ? async () => (await apiStarted.promise).spawn({}) : undefined),
     },
   );
   started.defer(() => gateway.close());
 
-  const url = `http://${config.host}:${gateway.port}`;
-  api = await runApi(
+  const url = `http://${hostInUrl(config.host)}:${gateway.port}`;
+  const publicUrl = config.publicUrl ?? url;
+  const api = await runApi(
     {
       host: loopback,
       port: 0,
       servicePrefix,
-      apiServerBase: `${url}/api`,
-      urlTemplate: `${url}/{}/`,
+      apiServerBase: `${publicUrl}/api`,
+      urlTemplate: `${publicUrl}/{}/`,
+      auth,
       defaults: { gracePeriodSeconds },
       allowedHosts,
     },
     { engine, clock, log },
   );
-  started.defer(() => requireApi(api).close());
+  apiStarted.resolve(api);
+  started.defer(() => api.close());
 
   const controller = runController({ retainSeconds, recordsMax, concurrency }, { engine, clock, log });
   started.defer(() => controller.close());
@@ -91,9 +109,19 @@ export async function run(config: EmbeddedConfig, deps: { clock: Clock; log: Log
     port: gateway.port,
     url,
     engine,
+    adoptedCount,
+    quiesce: (options) => gateway.quiesce(options),
     drain: (options) => controller.drain(options),
     close: () => running.disposeAsync(),
   };
+}
+
+/** Throws unless it is said in exactly one way who may use the control surface. */
+function authOf({ tokensFile, allowAnonymous }: EmbeddedConfig): Auth {
+  if (tokensFile !== undefined && !allowAnonymous) return { kind: "tokens", tokensFile };
+  if (tokensFile === undefined && allowAnonymous) return { kind: "anonymous" };
+  const given = allowAnonymous ? "both were given" : "neither was given";
+  throw new SpawnerError("invalid_request", `A tokens file or leave for anonymous callers is needed; ${given}.`);
 }
 
 async function openBackendRelayHost(options: Parameters<OpenRelayHost>[0], clock: Clock) {
@@ -107,7 +135,16 @@ async function openBackendRelayHost(options: Parameters<OpenRelayHost>[0], clock
   };
 }
 
-function requireApi<Api>(api: Api | undefined): Api {
-  if (api === undefined) throw new Error("the api has not started yet");
-  return api;
+/** Those that were over already when they were found again are not counted. */
+async function countRunning({ workloads }: Engine): Promise<number> {
+  const found = await Promise.all((await workloads.list()).map((identity) => workloads.observe(identity)));
+  return found.filter(({ kind }) => kind === "running").length;
+}
+
+function protoOf({ publicUrl }: EmbeddedConfig): "http" | "https" {
+  return publicUrl?.startsWith("https:") ? "https" : "http";
+}
+
+function hostInUrl(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
 }

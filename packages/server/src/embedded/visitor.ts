@@ -16,13 +16,20 @@ function isNavigation(head: RequestHead): boolean {
   return (head.header("accept") ?? "").includes("text/html");
 }
 
-/** Answers `/`: a navigating browser is sent to a backend of its own, anybody else is told what there is. */
-export async function answerVisitor(head: RequestHead, spawn: () => Promise<SpawnResponse>): Promise<Answer> {
+/**
+ * Answers `/`: a navigating browser is sent to a backend of its own, anybody else is told what there is. Without `spawn`,
+ * where only those with a token may start backends, everybody is told.
+ */
+export async function answerVisitor(
+  head: RequestHead,
+  spawn: (() => Promise<SpawnResponse>) | undefined,
+): Promise<Answer> {
   if (head.method !== "GET" && head.method !== "HEAD") {
     const answer = makeErrorAnswer("method_not_allowed", `GET is needed at /, ${head.method} was given.`);
     return { ...answer, headers: { ...answer.headers, allow: "GET, HEAD" } };
   }
-  if (!isNavigation(head)) return { status: 200, headers: { "content-type": "text/plain; charset=utf-8" }, body: hint };
+  if (spawn === undefined) return tell(hintForHolders);
+  if (!isNavigation(head)) return tell(hint);
   try {
     const { name } = await spawn();
     return { status: 303, headers: { location: `/${name}/`, "cache-control": "no-store" } };
@@ -32,7 +39,16 @@ export async function answerVisitor(head: RequestHead, spawn: () => Promise<Spaw
   }
 }
 
+function tell(body: string): Answer {
+  return { status: 200, headers: { "content-type": "text/plain; charset=utf-8" }, body };
+}
+
 const hint = `Open this address in a browser to start a session of your own, or start one with:
 
   POST /api/spawn   content-type: application/json   {}
+`;
+
+const hintForHolders = `Sessions are started here by those who have a token:
+
+  POST /api/spawn   content-type: application/json   authorization: Bearer TOKEN   {}
 `;

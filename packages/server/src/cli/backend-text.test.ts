@@ -1,0 +1,73 @@
+import type { BackendView } from "@spawner/client";
+import { expect, test } from "vitest";
+import { backendTable, backendText, statusLine } from "./backend-text.ts";
+import { oneLine, printable } from "./printable.ts";
+
+const at = (seconds: number) => new Date(Date.UTC(2026, 0, 1) + seconds * 1000).toISOString();
+const ready: BackendView = {
+  name: "b1",
+  state: "Ready",
+  time: at(1),
+  url: "http://127.0.0.1/b1/",
+  createdAt: at(0),
+  transitions: [
+    { state: "Submitted", time: at(0) },
+    { state: "Ready", time: at(1) },
+  ],
+  gracePeriodSeconds: 300,
+};
+const crashed: BackendView = {
+  ...ready,
+  name: "a-longer-id",
+  state: "Failed",
+  reason: "Crashed",
+  message: "It exited with code 3. It wrote:\n\u001b[31mbad\u001b[0m\u0007 thing\n",
+};
+const { url: _, ...withoutUrl } = ready;
+
+test("a table has columns as wide as they need, and a dash for what there is not", () => {
+  expect(backendTable([ready, crashed, withoutUrl], new Date(at(180)))).toBe(
+    `ID           STATE   REASON   AGE  URL
+b1           Ready   -        3m   http://127.0.0.1/b1/
+a-longer-id  Failed  Crashed  3m   http://127.0.0.1/b1/
+b1           Ready   -        3m   -
+`,
+  );
+});
+
+test("one backend is told with its message, as the program wrote it, but for what a terminal would obey", () => {
+  expect(backendText(crashed, new Date(at(5)))).toBe(`ID      a-longer-id
+STATE   Failed
+REASON  Crashed
+AGE     5s
+URL     http://127.0.0.1/b1/
+
+It exited with code 3. It wrote:
+bad thing
+
+  2026-01-01T00:00:00.000Z  Submitted
+  2026-01-01T00:00:01.000Z  Ready
+`);
+});
+
+test("a state is a line, whatever its message has", () => {
+  expect(statusLine({ state: "Ready", time: at(0) })).toBe("2026-01-01T00:00:00.000Z  Ready\n");
+  const { state, reason = "Crashed", message = "" } = crashed;
+  expect(statusLine({ state, time: at(0), reason, message })).toBe(
+    "2026-01-01T00:00:00.000Z  Failed  Crashed: It exited with code 3. It wrote: ⏎ bad thing\n",
+  );
+});
+
+test.each([
+  ["\u001b]0;title\u0007text", "text"],
+  ["a\u001b[2J\u001b[Hb", "ab"],
+  ["a\u0000\u0008\u007f\u009bb\tc\nd", "ab\tc\nd"],
+  ["over\rwritten", "overwritten"],
+  ["äöü 😀", "äöü 😀"],
+])("%j is printed as %j", (text, expected) => {
+  expect(printable(text)).toBe(expected);
+});
+
+test("lines become one, with their ends to be seen", () => {
+  expect(oneLine("\n a\r\n  b\nc\rd \n")).toBe("a ⏎ b ⏎ c ⏎ d");
+});

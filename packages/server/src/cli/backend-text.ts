@@ -1,0 +1,40 @@
+import type { BackendView, StatusMessage } from "@spawner/client";
+import { formatAge } from "./live-table.ts";
+import { oneLine, printable } from "./printable.ts";
+import { textTable } from "./text-table.ts";
+
+/** Backends as people read them, one a line. */
+export function backendTable(backends: readonly BackendView[], now: Date): string {
+  const rows = backends.map((backend) => [
+    backend.name,
+    backend.state,
+    backend.reason ?? "",
+    ageOf(backend, now),
+    backend.url ?? "",
+  ]);
+  return textTable([["ID", "STATE", "REASON", "AGE", "URL"], ...rows]);
+}
+
+/** All that is known of one. */
+export function backendText(backend: BackendView, now: Date): string {
+  const facts = textTable([
+    ["ID", backend.name],
+    ["STATE", backend.state],
+    ["REASON", backend.reason ?? ""],
+    ["AGE", ageOf(backend, now)],
+    ["URL", backend.url ?? ""],
+  ]);
+  const message = printable(backend.message ?? "").trim();
+  const states = textTable(backend.transitions.map(({ time, state }) => [`  ${time}`, state]));
+  return `${facts}${message === "" ? "" : `\n${message}\n`}\n${states}`;
+}
+
+/** One state as a line. */
+export function statusLine({ time, state, reason, message }: StatusMessage): string {
+  const why = reason === undefined ? "" : `  ${reason}: ${oneLine(message ?? "")}`;
+  return `${time}  ${state}${why}\n`;
+}
+
+function ageOf({ createdAt }: BackendView, now: Date): string {
+  return formatAge(now.getTime() - new Date(createdAt).getTime());
+}

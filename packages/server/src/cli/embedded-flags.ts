@@ -1,0 +1,66 @@
+import type { Command } from "commander";
+import { specDefaults } from "../core/spec-defaults.ts";
+import type { EmbeddedConfig } from "../embedded/index.ts";
+import { flag, numberFlag, portRange, secondsRange } from "./flags.ts";
+
+/** What every command takes that serves from this process. */
+export interface EmbeddedFlags {
+  port: number;
+  gracePeriod: number;
+  stateDir?: string;
+  backendsMax: number;
+  parkedMax: number;
+  retain: number;
+  recordsMax: number;
+  logLevel: string;
+}
+
+/** The names of this machine for itself, as a Host field has them. */
+export const loopbackNames: readonly string[] = ["127.0.0.1", "localhost", "[::1]"];
+
+const countRange = { least: 1, most: 1_000_000 };
+
+/** Adds the argument that is the program, and the flags. What differs between the commands is given. */
+export function addEmbeddedFlags(command: Command, given: { logLevel: string; stateDirDefault: string }): Command {
+  return command
+    .argument("<command...>", "the program and its arguments, behind --; it must listen on PORT of its environment")
+    .addOption(numberFlag("--port <port>", "port to serve on; 0: any", portRange).default(8080))
+    .addOption(
+      numberFlag(
+        "--grace-period <seconds>",
+        "time after the last client has left at which a session ends",
+        secondsRange,
+      ).default(specDefaults.gracePeriodSeconds),
+    )
+    .addOption(flag("--state-dir <folder>", `where sessions are recorded (default: ${given.stateDirDefault})`))
+    .addOption(numberFlag("--backends-max <count>", "most sessions at once", countRange).default(100))
+    .addOption(
+      numberFlag("--parked-max <count>", "most requests that wait for sessions to start", countRange).default(1_000),
+    )
+    .addOption(
+      numberFlag("--retain <seconds>", "time for which an ended session can be asked about", secondsRange).default(
+        3_600,
+      ),
+    )
+    .addOption(
+      numberFlag("--records-max <count>", "most ended sessions that are remembered", countRange).default(1_000),
+    )
+    .addOption(
+      flag("--log-level <level>", "what to log to stderr")
+        .choices(["debug", "info", "warn", "error"])
+        .default(given.logLevel),
+    );
+}
+
+/** What the flags say of how to serve. The program runs in the present folder. */
+export function configOfFlags(command: readonly string[], flags: EmbeddedFlags) {
+  return {
+    port: flags.port,
+    template: { command, cwd: process.cwd() },
+    gracePeriodSeconds: flags.gracePeriod,
+    backendsMax: flags.backendsMax,
+    parkedMax: flags.parkedMax,
+    retainSeconds: flags.retain,
+    recordsMax: flags.recordsMax,
+  } satisfies Partial<EmbeddedConfig>;
+}

@@ -1,0 +1,119 @@
+import type { Command } from "commander";
+import { hostNameOf } from "../core/host-names.ts";
+import type { EmbeddedConfig } from "../embedded/index.ts";
+import { addEmbeddedFlags, configOfFlags, type EmbeddedFlags, loopbackNames } from "./embedded-flags.ts";
+import { flag, parsedFlag, switchFlag } from "./flags.ts";
+import { makeLogger } from "./logger.ts";
+import { untilSignal } from "./signals.ts";
+import { startEmbedded } from "./start-embedded.ts";
+import { serveStateDir } from "./state-dir.ts";
+
+interface ServeFlags extends EmbeddedFlags {
+  engine: "process";
+  host: string;
+  publicUrl?: string;
+  allowedHosts?: string[];
+  tokensFile?: string;
+  allowAnonymous?: true;
+}
+
+/** Addresses that stand for all of a machine, and that no client can use. */
+const wildcards: ReadonlySet<string> = new Set(["0.0.0.0", "::", "0:0:0:0:0:0:0:0"]);
+/** How long requests in flight may take to be answered when the server is to end. */
+const quiesceMs = 2_000;
+
+const examples = `
+Examples:
+  spawner serve --tokens-file tokens -- node server.js
+      whoever is to start and end sessions needs one of the tokens in the file, one a line
+  spawner serve --tokens-file tokens --public-url https://play.example.com -- ./game
+      behind a proxy that ends TLS and passes the Host field on
+  spawner serve --allow-anonymous -- node server.js
+      trusts everybody who can reach the port
+
+SIGTERM and SIGINT end the server and leave every session running: the next start, with the same state folder, goes on
+with them, whether it is another version, on another port or after a crash.
+
+Every flag can also be given as SPAWNER_<FLAG>: SPAWNER_PORT=9000 spawner serve ...`;
+
+export function addServeCommand(program: Command): void {
+  const command = program
+    .command("serve")
+    .description("Serve sessions on this machine for good: they outlive restarts of the server")
+    .addOption(flag("--engine <engine>", "what runs the sessions").choices(["process"]).default("process"))
+    .addOption(flag("--host <address>", "address to listen on").default("127.0.0.1"));
+  addEmbeddedFlags(command, {
+    logLevel: "info",
+    stateDirDefault: "$STATE_DIRECTORY, or of this user: ~/.local/state/spawner/serve",
+  })
+    .addOption(
+      parsedFlag("--public-url <url>", "what clients reach this server by (default: its host and port)", parseOrigin),
+    )
+    .addOption(
+      parsedFlag("--allowed-hosts <names>", "host names that requests may name, with commas in between", parseNames),
+    )
+    .addOption(
+      flag("--tokens-file <file>", "tokens that the API asks for, one a line, # for comments").conflicts(
+        "allowAnonymous",
+      ),
+    )
+    .addOption(switchFlag("--allow-anonymous", "let everybody use the API who can reach it"))
+    .addHelpText("after", examples)
+    .action((command: string[], flags: ServeFlags) => serve(command, flags));
+}
+
+async function serve(command: string[], flags: ServeFlags): Promise<void> {
+  const log = await makeLogger(flags.logLevel);
+  const config = serveConfig(command, flags);
+  const embedded = await startEmbedded(config, log);
+  const { promise: hurried, resolve: hurry } = Promise.withResolvers<void>();
+  const signalled = untilSignal(hurry);
+  const { host, port, adoptedCount: adopted } = embedded;
+  log.info({ url: flags.publicUrl ?? embedded.url, host, port, stateDir: config.stateDir, adopted }, "serving");
+  const signal = await signalled;
+  log.info({ signal }, "ending, sessions go on");
+  await Promise.race([embedded.quiesce({ mostMs: quiesceMs }), hurried]);
+  await embedded.close();
+}
+
+function serveConfig(command: string[], flags: ServeFlags): EmbeddedConfig {
+  const { host, publicUrl, tokensFile, allowAnonymous = false } = flags;
+  if (tokensFile === undefined && !allowAnonymous) {
+    throw new Error(
+      "Who may start and end sessions? Give the file with their tokens (--tokens-file FILE), or let everybody who can reach this server (--allow-anonymous).",
+    );
+  }
+  if (publicUrl === undefined && wildcards.has(host)) {
+    throw new Error(
+      `--host ${host} is no address that clients can use: give theirs, --public-url http://NAME:${flags.port}.`,
+    );
+  }
+  return {
+    ...configOfFlags(command, flags),
+    host,
+    stateDir: serveStateDir(flags),
+    allowedHosts: flags.allowedHosts ?? defaultHosts(publicUrl, host),
+    allowAnonymous,
+    ...(publicUrl === undefined ? {} : { publicUrl }),
+    ...(tokensFile === undefined ? {} : { tokensFile }),
+  };
+}
+
+function defaultHosts(publicUrl: string | undefined, host: string): string[] {
+  const own = publicUrl === undefined ? host : new URL(publicUrl).hostname;
+  const name = own.includes(":") && !own.startsWith("[") ? `[${own}]` : own;
+  return [...new Set([...loopbackNames, hostNameOf(name)])];
+}
+
+function parseOrigin(text: string): string {
+  const url = URL.parse(text);
+  const isOrigin = url !== null && /^https?:$/.test(url.protocol) && /^https?:\/\/[^/?#@]+\/?$/i.test(text);
+  if (isOrigin) return url.origin;
+  throw new RangeError("A URL without a path is needed, such as https://play.example.com.");
+}
+
+function parseNames(text: string): string[] {
+  const names = text.split(",").map((name) => hostNameOf(name.trim()));
+  if (names.every((name) => name !== "" && !/[\s/]/.test(name))) return names;
+  throw new RangeError("Host names with commas in between are needed, such as play.example.com,10.0.0.5.");
+}

@@ -1,0 +1,96 @@
+import { specDefaults } from "../core/spec-defaults.ts";
+import { parseSha256, parseWholeNumber, portRange, secondsRange } from "./flag-values.ts";
+
+/** What `sidecar` is told, each as a flag or as `SPAWNER_<FLAG>`. */
+export interface SidecarFlags {
+  host: string;
+  servePort: number;
+  controlPort: number;
+  upstreamPort: number;
+  gracePeriod: number;
+  firstClient: number;
+  identity?: string;
+  controlTokenSha256?: string;
+}
+
+export interface SidecarFlag {
+  /** Without the dashes before it. */
+  readonly name: string;
+  readonly key: keyof SidecarFlags;
+  /** What help calls the value. */
+  readonly value: string;
+  readonly description: string;
+  readonly default?: string | number;
+  /** Throws a RangeError that says what is needed. */
+  readonly parse: (text: string) => string | number;
+}
+
+const text = (value: string) => value;
+const port = (value: string) => parseWholeNumber(value, portRange);
+const seconds = (value: string) => parseWholeNumber(value, secondsRange);
+
+/** The flags, for whichever parser reads them: the sidecar alone in its file does without Commander. */
+export const sidecarFlags: readonly SidecarFlag[] = [
+  {
+    name: "host",
+    key: "host",
+    value: "address",
+    description: "address to listen on",
+    default: "0.0.0.0",
+    parse: text,
+  },
+  {
+    name: "serve-port",
+    key: "servePort",
+    value: "port",
+    description: "port that is relayed to the program",
+    default: 9090,
+    parse: port,
+  },
+  {
+    name: "control-port",
+    key: "controlPort",
+    value: "port",
+    description: "port of /_events, /hold and /seal",
+    default: 9091,
+    parse: port,
+  },
+  {
+    name: "upstream-port",
+    key: "upstreamPort",
+    value: "port",
+    description: "port of the program",
+    default: specDefaults.httpPort,
+    parse: (value) => parseWholeNumber(value, { ...portRange, least: 1 }),
+  },
+  {
+    name: "grace-period",
+    key: "gracePeriod",
+    value: "seconds",
+    description: "time without a client that counts as idle",
+    default: specDefaults.gracePeriodSeconds,
+    parse: seconds,
+  },
+  {
+    name: "first-client",
+    key: "firstClient",
+    value: "seconds",
+    description: "time to wait for a first client at least",
+    default: specDefaults.firstClientSeconds,
+    parse: seconds,
+  },
+  {
+    name: "identity",
+    key: "identity",
+    value: "name/uid",
+    description: "refuse requests that are meant for another backend",
+    parse: text,
+  },
+  {
+    name: "control-token-sha256",
+    key: "controlTokenSha256",
+    value: "hex",
+    description: "SHA-256 of the bearer token that the control port asks for",
+    parse: parseSha256,
+  },
+];

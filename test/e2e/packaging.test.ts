@@ -1,0 +1,199 @@
+import { execFile, spawn, spawnSync } from "node:child_process";
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { homedir, tmpdir } from "node:os";
+import { delimiter, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { build } from "rolldown";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { collect, temporaryFolder } from "../support/dev.ts";
+
+const run = promisify(execFile);
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), "spawner-packaging-"));
+const app = join(folder, "app");
+// What is run here is the Node of this test, whichever one comes first in PATH.
+const env = { ...process.env, PATH: [dirname(process.execPath), process.env.PATH].join(delimiter) };
+
+interface Packed {
+  name: string;
+  version: string;
+  filename: string;
+  size: number;
+  unpackedSize: number;
+  files: { path: string; size: number }[];
+}
+let packed: Packed[] = [];
+
+const hasRegistry = spawnSync("npm", ["ping"], { env, timeout: 10_000 }).status === 0;
+if (!hasRegistry) console.log("Skipped: the packaging tests. They need npm and its registry.");
+
+beforeAll(async () => {
+  if (!hasRegistry) return;
+  const built = join(folder, "build");
+  await run(process.execPath, [join(root, "scripts/build.mjs"), "--out", built]);
+  const folders = ["client", "spawner"].map((name) => join(built, name));
+  const { stdout } = await run("npm", ["pack", "--json", "--pack-destination", folder, ...folders], { env });
+  packed = Object.values(JSON.parse(stdout) as Packed[]);
+  mkdirSync(app);
+  writeFileSync(join(app, "package.json"), "{}");
+  const tarballs = packed.map(({ filename }) => join(folder, filename));
+  // Without what is optional: it is more than half of all, and only create-slab needs it.
+  await run("npm", ["install", "--prefer-offline", "--omit=optional", ...tarballs], { cwd: app, env });
+  for (const { name, size, unpackedSize } of packed) {
+    console.log(`${name}: ${size} bytes packed, ${unpackedSize} unpacked`);
+  }
+}, 120_000);
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Every file of an installed package, with its text. */
+function filesOf(name: string): { path: string; text: string }[] {
+  const home = join(app, "node_modules", name);
+  return readdirSync(home, { recursive: true, encoding: "utf8" })
+    .filter((path) => statSync(join(home, path)).isFile())
+    .map((path) => ({ path, text: readFileSync(join(home, path), "utf8") }));
+}
+
+describe.skipIf(!hasRegistry)("the packages, installed in an empty folder", () => {
+  test("hold no sources, tests or paths of the machine they were built on", () => {
+    expect(packed.map(({ name }) => name)).toEqual(["@spawner/client", "spawner"]);
+    for (const { name, files } of packed) {
+      const paths = files.map(({ path }) => path);
+      expect(paths).toEqual(expect.arrayContaining(["LICENSE", "README.md", "package.json"]));
+      expect(paths.filter((path) => /(?<!\.d)\.ts$|test|fixture|(^|\/)src\//.test(path))).toEqual([]);
+      for (const { path, text } of filesOf(name)) {
+        for (const own of [root, homedir(), folder, '"workspace:', '"file:']) {
+          expect(text.includes(own), `${own} in ${name}/${path}`).toBe(false);
+        }
+      }
+    }
+    expect(new Set(packed.map(({ version }) => version)).size).toBe(1);
+  });
+
+  test("npx spawner dev runs a server of one's own, and Ctrl-C ends it", async () => {
+    writeFileSync(
+      join(app, "server.js"),
+      `const { createServer } = require("node:http");
+       let visits = 0;
+       createServer((request, response) => {
+         visits += 1;
+         response.end(\`visit \${visits} of \${process.pid}\`);
+       }).listen(process.env.PORT, "127.0.0.1");`,
+    );
+    const command = ["spawner", "dev", "--port", "0", "--", "node", "server.js"];
+    const npx = spawn("npx", command, { cwd: app, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+    const exited = new Promise((resolve) => npx.once("exit", resolve));
+    const interrupt = (signal: NodeJS.Signals) => process.kill(-(npx.pid ?? Number.NaN), signal);
+    let hasExited = false;
+    void exited.then(() => {
+      hasExited = true;
+    });
+    onTestFinished(() => void (hasExited || interrupt("SIGKILL")));
+    const [, url = ""] = await collect(npx).waitFor(/(http:\/\/127\.0\.0\.1:\d+)\/ /);
+    const headers = { "content-type": "application/json" };
+    const answer = await fetch(`${url}/api/spawn`, { method: "POST", headers, body: "{}" });
+    const session = (await answer.json()) as { url: string };
+    const first = await (await fetch(session.url)).text();
+    expect(first).toMatch(/^visit 1 of \d+$/);
+    expect(await (await fetch(session.url)).text()).toBe(first.replace("visit 1", "visit 2"));
+    interrupt("SIGINT"); // to all of its processes, as a terminal does
+    await exited;
+    const pid = Number(first.split(" ").at(-1));
+    expect(() => process.kill(pid, 0)).toThrow("ESRCH");
+  });
+
+  test.each(["nodenext", "bundler"])("the client's types are found with moduleResolution %s", async (resolution) => {
+    writeFileSync(
+      join(app, "use.mts"),
+      `import { SpawnerClient, SpawnerClientError, type StatusMessage } from "@spawner/client";
+       const client: SpawnerClient = new SpawnerClient({ url: "http://127.0.0.1:8080/api" });
+       export async function last(id: string): Promise<StatusMessage | undefined> {
+         try {
+           return await client.waitUntilReady(id);
+         } catch (error) {
+           if (error instanceof SpawnerClientError) return undefined;
+           throw error;
+         }
+       }
+       // @ts-expect-error: a backend's id is a string
+       void client.status(1);`,
+    );
+    const compiler = join(root, "node_modules/typescript/bin/tsc");
+    const module = resolution === "nodenext" ? "nodenext" : "esnext";
+    const flags = [
+      "--strict",
+      "--noEmit",
+      "--target",
+      "es2022",
+      "--lib",
+      "es2024,dom,dom.asynciterable",
+      "--types",
+      "",
+    ];
+    const args = [...flags, "--module", module, "--moduleResolution", resolution, "use.mts"];
+    const { stdout } = await run(process.execPath, [compiler, ...args], { cwd: app }).catch((error) => error);
+    expect(stdout).toBe("");
+  });
+
+  test("of the client, a bundler takes only what is used", async () => {
+    writeFileSync(
+      join(app, "small.mjs"),
+      'import { backendStates } from "@spawner/client"; console.log(backendStates);',
+    );
+    const { output } = await build({ input: join(app, "small.mjs"), platform: "browser", write: false });
+    expect(output[0].code).toContain('"Submitted"');
+    expect(output[0].code).not.toMatch(/class |fetch/);
+    expect(output[0].code.length).toBeLessThan(1_000);
+  });
+
+  test("the sidecar is one file that loads nothing but Node itself", async () => {
+    const file = join(app, "node_modules/spawner/dist/sidecar.js");
+    const text = readFileSync(file, "utf8");
+    const loaded = [...text.matchAll(/^import .* from "(.*)";$|\bimport\("(.*)"\)/gm)].map(
+      ([, from, at]) => from ?? at,
+    );
+    expect(loaded.length).toBeGreaterThan(2);
+    expect(loaded.filter((name) => !name?.startsWith("node:"))).toEqual([]);
+    console.log(`sidecar.js: ${text.length} bytes`);
+
+    const alone = join(temporaryFolder(), "sidecar.mjs");
+    copyFileSync(file, alone);
+    const flags = ["--host", "127.0.0.1", "--serve-port", "0", "--control-port", "0", "--grace-period=5"];
+    const sidecar = spawn(process.execPath, [alone, ...flags], { stdio: ["ignore", "pipe", "pipe"] });
+    onTestFinished(() => void sidecar.kill("SIGKILL"));
+    const [, port] = await collect(sidecar).waitFor(/control on port (\d+)/);
+    expect((await fetch(`http://127.0.0.1:${port}/healthz`)).status).toBe(200);
+    sidecar.kill("SIGTERM");
+    expect(await new Promise((resolve) => sidecar.once("exit", resolve))).toBe(0);
+  });
+
+  test("spawner says what it needs: a later Node, or a client of Kubernetes", async () => {
+    const bin = join(app, "node_modules/spawner/dist/spawner.js");
+    const old = 'data:text/javascript,Object.defineProperty(process,"versions",{value:{node:"20.11.0"}})';
+    const answers = [
+      run(process.execPath, ["--import", old, bin, "--version"]),
+      run(process.execPath, [bin, "create-slab", "--image", "a"]),
+    ];
+    const [tooOld, missing] = await Promise.allSettled(answers);
+    expect(tooOld).toMatchObject({
+      reason: { code: 1, stderr: expect.stringMatching(/^spawner: Node.js 24 or later .*20.11.0.*\n$/) },
+    });
+    expect(missing).toMatchObject({
+      reason: { code: 1, stderr: expect.stringMatching(/^spawner: create-slab needs @kubernetes\/client-node.*\n$/) },
+    });
+    const { engines } = JSON.parse(readFileSync(join(app, "node_modules/spawner/package.json"), "utf8")) as {
+      engines: { node: string };
+    };
+    expect(engines.node).toBe(">=24");
+  });
+});
