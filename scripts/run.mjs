@@ -23,6 +23,8 @@ const commands = {
   ],
   fix: [["biome", "check", "--write", "."]],
   generate: [["node", "scripts/generate.mjs"]],
+  build: [["node", "scripts/build.mjs"]],
+  size: [["node", "scripts/size.mjs"]],
   "bench:embedded": [["node", "bench/embedded.ts"]],
 };
 

@@ -1,0 +1,110 @@
+// Builds both npm packages, complete and ready for `npm pack`: npm run build -- [--out FOLDER]
+// FOLDER (build/) gets client/ and spawner/, each with a package.json of its own.
+import { execFileSync } from "node:child_process";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { build } from "rolldown";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const client = join(root, "packages/client");
+const server = join(root, "packages/server");
+const { values } = parseArgs({ options: { out: { type: "string", default: join(root, "build") } } });
+const out = resolve(values.out);
+
+await buildClient(join(out, "client"));
+await buildSpawner(join(out, "spawner"));
+
+async function buildClient(folder) {
+  empty(folder);
+  const input = join(client, "src/index.ts");
+  await bundle(input, { platform: "neutral", target: "es2022", dir: join(folder, "dist") });
+  declare(join(client, "tsconfig.build.json"), join(folder, "dist"));
+  copy("README.md", client, folder);
+  copy("LICENSE", root, folder);
+  writeManifest(folder, {
+    ...readManifest(client),
+    exports: { ".": { types: "./dist/index.d.ts", default: "./dist/index.js" }, "./package.json": "./package.json" },
+    types: "./dist/index.d.ts",
+    files: ["dist"],
+  });
+}
+
+async function buildSpawner(folder) {
+  empty(folder);
+  const manifest = readManifest(server);
+  // The client is of the same version and small: it goes in, and an installation has one package of ours.
+  const { "@spawner/client": _, ...dependencies } = manifest.dependencies;
+  const names = Object.keys({ ...dependencies, ...manifest.optionalDependencies });
+  const external = (id) => names.some((name) => id === name || id.startsWith(`${name}/`));
+  const options = { platform: "node", target: "node24", external };
+  await bundle({ spawner: join(server, "src/cli/spawner.ts") }, { ...options, dir: join(folder, "dist") });
+
+  const sidecar = await bundle(join(server, "src/cli/sidecar-main.ts"), {
+    ...options,
+    file: join(folder, "dist/sidecar.js"),
+  });
+  const foreign = [...sidecar.imports, ...sidecar.dynamicImports].filter((name) => !name.startsWith("node:"));
+  if (foreign.length > 0) throw new Error(`The sidecar may load Node alone, and loads ${foreign.join(", ")}.`);
+
+  for (const name of ["README.md", "LICENSE", "CHANGELOG.md"]) copy(name, root, folder);
+  writeManifest(folder, {
+    ...manifest,
+    dependencies,
+    bin: { spawner: "./dist/spawner.js" },
+    exports: { "./package.json": "./package.json" },
+    files: ["dist", "CHANGELOG.md"],
+  });
+}
+
+/** Bundles to `dir`, in several files that are loaded as they are needed, or to one `file`. Returns the first of them. */
+async function bundle(input, { platform, target, external, dir, file }) {
+  const { output } = await build({
+    input,
+    cwd: root,
+    platform,
+    external,
+    transform: { target },
+    logLevel: "warn",
+    output: {
+      format: "esm",
+      sourcemap: true,
+      // For the positions in stack traces; the sources themselves are in the repository.
+      sourcemapExcludeSources: true,
+      sourcemapPathTransform: (path, map) => relative(root, resolve(dirname(map), path)),
+      ...(file === undefined ? { dir, chunkFileNames: "chunks/[name]-[hash].js" } : { file, codeSplitting: false }),
+    },
+  });
+  return output[0];
+}
+
+/** Writes the declarations of a package's types. */
+function declare(project, folder) {
+  const compiler = join(root, "node_modules/typescript/bin/tsc");
+  execFileSync(process.execPath, [compiler, "-p", project, "--outDir", folder], { stdio: "inherit" });
+  // They name the sources as these name each other, with .ts, which compilers before version 5 do not take.
+  for (const name of readdirSync(folder).filter((name) => name.endsWith(".d.ts"))) {
+    const text = readFileSync(join(folder, name), "utf8");
+    writeFileSync(join(folder, name), text.replaceAll(/("\.{1,2}\/[^"]+)\.ts"/g, '$1.js"'));
+  }
+}
+
+/** The package.json of the sources, without what is theirs alone. */
+function readManifest(folder) {
+  const { private: _, ...manifest } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+  return manifest;
+}
+
+function writeManifest(folder, manifest) {
+  writeFileSync(join(folder, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);
+}
+
+function copy(name, from, to) {
+  copyFileSync(join(from, name), join(to, name));
+}
+
+function empty(folder) {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+}
