@@ -15,6 +15,7 @@ const spawner = join(root, "packages/server/src/cli/main.ts");
 const commands = {
   start: [["node", spawner, "dev", "--", "node", join(root, "demo/board/server.js")]],
   test: [["node", "scripts/test.mjs"]],
+  "test:long": [["node", "scripts/test.mjs", "--long"]],
   check: [
     ["biome", "check", "--error-on-warnings", "."],
     ["tsc", "-p", "."],

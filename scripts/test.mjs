@@ -1,4 +1,5 @@
-// Runs the tests: all that this machine can run, and one line for each kind that it cannot.
+// Runs the tests: all that this machine can run, and one line for each kind that it cannot. `--long` runs those instead that
+// take minutes.
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -6,6 +7,8 @@ import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const extra = process.argv.slice(2);
+const isLong = extra[0] === "--long";
+if (isLong) extra.shift();
 
 const browsers = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"];
 const folders = (process.env.PATH ?? "").split(":");
@@ -13,8 +16,8 @@ const browser =
   process.env.SPAWNER_TEST_BROWSER ??
   browsers.flatMap((name) => folders.map((folder) => join(folder, name))).find((path) => existsSync(path));
 
-const projects = ["unit", "e2e", ...(browser === undefined ? [] : ["browser"])];
-if (browser === undefined) {
+const projects = isLong ? ["long"] : ["unit", "e2e", ...(browser === undefined ? [] : ["browser"])];
+if (!isLong && browser === undefined) {
   console.log("Skipped: the browser tests. Install Chromium or Chrome, or name it in SPAWNER_TEST_BROWSER.");
 }
 const { status } = spawnSync(
