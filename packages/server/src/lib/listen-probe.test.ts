@@ -1,8 +1,9 @@
-import { createServer } from "node:net";
+import { once } from "node:events";
+import { connect, createServer } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { systemClock } from "./clock.ts";
 import { ListenProbe } from "./listen-probe.ts";
-import { parseListeningSockets } from "./listening-sockets.ts";
+import { parseListeningSockets, readListeningSockets } from "./listening-sockets.ts";
 
 const closers: (() => void)[] = [];
 afterEach(() => {
@@ -60,9 +61,24 @@ test("only sockets in the state LISTEN count, with their addresses decoded", () 
    2: 0500A8C0:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 103 1 0 100 0 0 10 0
    3: 000080FE00000000FF005450B6AD1DFE:0051 00000000000000000000000000000000:0000 0A 0:0 0:0 0     0        0 104 1 0
 `;
-  expect(parseListeningSockets(table)).toEqual([
+  expect(parseListeningSockets(table.split("\n"))).toEqual([
     { port: 8080, host: "127.0.0.1", inode: "101" },
     { port: 80, host: "192.168.0.5", inode: "103" },
     { port: 81, host: "fe80:0:0:0:5054:ff:fe1d:adb6", inode: "104" },
   ]);
+});
+
+test("every socket that listens is found, on each address and however many there are", async () => {
+  const servers = Array.from({ length: 60 }, (_, index) =>
+    createServer().listen(0, index % 2 === 0 ? "127.0.0.1" : "::1"),
+  );
+  await Promise.all(servers.map((server) => once(server, "listening")));
+  const ports = servers.map((server) => (server.address() as { port: number }).port);
+  const client = connect(ports[0] ?? 0, "127.0.0.1"); // the tables are not read further than to a connection
+  await once(client, "connect");
+  const found = [...readListeningSockets()].flat();
+  const wanted = ports.map((port, index) => ({ port, host: index % 2 === 0 ? "127.0.0.1" : "0:0:0:0:0:0:0:1" }));
+  for (const socket of wanted) expect(found).toContainEqual(expect.objectContaining(socket));
+  client.destroy();
+  for (const server of servers) server.close();
 });

@@ -116,10 +116,10 @@ function isWorthALook(waiter: Waiter, now: number): boolean {
 
 function lookAtTable(waiters: readonly Waiter[]): void {
   let waiting = waiters;
-  let tables = 0;
+  let parts = 0;
   const taken = new Set<Waiter>();
   for (const sockets of readListeningSockets()) {
-    tables += 1;
+    parts += 1;
     waiting = waiting.filter((waiter) => {
       const onPort = sockets.filter(({ port }) => port === waiter.port);
       const own = onPort.find(({ inode }) => waiter.owns(inode));
@@ -129,7 +129,7 @@ function lookAtTable(waiters: readonly Waiter[]): void {
     });
     if (waiting.length === 0) return;
   }
-  if (tables === 0) waiting.forEach(tryConnect);
+  if (parts === 0) waiting.forEach(tryConnect);
   for (const waiter of waiting) {
     waiter.takenLooks = taken.has(waiter) ? waiter.takenLooks + 1 : 0;
     if (waiter.takenLooks === looksUntilTaken) waiter.onTaken();

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 
 /** A TCP socket that listens. */
 export interface ListeningSocket {
@@ -13,29 +13,57 @@ const listenState = "0A";
 
 /**
  * The sockets that listen in this network namespace, over IPv4 and then over IPv6, read from /proc/net/tcp and tcp6: no
- * program is connected to. Each table is read when it is asked for; there are none where there are no such files.
+ * program is connected to. They come part by part, as they are asked for; there are no parts where there are no such files.
  */
 export function* readListeningSockets(): Generator<ListeningSocket[]> {
-  for (const path of ["/proc/net/tcp", "/proc/net/tcp6"]) {
-    const table = readTable(path);
-    if (table !== undefined) yield parseListeningSockets(table);
+  for (const path of ["/proc/net/tcp", "/proc/net/tcp6"]) yield* readListening(path);
+}
+
+/** About a line of the table. */
+const pieceBytes = 150;
+
+/**
+ * The table has first what listens, then all else (Linux, Documentation/networking/proc_net_tcp.rst). The kernel makes it as it
+ * is read, and looks for connections in all the room it has for them, which takes milliseconds where there are few: so it is
+ * read in small pieces, and no further than to the first connection.
+ */
+function* readListening(path: string): Generator<ListeningSocket[]> {
+  const file = tryOpen(path);
+  if (file === undefined) return;
+  try {
+    const piece = Buffer.alloc(pieceBytes);
+    let partial = "";
+    for (let length = readSync(file, piece); length > 0; length = readSync(file, piece)) {
+      const lines = (partial + piece.latin1Slice(0, length)).split("\n");
+      partial = lines.pop() ?? "";
+      yield parseListeningSockets(lines);
+      if (lines.some(isConnection)) return;
+    }
+  } finally {
+    closeSync(file);
   }
 }
 
 /** How many sockets this network namespace has: cheap to read, and changed when one listens. "" where not on Linux. */
 export function readSocketCounts(): string {
-  return ["/proc/net/sockstat", "/proc/net/sockstat6"].map((path) => readTable(path) ?? "").join("");
+  return ["/proc/net/sockstat", "/proc/net/sockstat6"].map((path) => readText(path) ?? "").join("");
 }
 
-/** The listening sockets of a table in the format of proc_net_tcp (Linux, Documentation/networking/proc_net_tcp.rst). */
-export function parseListeningSockets(table: string): ListeningSocket[] {
-  return table.split("\n").flatMap((line) => {
+/** The listening sockets among lines in the format of proc_net_tcp. */
+export function parseListeningSockets(lines: readonly string[]): ListeningSocket[] {
+  return lines.flatMap((line) => {
     if (!line.includes(` ${listenState} `)) return [];
     const [, local = "", , state, , , , , , inode] = line.trim().split(/\s+/);
     const [address = "", port = ""] = local.split(":");
     if (state !== listenState || inode === undefined) return [];
     return [{ port: Number.parseInt(port, 16), host: connectableHost(address), inode }];
   });
+}
+
+/** Whether a line is a socket's, and not one that listens; the head of the table is nobody's. */
+function isConnection(line: string): boolean {
+  const [number = "", , , state] = line.trim().split(/\s+/);
+  return /^[0-9]+:$/.test(number) && state !== listenState;
 }
 
 /** Addresses are printed as 32-bit words in the byte order of the machine; all that Node runs on are little-endian. */
@@ -48,10 +76,18 @@ function connectableHost(hex: string): string {
   return isAny ? "::1" : groups.join(":");
 }
 
-function readTable(path: string): string | undefined {
+function tryOpen(path: string): number | undefined {
+  try {
+    return openSync(path, "r");
+  } catch {
+    return undefined; // no such table: not Linux, or IPv6 is off
+  }
+}
+
+function readText(path: string): string | undefined {
   try {
     return readFileSync(path, "latin1");
   } catch {
-    return undefined; // no such table: not Linux, or IPv6 is off
+    return undefined; // not Linux, or IPv6 is off
   }
 }
