@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
 import { deadlines } from "./deadlines.ts";
 
-test("the outcome of writing Swept is known well before the seal lapses", () => {
-  expect(deadlines.sweptWriteMs + deadlines.relayHostRequestMs).toBeLessThan(deadlines.sealLeaseMs);
+test("the outcome of writing Swept is known well before the seal lapses, also where it has to be found out", () => {
+  const { relayHostRequestMs, sweptWriteMs, streamRetryFirstMs, statusWriteMs, sealLeaseMs } = deadlines;
+  expect(relayHostRequestMs + sweptWriteMs + streamRetryFirstMs + statusWriteMs).toBeLessThan(sealLeaseMs);
 });
 
 test("two heartbeats may be lost before a stream is taken for dead", () => {

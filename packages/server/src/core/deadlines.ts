@@ -7,6 +7,8 @@ export const deadlines = {
   sealLeaseMs: 10_000,
   /** How long writing `Swept` may take; well inside the lease, so that its outcome is known before the host serves. */
   sweptWriteMs: 4_000,
+  /** How long any other write of a sweeper may take. */
+  statusWriteMs: 2_000,
   /** How long one request to a relay host may take. */
   relayHostRequestMs: 2_000,
   /** A relay host's stream is never silent for longer than this… */

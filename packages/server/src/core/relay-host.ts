@@ -32,6 +32,8 @@ export interface SealRequest {
   readonly leaseMs: number;
   /** Seal even while somebody is there. Default false. */
   readonly evenIfActive?: boolean;
+  /** The backend has ended: nobody is let in any more, whatever the lease, and those who wait are told so. Default false. */
+  readonly isFinal?: boolean;
 }
 
 export interface RelayHostWatcher {

@@ -14,6 +14,7 @@ import {
   stateOf,
   statusHistory,
   statusMessage,
+  stayedPatch,
 } from "./status.ts";
 
 const time = (second: number) => `2026-01-01T00:00:0${second}.000Z`;
@@ -160,6 +161,17 @@ describe("a patch", () => {
     expect(hasEnded(ended)).toBe(true);
     expect(endedPatch(ended, { ...end, reason: "Crashed" })).toBeUndefined();
     expect(reachedPatch(ended, { Ready: new Date(time(5)) }, address)).toBeUndefined();
+  });
+
+  test("that says that a living backend stayed changes its record, and nothing that is decided by", () => {
+    const ready = patched(makeBackend(), reachedPatch(makeBackend(), { Ready: new Date(time(1)) }, address));
+    const stayed = patched(ready, stayedPatch(ready, new Date(time(5))));
+    expect(stayed.status).toEqual({ ...ready.status, conditions: [expect.objectContaining({ status: "True" })] });
+    expect(stayed.status.conditions?.[0]?.lastTransitionTime).toBe(time(1));
+    expect(stayed).not.toEqual(ready);
+    expect(patched(stayed, stayedPatch(stayed, new Date(time(6))))).not.toEqual(stayed);
+    const ended = patched(ready, endedPatch(ready, { reason: "Idle", message: "", at: new Date(time(5)) }));
+    expect(stayedPatch(ended, new Date(time(6)))).toBeUndefined();
   });
 
   test("is merged as RFC 7396 says, for maps in it too, and changes neither side", () => {

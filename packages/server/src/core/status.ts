@@ -131,6 +131,16 @@ export function endedPatch(
   };
 }
 
+/**
+ * The patch that says of a living backend that it was not ended at `at`, though that was begun: the backend has another
+ * version then, and a late write that was meant for the one before fails. Undefined where it has ended.
+ */
+export function stayedPatch(backend: Backend, at: Date): StatusPatch | undefined {
+  if (hasEnded(backend)) return undefined;
+  const message = `The program listens. It was not ended as idle at ${iso(at)}, since that could not be recorded in time.`;
+  return { conditions: [readyCondition("True", "Listening", message, timeOf(backend, "Ready") ?? iso(at))] };
+}
+
 function flagsUpTo(backend: Backend, latest: BackendState): StatusPatch {
   const missing = livingStates.filter((state) => rankOf(state) <= rankOf(latest) && !backend.status[flagOf[state]]);
   return Object.fromEntries(missing.map((state) => [flagOf[state], true]));

@@ -39,8 +39,8 @@ export class HttpRelayHost implements RelayHost {
     return this.#post<HoldAnswer>("/hold", { seconds });
   }
 
-  seal({ leaseMs, evenIfActive }: SealRequest): Promise<SealAnswer> {
-    return this.#post<SealAnswer>("/seal", { leaseSeconds: leaseMs / 1000, evenIfActive });
+  seal({ leaseMs, ...how }: SealRequest): Promise<SealAnswer> {
+    return this.#post<SealAnswer>("/seal", { leaseSeconds: leaseMs / 1000, ...how });
   }
 
   /** Reads the stream until it ends, which is always a loss: hosts end theirs only when they go. */

@@ -51,9 +51,13 @@ export async function openControlServer(
         return sendJson(response, answer.held ? 200 : 409, answer);
       }
       case "POST /seal": {
-        const { leaseSeconds, evenIfActive } = await readBody(request);
+        const { leaseSeconds, evenIfActive, isFinal } = await readBody(request);
         const leaseMs = numberField("leaseSeconds", leaseSeconds, longestLeaseSeconds) * 1000;
-        const answer = await relayHost.seal({ leaseMs, evenIfActive: evenIfActive === true });
+        const answer = await relayHost.seal({
+          leaseMs,
+          evenIfActive: evenIfActive === true,
+          isFinal: isFinal === true,
+        });
         return sendJson(response, answer.sealed ? 200 : 409, answer);
       }
       default:

@@ -138,6 +138,28 @@ describe.each(ways)("a relay host, %s,", (_, ask) => {
     expect(await (await fetch(url)).json()).toMatchObject({ code: "backend_ended" });
   });
 
+  test("tells those who wait that it is over when a seal turns out to be final", async () => {
+    const { relayHost, control, listens, url } = await watched();
+    listens();
+    await control.seal({ leaseMs: 60_000, evenIfActive: true });
+    const answer = fetch(url);
+    await vi.waitFor(() => expect(relayHost.waitingCount).toBe(1));
+    expect(await control.seal({ leaseMs: 1, evenIfActive: true, isFinal: true })).toEqual({ sealed: true });
+    expect((await answer).status).toBe(410);
+    await new Promise((resolve) => setTimeout(resolve, 20)); // longer than the lease
+    expect((await fetch(url)).status).toBe(410);
+  });
+
+  test("opens at once when its seal is shortened", async () => {
+    const { relayHost, control, listens, url } = await watched();
+    listens();
+    await control.seal({ leaseMs: 60_000, evenIfActive: true });
+    const answer = fetch(url);
+    await vi.waitFor(() => expect(relayHost.waitingCount).toBe(1));
+    await control.seal({ leaseMs: 1 });
+    expect(await (await answer).text()).toBe("hello");
+  });
+
   test("is said to be lost when it goes, and not when its watcher goes", async () => {
     const gone = await watched();
     await gone.relayHost.close();

@@ -98,7 +98,8 @@ export class BackendRelayHost implements RelayHost {
     return { held: true };
   }
 
-  async seal({ leaseMs, evenIfActive = false }: SealRequest): Promise<SealAnswer> {
+  async seal({ leaseMs, evenIfActive = false, isFinal = false }: SealRequest): Promise<SealAnswer> {
+    if (isFinal) this.end();
     if (this.#ended) return { sealed: true };
     const msUntilIdle = this.#msUntilIdle();
     const isIdle = msUntilIdle !== undefined && msUntilIdle <= 0;

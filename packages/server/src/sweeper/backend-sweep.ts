@@ -1,12 +1,17 @@
 import { deadlines } from "../core/deadlines.ts";
-import { isSpawnerError } from "../core/errors.ts";
 import { millisecondsUntilIdle } from "../core/idleness.ts";
 import type { RelayHost, RelayHostState } from "../core/relay-host.ts";
 import { type Backend, completeSpec } from "../core/resource.ts";
-import { addressOf, endedPatch, hasEnded, reachedPatch, type StatusPatch, stateOf } from "../core/status.ts";
+import { addressOf, endedPatch, hasEnded, reachedPatch, stateOf, stayedPatch } from "../core/status.ts";
 import { Backoff } from "../lib/backoff.ts";
 import type { Timer } from "../lib/clock.ts";
+import { BackendRecord } from "./backend-record.ts";
 import type { SweeperDeps } from "./sweeper.ts";
+
+/** The shortest lease there is: what is sealed opens. */
+const openingLeaseMs = 1;
+/** For hosts that know no final seal: the longest lease that they take. */
+const finalLeaseMs = 3_600_000;
 
 /**
  * One backend's relay host, watched from its address being known to the backend's end. Only what the host itself says
@@ -16,7 +21,7 @@ export class BackendSweep {
   readonly #deps: SweeperDeps;
   readonly #streamBackoff = new Backoff({ firstMs: deadlines.streamRetryFirstMs, mostMs: deadlines.streamRetryMostMs });
   readonly #writeBackoff = new Backoff({ firstMs: deadlines.streamRetryFirstMs, mostMs: deadlines.streamRetryMostMs });
-  #backend: Backend;
+  readonly #record: BackendRecord;
   #host: RelayHost | undefined;
   /** What the host said last, and when: only its saying more, or time, changes it. */
   #heard: { readonly state: RelayHostState; readonly atMs: number } | undefined;
@@ -25,10 +30,14 @@ export class BackendSweep {
   #streamTimer: Timer | undefined;
   #actTimer: Timer | undefined;
   #acting = false;
+  /** Whatever is heard, nothing is tried before. */
+  #notBeforeMs = 0;
+  /** Whether a write of Swept was begun that is not known to have been made. */
+  #isUnsettled = false;
   #closed = false;
 
   constructor(backend: Backend, deps: SweeperDeps) {
-    this.#backend = backend;
+    this.#record = new BackendRecord(backend, deps);
     this.#deps = deps;
     this.#connect();
   }
@@ -36,7 +45,7 @@ export class BackendSweep {
   /** The backend as it is now. A relay host that moved is watched at its new place. */
   update(backend: Backend): void {
     const moved = addressOf(this.#backend)?.workloadUID !== addressOf(backend)?.workloadUID;
-    this.#backend = backend;
+    this.#record.heard(backend);
     if (moved) this.#connect();
   }
 
@@ -80,7 +89,8 @@ export class BackendSweep {
   #actSoon(delayMs: number): void {
     this.#actTimer?.cancel();
     if (this.#closed || this.#acting) return;
-    if (delayMs > 0) this.#actTimer = this.#deps.clock.after(delayMs, () => this.#actSoon(0));
+    const waitMs = Math.max(delayMs, this.#notBeforeMs - this.#deps.clock.monotonicMs());
+    if (waitMs > 0) this.#actTimer = this.#deps.clock.after(waitMs, () => this.#actSoon(0));
     else void this.#act();
   }
 
@@ -89,61 +99,80 @@ export class BackendSweep {
     const seen = this.#heard;
     let againMs: number | undefined;
     try {
-      againMs = await this.#advance();
-      this.#writeBackoff.reset();
+      if (this.#isUnsettled) againMs = await this.#settle();
+      else {
+        againMs = await this.#advance();
+        this.#writeBackoff.reset();
+      }
     } catch (error) {
       this.#deps.log.warn({ backend: this.#name, err: error }, "sweep failed, will be tried again");
-      againMs = this.#writeBackoff.next();
+      againMs = this.#backOff();
     }
     this.#acting = false;
     if (this.#heard !== seen) this.#actSoon(0);
     else if (againMs !== undefined) this.#actSoon(againMs);
   }
 
+  /** Growing waits, in which nothing is tried. */
+  #backOff(): number {
+    const waitMs = this.#writeBackoff.next();
+    this.#notBeforeMs = this.#deps.clock.monotonicMs() + waitMs;
+    return waitMs;
+  }
+
   /** Does what the state asks for. Resolves to when it asks for more, if time alone will tell. */
   async #advance(): Promise<number | undefined> {
     const heard = this.#heard;
-    if (!heard?.state.ready || this.#host === undefined || hasEnded(this.#backend)) return undefined;
-    if (stateOf(this.#backend) !== "Ready") await this.#write((backend) => reachedPatch(backend, { Ready: this.#now }));
+    const host = this.#host;
+    if (!heard?.state.ready || host === undefined || hasEnded(this.#backend)) return undefined;
+    if (stateOf(this.#backend) !== "Ready") {
+      const ready = (backend: Backend) => reachedPatch(backend, { Ready: this.#now });
+      await this.#record.write(ready, { mostMs: deadlines.statusWriteMs });
+    }
     const untilMs = this.#msUntilIdle(heard);
     if (untilMs === undefined || untilMs > 0) return untilMs;
-    const answer = await this.#host.seal({ leaseMs: deadlines.sealLeaseMs });
+    const answer = await host.seal({ leaseMs: deadlines.sealLeaseMs });
     if (!answer.sealed) return answer.msUntilIdle === undefined ? undefined : Math.max(answer.msUntilIdle, 1);
-    await this.#sweep();
+    await this.#sweep(host);
     return undefined;
   }
 
-  /** Once sealed: writes the end within the seal's lease, or leaves it to lapse. */
-  async #sweep(): Promise<void> {
+  /** Once sealed: writes the end well within the seal's lease. Rejects where it is not known to be written. */
+  async #sweep(host: RelayHost): Promise<void> {
     const { gracePeriodSeconds } = completeSpec(this.#backend.spec);
     const message = `Nobody was connected for ${gracePeriodSeconds} s (gracePeriodSeconds).`;
-    const deadlineMs = this.#deps.clock.monotonicMs() + deadlines.sweptWriteMs;
-    await this.#write((backend) => {
-      if (this.#deps.clock.monotonicMs() > deadlineMs)
-        throw new Error("writing Swept took too long: the seal may lapse");
-      return endedPatch(backend, { reason: "Idle", message, at: this.#now });
+    this.#isUnsettled = true;
+    await this.#record.write((backend) => endedPatch(backend, { reason: "Idle", message, at: this.#now }), {
+      mostMs: deadlines.sweptWriteMs,
     });
+    this.#isUnsettled = false;
+    await this.#sealForGood(host);
   }
 
-  /** Writes what `build` makes of the present version; somebody else's write in between is taken into account. */
-  async #write(build: (backend: Backend) => StatusPatch | undefined): Promise<void> {
-    const { backends } = this.#deps.engine;
-    for (;;) {
-      const backend = this.#backend;
-      const patch = build(backend);
-      if (patch === undefined) return;
-      const { name, uid, resourceVersion } = backend.metadata;
-      try {
-        this.#backend = await backends.patchStatus({ name, uid, resourceVersion }, patch);
-        this.#deps.log.info({ backend: name, state: stateOf(this.#backend) }, "backend changed");
-        return;
-      } catch (error) {
-        if (isSpawnerError(error, "not_found")) return; // deleted: the watch will say so
-        if (!isSpawnerError(error, "conflict")) throw error;
-        const stored = await backends.get(name);
-        if (stored?.metadata.uid !== uid) return;
-        this.#backend = stored;
-      }
+  /**
+   * Finds out what became of a write of Swept. It may still be on its way: another write takes the version that it is meant
+   * for, so that it fails if it comes. Until that is done nothing is sealed again, and the host serves when its lease ends;
+   * then it does so at once. Resolves to when to go on.
+   */
+  async #settle(): Promise<number | undefined> {
+    const stayed = (backend: Backend) => stayedPatch(backend, this.#now);
+    await this.#record.write(stayed, { mostMs: deadlines.statusWriteMs });
+    this.#isUnsettled = false;
+    const host = this.#host;
+    if (hasEnded(this.#backend)) {
+      if (host !== undefined) await this.#sealForGood(host);
+      return undefined;
+    }
+    await host?.seal({ leaseMs: openingLeaseMs });
+    return this.#backOff();
+  }
+
+  /** Nobody is to wait for what is over. Best effort: whoever ends the program tells the host as well. */
+  async #sealForGood(host: RelayHost): Promise<void> {
+    try {
+      await host.seal({ leaseMs: finalLeaseMs, evenIfActive: true, isFinal: true });
+    } catch (error) {
+      this.#deps.log.debug({ backend: this.#name, err: error }, "relay host could not be told of the end");
     }
   }
 
@@ -154,6 +183,10 @@ export class BackendSweep {
     const { liveConnections: live, idleMs } = state;
     const activity = { live, lastActiveMs: atMs - idleMs, everActive: true, heldUntilMs: 0 };
     return millisecondsUntilIdle(activity, completeSpec(this.#backend.spec), nowMs);
+  }
+
+  get #backend(): Backend {
+    return this.#record.backend;
   }
 
   get #now(): Date {

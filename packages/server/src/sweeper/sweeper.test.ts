@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { deadlines } from "../core/deadlines.ts";
 import { SpawnerError } from "../core/errors.ts";
-import type { RelayHost, RelayHostState, RelayHostWatcher, SealAnswer } from "../core/relay-host.ts";
+import type { RelayHost, RelayHostState, RelayHostWatcher, SealAnswer, SealRequest } from "../core/relay-host.ts";
 import type { Backend } from "../core/resource.ts";
 import { endedPatch, reachedPatch, stateOf } from "../core/status.ts";
 import type { BackendStore, Engine } from "../engine/index.ts";
@@ -18,7 +18,11 @@ class ScriptedRelayHost implements RelayHost {
   readonly watchers = new Set<RelayHostWatcher>();
   readonly sealAnswers: SealAnswer[] = [];
   watches = 0;
+  /** How often it was asked for a seal while a decision was to be made. */
   seals = 0;
+  /** How often it was told to open again. */
+  openings = 0;
+  isOver = false;
 
   watch(watcher: RelayHostWatcher): () => void {
     this.watches += 1;
@@ -30,7 +34,15 @@ class ScriptedRelayHost implements RelayHost {
     return { held: true as const };
   }
 
-  async seal(): Promise<SealAnswer> {
+  async seal({ leaseMs, isFinal }: SealRequest): Promise<SealAnswer> {
+    if (isFinal) {
+      this.isOver = true;
+      return { sealed: true };
+    }
+    if (leaseMs < deadlines.sealLeaseMs) {
+      this.openings += 1;
+      return { sealed: true };
+    }
     this.seals += 1;
     return this.sealAnswers.shift() ?? { sealed: true };
   }
@@ -64,6 +76,8 @@ async function startSweeper({
   const host = new ScriptedRelayHost();
   /** What the next writes to the store are answered with, in place of being made. */
   const failures: Error[] = [];
+  /** How the next writes are made, where not at once. */
+  const detours: ((write: () => Promise<Backend>) => Promise<Backend>)[] = [];
   const backends: BackendStore = Object.create(store.backends, {
     create: { value: store.backends.create.bind(store.backends) },
     get: { value: store.backends.get.bind(store.backends) },
@@ -72,7 +86,8 @@ async function startSweeper({
       value: async (...args: Parameters<BackendStore["patchStatus"]>) => {
         const failure = failures.shift();
         if (failure !== undefined) throw failure;
-        return store.backends.patchStatus(...args);
+        const write = () => store.backends.patchStatus(...args);
+        return (detours.shift() ?? ((direct) => direct()))(write);
       },
     },
   });
@@ -96,6 +111,7 @@ async function startSweeper({
     clock,
     host,
     failures,
+    detours,
     store: store.backends,
     sweeper,
     backend,
@@ -172,24 +188,130 @@ test("takes a lost stream for no evidence at all, and watches again with growing
   await expectState("Swept");
 });
 
-test("a write that fails is tried again; one that comes too late for the seal is not made", async () => {
+const storeIsAway = () => new SpawnerError("unavailable", "the store is away");
+
+/** A sweeper whose host is idle, and whose backend is ready. */
+async function startIdle() {
+  const started = await startSweeper();
+  await vi.waitFor(() => expect(started.host.watchers.size).toBe(1));
+  started.host.say({ msUntilIdle: 60_000 });
+  await started.expectState("Ready");
+  const goIdle = async () => {
+    started.clock.advance(60_000);
+    await vi.waitFor(() => expect(started.host.seals).toBe(1));
+    await settle();
+  };
+  return { ...started, goIdle };
+}
+
+test("a write that fails is tried again", async () => {
   const { host, clock, failures, expectState } = await startSweeper();
   await vi.waitFor(() => expect(host.watchers.size).toBe(1));
-  failures.push(new SpawnerError("unavailable", "the store is away"));
+  failures.push(storeIsAway());
   host.say({ msUntilIdle: 60_000 });
   await settle();
   await expectState("Running");
   clock.advance(deadlines.streamRetryFirstMs);
   await expectState("Ready");
+});
 
-  failures.push(new SpawnerError("unavailable", "the store is away"));
-  clock.advance(60_000);
-  await vi.waitFor(() => expect(host.seals).toBe(1));
-  await settle();
+test("where Swept could not be written, the host opens at once, and is sealed anew before it is written again", async () => {
+  const { host, clock, failures, backend, expectState, goIdle } = await startIdle();
+  failures.push(storeIsAway());
+  await goIdle();
   await expectState("Ready");
   clock.advance(deadlines.streamRetryFirstMs);
-  await vi.waitFor(() => expect(host.seals).toBe(2)); // the seal is asked for again before anything is written
+  await vi.waitFor(() => expect(host.openings).toBe(1));
+  await settle();
+  expect((await backend()).status.conditions?.[0]).toMatchObject({
+    status: "True",
+    message: expect.stringContaining("not ended as idle at"),
+  });
+  expect(host.seals).toBe(1);
+  clock.advance(2 * deadlines.streamRetryFirstMs);
   await expectState("Swept");
+  expect(host.seals).toBe(2);
+  expect(host.isOver).toBe(true);
+});
+
+test("while the store is away nothing is sealed again, so that the host serves when its lease ends", async () => {
+  const { host, clock, failures, expectState, goIdle } = await startIdle();
+  failures.push(...Array.from({ length: 1_000 }, storeIsAway));
+  await goIdle();
+  for (let second = 0; second < 60; second++) {
+    host.say({ liveConnections: 1 }); // somebody waits, and is let in when the lease ends
+    clock.advance(1_000);
+    await settle();
+  }
+  expect(host.seals).toBe(1);
+  expect(host.openings).toBe(0);
+  const attempts = 1_000 - failures.length;
+  expect(attempts).toBeLessThan(20); // by backoff, whatever is heard meanwhile
+  failures.length = 0;
+  clock.advance(deadlines.streamRetryMostMs);
+  await settle();
+  await expectState("Ready");
+  expect(host.seals).toBe(1); // somebody is there
+});
+
+test("a write that fails after it was made is read back, and is the end", async () => {
+  const { host, clock, detours, expectState, goIdle } = await startIdle();
+  detours.push(async (write) => {
+    await write();
+    throw storeIsAway();
+  });
+  await goIdle();
+  await expectState("Swept");
+  clock.advance(deadlines.streamRetryFirstMs);
+  await settle();
+  expect(host.openings).toBe(0);
+});
+
+test("a write that takes too long is given up within the lease, and ends nobody when it is made after all", async () => {
+  const { host, clock, detours, store, backend, expectState, goIdle } = await startIdle();
+  const late: (() => Promise<Backend>)[] = [];
+  detours.push((write) => {
+    late.push(write);
+    return new Promise(() => {});
+  });
+  await goIdle();
+  expect(late).toHaveLength(1);
+  clock.advance(deadlines.sweptWriteMs);
+  await settle();
+  clock.advance(deadlines.streamRetryFirstMs);
+  await vi.waitFor(() => expect(host.openings).toBe(1));
+  host.say({ liveConnections: 1 }); // somebody who came while it was sealed
+  await settle();
+  await expect(late[0]?.()).rejects.toMatchObject({ code: "conflict" });
+  clock.advance(60_000);
+  await settle();
+  await expectState("Ready");
+  expect(host.seals).toBe(1);
+  expect(await store.get("b")).toEqual(await backend());
+});
+
+test("a write that takes too long and is made before it is asked about is the end", async () => {
+  const { host, clock, detours, expectState, goIdle } = await startIdle();
+  detours.push(async (write) => {
+    await write();
+    return new Promise(() => {});
+  });
+  await goIdle();
+  clock.advance(deadlines.sweptWriteMs + deadlines.streamRetryFirstMs);
+  await expectState("Swept");
+  expect(host.openings).toBe(0);
+});
+
+test("a write of Ready that never comes back is not waited for", async () => {
+  const { host, clock, detours, expectState } = await startSweeper();
+  await vi.waitFor(() => expect(host.watchers.size).toBe(1));
+  detours.push(() => new Promise(() => {}));
+  host.say({ msUntilIdle: 60_000 });
+  await settle();
+  clock.advance(deadlines.statusWriteMs);
+  await settle();
+  clock.advance(deadlines.streamRetryFirstMs);
+  await expectState("Ready");
 });
 
 test("somebody else's write in between is taken into account, also where it was the end", async () => {

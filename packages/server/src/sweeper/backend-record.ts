@@ -1,0 +1,59 @@
+import { isSpawnerError } from "../core/errors.ts";
+import type { Backend } from "../core/resource.ts";
+import { type StatusPatch, stateOf } from "../core/status.ts";
+import { within } from "../lib/within.ts";
+import type { SweeperDeps } from "./sweeper.ts";
+
+/** A backend's record as the sweeper knows it, and its writes to it. */
+export class BackendRecord {
+  readonly #deps: SweeperDeps;
+  #backend: Backend;
+
+  constructor(backend: Backend, deps: SweeperDeps) {
+    this.#backend = backend;
+    this.#deps = deps;
+  }
+
+  /** As last heard. */
+  get backend(): Backend {
+    return this.#backend;
+  }
+
+  heard(backend: Backend): void {
+    this.#backend = backend;
+  }
+
+  /**
+   * Writes what `build` makes of the present version; somebody else's write in between is taken into account. Rejects after
+   * `mostMs`, and where the store fails: it may have been written all the same, or still be.
+   */
+  async write(build: (backend: Backend) => StatusPatch | undefined, { mostMs }: { mostMs: number }): Promise<void> {
+    const { engine, clock, log } = this.#deps;
+    const untilMs = clock.monotonicMs() + mostMs;
+    for (;;) {
+      const patch = build(this.#backend);
+      if (patch === undefined) return;
+      const { name, uid, resourceVersion } = this.#backend.metadata;
+      try {
+        const target = { name, uid, resourceVersion };
+        this.#backend = await this.#until(untilMs, () => engine.backends.patchStatus(target, patch));
+        log.info({ backend: name, state: stateOf(this.#backend) }, "backend changed");
+        return;
+      } catch (error) {
+        if (isSpawnerError(error, "not_found")) return; // deleted: the watch will say so
+        if (!isSpawnerError(error, "conflict")) throw error;
+        const stored = await this.#until(untilMs, () => engine.backends.get(name));
+        if (stored?.metadata.uid !== uid) return;
+        this.#backend = stored;
+      }
+    }
+  }
+
+  /** A call is not begun when its time is over, and not waited for any longer. */
+  #until<Result>(untilMs: number, call: () => Promise<Result>): Promise<Result> {
+    const { clock } = this.#deps;
+    const mostMs = untilMs - clock.monotonicMs();
+    if (mostMs <= 0) return Promise.reject(new Error("writing the status took too long"));
+    return within(call(), { clock, mostMs, what: "writing the status" });
+  }
+}
