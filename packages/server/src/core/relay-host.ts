@@ -7,6 +7,9 @@ export const relayHostProtocolVersion = 1;
 /** Names the backend that a connection is meant for, `<id>/<uid>`: another's relay host answers 421. */
 export const backendHeader = "x-spawner-backend";
 
+/** On an answer of a relay host that never let the request in, since the backend has ended or is another: the error's code. */
+export const refusalHeader = "x-spawner-refused";
+
 /** What a relay host is at one moment. */
 export interface RelayHostState {
   /** The program listens. */

@@ -3,6 +3,7 @@ import { deadlines } from "../core/deadlines.ts";
 import { makeErrorAnswer } from "../core/error-body.ts";
 import { hostNameOf } from "../core/host-names.ts";
 import { nameMapping, reservedIds } from "../core/names.ts";
+import { refusalHeader } from "../core/relay-host.ts";
 import type { Backend } from "../core/resource.ts";
 import { addressOf, hasEnded, stateOf } from "../core/status.ts";
 import { identityOf } from "../core/workload.ts";
@@ -174,6 +175,7 @@ class Gateway {
       head: (isFirst) =>
         forwardHead(head, { prefix, target, clientAddress, forwardedProto, ...(isFirst ? { identity } : {}) }),
       onResponseHead: (response) => backwardHead(response, { prefix, host }),
+      isRefusal: (response) => response.header(refusalHeader) !== undefined,
     };
   }
 

@@ -69,7 +69,7 @@ export class Forwarding {
     const { attempt } = exchange;
     const view = exchange.view(this.#pair.client.remoteAddress ?? "", previousFailure);
     const plan = ofHandler(() => this.#deps.onRequest(view));
-    if (!(plan instanceof Promise)) return this.#follow(plan);
+    if (!(plan instanceof Promise)) return this.#follow(plan, previousFailure);
     const later = (act: () => void) => {
       // The client may have gone meanwhile.
       if (exchange.isOver || exchange.attempt !== attempt) return;
@@ -77,13 +77,15 @@ export class Forwarding {
       this.#owner.process();
     };
     plan.then(
-      (late) => later(() => this.#follow(late)),
+      (late) => later(() => this.#follow(late, previousFailure)),
       (cause) => later(() => this.#owner.onProblem(notRouted(cause))),
     );
   }
 
-  #follow(plan: Plan): void {
+  #follow(plan: Plan, previousFailure: RelayProblem | undefined): void {
     if (plan.kind === "answer") return this.#owner.onAnswer(plan.answer);
+    // What was sent of the body is not kept.
+    if (previousFailure !== undefined && this.exchange.bodyBytesSent > 0) throw previousFailure;
     this.exchange.plan = plan;
     if (this.#isLinkFit(keyOf(plan.upstream))) return this.#sendHead();
     this.#pair.dropLink();
@@ -167,8 +169,8 @@ export class Forwarding {
     let next = exchange.readResponseHead(bytes, limits);
     for (; next !== undefined; next = exchange.readResponseHead(next.rest, limits)) {
       const { head, rest } = next;
-      if (head.status === 421 && exchange.mayRepeatElsewhere()) {
-        return this.#repeat(new RelayProblem("upstream_failed", "the upstream says that it is not the one meant"));
+      if (exchange.isRefusal(head)) {
+        return this.#repeat(new RelayProblem("upstream_failed", "the upstream says that it did not act"));
       }
       if (head.status === 101 && exchange.head.upgrade === undefined) {
         throw new RelayProblem("upstream_failed", "101 was answered to a request that asked for no upgrade");

@@ -72,9 +72,10 @@ export class OpenExchange {
     return this.sent === undefined || (this.sent === "reused" && this.head.isIdempotent);
   }
 
-  /** The same where the upstream says itself that it did not act (421, RFC 9110 15.5.20). */
-  mayRepeatElsewhere(): boolean {
-    return this.attempt < repeatsMax && this.bodyBytesSent === 0;
+  /** Whether the upstream says itself that it did not act (421, RFC 9110 15.5.20), and something else may be tried. */
+  isRefusal(head: ResponseHead): boolean {
+    if (this.attempt >= repeatsMax) return false;
+    return (head.status === 421 && this.bodyBytesSent === 0) || this.plan?.isRefusal?.(head) === true;
   }
 
   /** Back to where the handler is asked. */

@@ -24,6 +24,11 @@ export type Plan =
       readonly head?: (isFirst: boolean) => Buffer;
       /** The head to send back in place of the response's (interim ones and 101 too). Default: as it came. */
       readonly onResponseHead?: (head: ResponseHead) => Buffer;
+      /**
+       * Whether the upstream says itself that it did not act. The handler is asked again then, also where part of the body
+       * was sent; in that case only an answer will do. Default: no response does.
+       */
+      readonly isRefusal?: (head: ResponseHead) => boolean;
     }
   /** The relay answers itself, and closes the connection. */
   | { readonly kind: "answer"; readonly answer: Answer };

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Fixture, get, ok, type Peer, post, settle, until } from "./fixture.ts";
+import type { ResponseHead } from "./head.ts";
 import type { Plan, Upstream } from "./plan.ts";
 
 const forward = (upstream: Upstream): Plan => ({ kind: "forward", upstream });
@@ -264,6 +265,49 @@ describe("421", () => {
     client.send(get());
     expect(await client.takeUntil("\r\n\r\n")).toBe(answer);
     expect(attemptsOf(fixture).map(([attempt]) => attempt)).toEqual([0, 0, 1, 2]);
+  });
+});
+
+describe("a refusal", () => {
+  const refusal = "HTTP/1.1 410 Gone\r\nX-Refused: 1\r\nContent-Length: 2\r\n\r\nno";
+  const isRefusal = (head: ResponseHead) => head.header("x-refused") !== undefined;
+
+  it.each([
+    ["without a body", get()],
+    ["whose body was sent", post("x")],
+    ["whose body was begun", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nx"],
+    ["for an upgrade", get("/", "Connection: upgrade\r\nUpgrade: x\r\n")],
+  ])("lets the handler answer a request %s itself", async (_what, request) => {
+    await using fixture = new Fixture();
+    const upstream = await fixture.answering(refusal);
+    await fixture.open(({ previousFailure }) =>
+      previousFailure === undefined
+        ? { kind: "forward", upstream, isRefusal }
+        : { kind: "answer", answer: { status: 410, body: "for a reason" } },
+    );
+    const client = await fixture.client();
+    client.send(request);
+    expect(await client.takeAll()).toMatch(/^HTTP\/1.1 410 Gone\r\n[\s\S]*for a reason$/);
+  });
+
+  it("sends no body twice: 502 where the handler knows nothing but another upstream", async () => {
+    await using fixture = new Fixture();
+    const upstream = await fixture.answering(refusal);
+    await fixture.open(() => ({ kind: "forward", upstream, isRefusal }));
+    const client = await fixture.client();
+    client.send(post("x"));
+    expect(await client.takeAll()).toMatch(/^HTTP\/1.1 502 /);
+    expect(upstream.peers).toHaveLength(1);
+  });
+
+  it("is passed on where the handler knows nothing better", async () => {
+    await using fixture = new Fixture();
+    const upstream = await fixture.answering(refusal);
+    await fixture.open(() => ({ kind: "forward", upstream, isRefusal }));
+    const client = await fixture.client();
+    client.send(get());
+    expect(await client.takeUntil("no")).toBe(refusal);
+    expect(attemptsOf(fixture).map(([attempt]) => attempt)).toEqual([0, 1, 2]);
   });
 });
 

@@ -8,6 +8,7 @@ import {
   type RelayHost,
   type RelayHostState,
   type RelayHostWatcher,
+  refusalHeader,
   type SealAnswer,
   type SealRequest,
 } from "../core/relay-host.ts";
@@ -140,7 +141,7 @@ export class BackendRelayHost implements RelayHost {
     const meant = head.header(backendHeader);
     const { identity } = this.#config;
     if (identity !== undefined && meant !== undefined && meant !== identity) {
-      return answerError("misdirected", `This is ${identity}, and the request was meant for ${meant}.`);
+      return refuse("misdirected", `This is ${identity}, and the request was meant for ${meant}.`);
     }
     if (this.#gate.state === "open") return this.#pass(exchange);
     return this.#gate.wait(exchange.signal).then((outcome) => {
@@ -148,15 +149,21 @@ export class BackendRelayHost implements RelayHost {
         case "open":
           return this.#pass(exchange);
         case "ended":
-          return answerError("backend_ended", "The backend has ended.");
+          return refuse("backend_ended", "The backend has ended.");
         case "full":
           return answerError("too_many_waiting", `${waitingMax} requests wait for the program already.`);
         case "timeout":
-          return answerError("unavailable", `The program did not listen within ${deadlines.relayHostParkMs / 1000} s.`);
+          return answerError("unavailable", this.#describeWait());
         default:
           return outcome satisfies never;
       }
     });
+  }
+
+  #describeWait(): string {
+    const waited = `within ${deadlines.relayHostParkMs / 1000} s`;
+    if (this.#upstream === undefined) return `The program did not listen ${waited}.`;
+    return `The backend was about to end, and it was not decided ${waited} whether it does.`;
   }
 
   #pass({ previousFailure }: Exchange): Plan {
@@ -192,6 +199,12 @@ export class BackendRelayHost implements RelayHost {
       sealed: this.#ended || this.#sealLease !== undefined,
     };
   }
+}
+
+/** Whoever asked on a client's behalf may know more: why the backend has ended, or where it is. */
+function refuse(code: ErrorCode, message: string): Plan {
+  const { headers, ...answer } = makeErrorAnswer(code, message);
+  return { kind: "answer", answer: { ...answer, headers: { ...headers, [refusalHeader]: code } } };
 }
 
 function answerError(code: ErrorCode, message: string): Plan {
