@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { systemClock } from "./clock.ts";
 import { ListenProbe } from "./listen-probe.ts";
 import { parseListeningSockets, readListeningSockets } from "./listening-sockets.ts";
@@ -81,4 +81,24 @@ test("every socket that listens is found, on each address and however many there
   for (const socket of wanted) expect(found).toContainEqual(expect.objectContaining(socket));
   client.destroy();
   for (const server of servers) server.close();
+});
+
+test("looks no more than a part of the time, however long a look takes", async () => {
+  const port = await listen("127.0.0.1");
+  for (const close of closers.splice(0)) close();
+  let looks = 0;
+  let lookingMs = 0;
+  const startMs = performance.now();
+  const slowSign = () => {
+    looks += 1;
+    const untilMs = performance.now() + 10;
+    while (performance.now() < untilMs);
+    lookingMs += 10;
+    return "";
+  };
+  const found = new ListenProbe(systemClock).waitFor(port, { sign: slowSign, signal: AbortSignal.timeout(10_000) });
+  await vi.waitFor(() => expect(looks).toBeGreaterThan(5), { timeout: 5_000, interval: 1 });
+  expect(lookingMs / (performance.now() - startMs)).toBeLessThan(0.3);
+  await listen("127.0.0.1", port);
+  await found;
 });

@@ -40,6 +40,9 @@ const paces = [
 /** Making its table costs the kernel milliseconds on a large machine, whatever is in it. */
 const tableEveryMs = 250;
 
+/** After a look there is none for so many times as long as it took, however many are waited for: all else has to go on. */
+const restPerLook = 4;
+
 /** Who owns a socket cannot be told while it is being made or handed on: one look proves nothing. */
 const looksUntilTaken = 2;
 
@@ -51,6 +54,8 @@ export class ListenProbe {
   readonly #clock: Clock;
   readonly #waiters = new Set<Waiter>();
   #timer: Timer | undefined;
+  /** When there may be another look. */
+  #restUntilMs = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -92,13 +97,16 @@ export class ListenProbe {
     this.#timer = undefined;
     if (this.#waiters.size === 0) return;
     const nextMs = Math.min(...[...this.#waiters].map((waiter) => waiter.nextSignMs));
-    this.#timer = this.#clock.after(Math.max(nextMs - this.#clock.monotonicMs(), 0), () => this.#look());
+    const dueMs = Math.max(nextMs, this.#restUntilMs);
+    this.#timer = this.#clock.after(Math.max(dueMs - this.#clock.monotonicMs(), 0), () => this.#look());
   }
 
   #look(): void {
     const now = this.#clock.monotonicMs();
     const hopeful = [...this.#waiters].filter((waiter) => waiter.nextSignMs <= now && isWorthALook(waiter, now));
     if (hopeful.length > 0) lookAtTable(hopeful);
+    const tookMs = this.#clock.monotonicMs() - now;
+    this.#restUntilMs = now + tookMs * (1 + restPerLook);
     this.#schedule();
   }
 }

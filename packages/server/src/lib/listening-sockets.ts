@@ -19,8 +19,10 @@ export function* readListeningSockets(): Generator<ListeningSocket[]> {
   for (const path of ["/proc/net/tcp", "/proc/net/tcp6"]) yield* readListening(path);
 }
 
-/** About a line of the table. */
-const pieceBytes = 150;
+/** About a line of the table: the first piece of it that is read. */
+const pieceBytesMin = 150;
+/** Where a lot listens pieces grow, to this part of what was read: a little too much is read then, in few calls. */
+const pieceGrowth = 1 / 4;
 
 /**
  * The table has first what listens, then all else (Linux, Documentation/networking/proc_net_tcp.rst). The kernel makes it as it
@@ -31,9 +33,12 @@ function* readListening(path: string): Generator<ListeningSocket[]> {
   const file = tryOpen(path);
   if (file === undefined) return;
   try {
-    const piece = Buffer.alloc(pieceBytes);
     let partial = "";
-    for (let length = readSync(file, piece); length > 0; length = readSync(file, piece)) {
+    for (let bytesRead = 0; ; ) {
+      const piece = Buffer.alloc(Math.max(pieceBytesMin, Math.floor(bytesRead * pieceGrowth)));
+      const length = readSync(file, piece);
+      if (length === 0) return;
+      bytesRead += length;
       const lines = (partial + piece.latin1Slice(0, length)).split("\n");
       partial = lines.pop() ?? "";
       yield parseListeningSockets(lines);
