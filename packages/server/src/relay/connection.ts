@@ -13,6 +13,8 @@ import { Tunnel } from "./tunnel.ts";
 export interface ConnectionDeps extends ForwardingDeps {
   /** The response to what the relay itself has to refuse. */
   readonly describeProblem: (problem: RelayProblem, head: RequestHead | undefined) => Answer;
+  /** Told of each answer of the relay's own, with its status. */
+  readonly onAnswered?: (status: number) => void;
   /** Told when nothing is left of the connection. */
   readonly onClosed: () => void;
 }
@@ -63,6 +65,21 @@ export class ClientConnection implements ForwardingOwner {
   get isAnswering(): boolean {
     if (this.#state.kind === "lingering") return !this.#pair.client.writableFinished;
     return this.#state.kind === "exchange";
+  }
+
+  get isUpgraded(): boolean {
+    return this.#state.kind === "tunnel";
+  }
+
+  /** Bytes that were read from the client. */
+  get bytesReceived(): number {
+    return this.#pair.client.bytesRead;
+  }
+
+  /** Bytes that have left for the client: `bytesWritten` has those that wait as well, and they may never leave. */
+  get bytesSent(): number {
+    const { bytesWritten, writableLength } = this.#pair.client;
+    return bytesWritten - writableLength;
   }
 
   /** Key of the upstream that it is connected to. */
@@ -279,12 +296,12 @@ export class ClientConnection implements ForwardingOwner {
     if (this.#state.kind === "closed" || this.#state.kind === "lingering") return;
     const exchange = this.#state.kind === "exchange" ? this.#state.forwarding.exchange : undefined;
     if (exchange?.response !== undefined) this.onCutShort();
-    else this.#shutDown(encodeAnswer(this.#deps.describeProblem(problem, exchange?.head), exchange?.head));
+    else this.#answer(this.#deps.describeProblem(problem, exchange?.head), exchange?.head);
   }
 
   onAnswer(answer: Answer): void {
     if (this.#state.kind !== "exchange") return;
-    this.#shutDown(encodeAnswer(answer, this.#state.forwarding.exchange.head));
+    this.#answer(answer, this.#state.forwarding.exchange.head);
   }
 
   onCutShort(): void {
@@ -304,6 +321,11 @@ export class ClientConnection implements ForwardingOwner {
   }
 
   // How the connection ends.
+
+  #answer(answer: Answer, head: RequestHead | undefined): void {
+    this.#deps.onAnswered?.(answer.status);
+    this.#shutDown(encodeAnswer(answer, head));
+  }
 
   /** Sends the last bytes, then gives the client time to read them before the connection goes. */
   #shutDown(lastBytes: Buffer): void {

@@ -18,6 +18,18 @@ export interface RelayOptions {
   readonly limits?: Partial<RelayLimits>;
   /** Makes the answer to what the relay itself has to refuse; `head` where one was read. Default: a line of text. */
   readonly describeProblem?: (problem: RelayProblem, head: RequestHead | undefined) => Answer;
+  /** Told of each answer that the relay gives itself, with its status. */
+  readonly onAnswered?: (status: number) => void;
+}
+
+/** What goes through a relay, and what has gone through it since it was made. */
+export interface RelayTraffic {
+  /** Open client connections, and how many of them are upgraded. */
+  readonly connections: number;
+  readonly upgradedConnections: number;
+  /** Bytes read from clients, and written to them. */
+  readonly bytesReceived: number;
+  readonly bytesSent: number;
 }
 
 export interface RelayAddress {
@@ -38,6 +50,9 @@ export class Relay {
   readonly #activity: Activity;
   readonly #server: Server;
   readonly #connections = new Set<ClientConnection>();
+  /** Of the connections that are closed. */
+  #bytesReceived = 0;
+  #bytesSent = 0;
   #tick: Timer | undefined;
   #closing: Promise<void> | undefined;
 
@@ -60,6 +75,19 @@ export class Relay {
   /** How many client connections are open. */
   get openConnections(): number {
     return this.#connections.size;
+  }
+
+  /** The sockets count their bytes themselves: reading them now and then costs nothing where they pass. */
+  traffic(): RelayTraffic {
+    let upgradedConnections = 0;
+    let bytesReceived = this.#bytesReceived;
+    let bytesSent = this.#bytesSent;
+    for (const connection of this.#connections) {
+      if (connection.isUpgraded) upgradedConnections += 1;
+      bytesReceived += connection.bytesReceived;
+      bytesSent += connection.bytesSent;
+    }
+    return { connections: this.#connections.size, upgradedConnections, bytesReceived, bytesSent };
   }
 
   /** Rejects with the socket's error where the address cannot be had. */
@@ -96,14 +124,15 @@ export class Relay {
   }
 
   #accept(socket: Socket): void {
-    const { clock, onRequest, describeProblem = describePlainly } = this.#options;
+    const { clock, onRequest, describeProblem = describePlainly, onAnswered } = this.#options;
     const connection = new ClientConnection(socket, {
       clock,
       limits: this.#limits,
       activity: this.#activity,
       onRequest,
       describeProblem,
-      onClosed: () => this.#connections.delete(connection),
+      ...(onAnswered === undefined ? {} : { onAnswered }),
+      onClosed: () => this.#forget(connection),
     });
     this.#connections.add(connection);
     if (this.#connections.size > this.#limits.connectionsMax) {
@@ -112,6 +141,12 @@ export class Relay {
       );
     }
     this.#tick ??= clock.after(tickMs, () => this.#onTick());
+  }
+
+  #forget(connection: ClientConnection): void {
+    if (!this.#connections.delete(connection)) return;
+    this.#bytesReceived += connection.bytesReceived;
+    this.#bytesSent += connection.bytesSent;
   }
 
   #onTick(): void {
