@@ -343,6 +343,15 @@ describe("what is written", () => {
     expect(statusOf(backend, observations[observation])).toMatchObject({ phase: "Failed", message });
   });
 
+  test("a startup timeout says as well what the program was seen to do instead", () => {
+    const backend = makeBackend("Running", { startupTimeoutSeconds: 5 });
+    const notListening = "It listens on port 8080 instead.";
+    expect(statusOf(backend, { ...observations.running, notListening })).toMatchObject({
+      message:
+        "The program did not listen on its port (PORT in its environment) within 5 s (startupTimeoutSeconds). It listens on port 8080 instead.",
+    });
+  });
+
   test("the reason of a spec that cannot be run names the field", () => {
     expect(statusOf(makeBackend("Submitted", { gracePeriodSeconds: -1 }), observations.absent)).toMatchObject({
       reason: "InvalidSpec",

@@ -41,6 +41,8 @@ export type WorkloadObservation =
       readonly scheduledAt: Date;
       readonly runningAt: Date;
       readonly address: WorkloadAddress;
+      /** What is seen of a program that has not listened for a while: sentences for the message, should it never do. */
+      readonly notListening?: string;
     }
   /** It was told to end and has not gone yet. */
   | { readonly kind: "stopping" }
@@ -135,9 +137,9 @@ function endingOf(
   if (stateOf(backend) !== "Ready" && reaches(now, startupEnd(backend))) {
     if (workload.kind === "pending" && workload.problem) return { ...workload.problem, at: now };
     const needed = `${spec.startupTimeoutSeconds} s (startupTimeoutSeconds)`;
-    return workload.kind === "running"
-      ? end("StartupTimeout", `The program did not listen on its port (PORT in its environment) within ${needed}.`)
-      : end("StartupTimeout", `The program was not started within ${needed}.`);
+    if (workload.kind !== "running") return end("StartupTimeout", `The program was not started within ${needed}.`);
+    const late = `The program did not listen on its port (PORT in its environment) within ${needed}.`;
+    return end("StartupTimeout", workload.notListening === undefined ? late : `${late} ${workload.notListening}`);
   }
   return undefined;
 }

@@ -42,6 +42,11 @@ export function holdsSocket(pid: number, inode: string): boolean {
   return descriptorLinks(pid).includes(`socket:[${inode}]`);
 }
 
+/** The sockets that a process holds, by inode. */
+export function heldSockets(pid: number): string[] {
+  return descriptorLinks(pid).flatMap((link) => /^socket:\[(\d+)\]$/.exec(link)?.[1] ?? []);
+}
+
 /** The sockets that a process and its descendants hold, by inode: cheap to read, and changed when one is made. */
 export function socketsOfTree(pid: number): string {
   return [pid, ...descendantsOf(pid)]

@@ -39,7 +39,7 @@ function* readListening(path: string): Generator<ListeningSocket[]> {
       const length = readSync(file, piece);
       if (length === 0) return;
       bytesRead += length;
-      const lines = (partial + piece.latin1Slice(0, length)).split("\n");
+      const lines = (partial + piece.toString("latin1", 0, length)).split("\n");
       partial = lines.pop() ?? "";
       yield parseListeningSockets(lines);
       if (lines.some(isConnection)) return;

@@ -1,7 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
-import type { WorkloadEnd } from "../../core/decide.ts";
 import { processesWithEnv } from "../../lib/linux-processes.ts";
 import type { CommandTemplate } from "./templates.ts";
 
@@ -64,48 +62,5 @@ function trySignal(target: number, signal: NodeJS.Signals): void {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== "ESRCH" && code !== "EPERM") throw error;
-  }
-}
-
-/** What to say of a program that is over. `code` and `signal` as in Node's exit event; both null: nobody saw it end. */
-export function describeExit(
-  exit: { code: number | null; signal: string | null; at: Date },
-  output: string,
-): WorkloadEnd {
-  const tail = output.trim() === "" ? " It wrote nothing." : ` Its last output:\n${output.trimEnd()}`;
-  const { code, signal, at } = exit;
-  if (code === 0) return { reason: "Exited", message: `The program exited with code 0.${tail}`, at };
-  if (code !== null) return { reason: "Crashed", message: `The program exited with code ${code}.${tail}`, at };
-  if (signal !== null) return { reason: "Crashed", message: `The program was ended by ${signal}.${tail}`, at };
-  return { reason: "Crashed", message: `The program ended while Spawner was not running (unknown why).${tail}`, at };
-}
-
-/** What to say of a program that could not be started. */
-export function describeStartError(error: NodeJS.ErrnoException, template: CommandTemplate, at: Date): WorkloadEnd {
-  const program = JSON.stringify(template.command[0] ?? "");
-  return {
-    reason: "StartError",
-    message: `The program ${program} could not be started: ${causeOf(error, template)}.`,
-    at,
-  };
-}
-
-/** What to say of a program that got no port of its own, in so many attempts. */
-export function describePortsTaken(attempts: number, at: Date): WorkloadEnd {
-  return {
-    reason: "StartError",
-    message: `Another program on this machine listened on the port that the program was given, ${attempts} times in a row. Which program takes ports from 20000 to 32767?`,
-    at,
-  };
-}
-
-function causeOf(error: NodeJS.ErrnoException, { cwd }: CommandTemplate): string {
-  switch (error.code) {
-    case "ENOENT": // spawn(2) says the same of a missing working directory
-      return existsSync(cwd) ? `not found (looked for in PATH, from ${cwd})` : `its folder ${cwd} does not exist`;
-    case "EACCES":
-      return "not executable";
-    default:
-      return error.message;
   }
 }

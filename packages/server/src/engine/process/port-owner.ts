@@ -1,4 +1,10 @@
-import { groupHoldsSocket, holdsSocket, processesWithEnv } from "../../lib/linux-processes.ts";
+import {
+  groupHoldsSocket,
+  heldSockets,
+  holdsSocket,
+  processesWithEnv,
+  processGroupMembers,
+} from "../../lib/linux-processes.ts";
 import { readListeningSockets } from "../../lib/listening-sockets.ts";
 import type { WorkloadIdentity } from "../engine.ts";
 
@@ -10,6 +16,14 @@ export function holdsSocketOf({ name, uid }: WorkloadIdentity, groupId: number):
   return (inode) =>
     groupHoldsSocket(groupId, inode) ||
     processesWithEnv("SPAWNER_BACKEND", `${name}/${uid}`).some((pid) => holdsSocket(pid, inode));
+}
+
+/** The ports on which what was started for a workload listens, in order. None where that cannot be seen (not Linux). */
+export function listenedPorts({ name, uid }: WorkloadIdentity, groupId: number): number[] {
+  const pids = [...processGroupMembers(groupId), ...processesWithEnv("SPAWNER_BACKEND", `${name}/${uid}`)];
+  const held = new Set(pids.flatMap(heldSockets));
+  const own = [...readListeningSockets()].flat().filter(({ inode }) => held.has(inode));
+  return [...new Set(own.map(({ port }) => port))].sort((a, b) => a - b);
 }
 
 /** Whether somebody else listens on a port. False where that cannot be seen (not Linux). */

@@ -5,19 +5,18 @@ import type { Workload } from "../../core/workload.ts";
 import type { Clock, Timer } from "../../lib/clock.ts";
 import { identifyProcess, isSameProcess, socketsOfTree } from "../../lib/linux-processes.ts";
 import type { ListenProbe } from "../../lib/listen-probe.ts";
+import { exitOf, killStrays, signalGroup, startChild } from "./child.ts";
 import {
   describeExit,
+  describeNotListening,
   describePortsTaken,
   describeStartError,
-  exitOf,
-  killStrays,
-  signalGroup,
-  startChild,
-} from "./child.ts";
+  type ProgramExit,
+} from "./describe.ts";
 import { lastLines } from "./last-lines.ts";
 import type { OutputFiles } from "./output-files.ts";
 import type { OutputLimit } from "./output-limit.ts";
-import { holdsSocketOf, strangerListens } from "./port-owner.ts";
+import { holdsSocketOf, listenedPorts, strangerListens } from "./port-owner.ts";
 import type { RelayHostServer } from "./relay-host-server.ts";
 import type { CommandTemplate } from "./templates.ts";
 import type { WorkloadRecord, WorkloadTable } from "./workload-table.ts";
@@ -25,6 +24,9 @@ import type { WorkloadRecord, WorkloadTable } from "./workload-table.ts";
 /** How much of a program's output goes into the message of its end. */
 const messageLines = 10;
 const messageBytesMax = 2_048;
+
+/** How long a program may be expected to begin: before, nobody looks at what it does instead of listening. */
+const expectedStartMs = 500;
 
 /** How often to look whether an adopted program, which is not our child, still lives. */
 const adoptedPollMs = 250;
@@ -116,6 +118,7 @@ export class ProcessWorkload {
       scheduledAt: constructedAt,
       runningAt: new Date(process.startedAt),
       address,
+      ...this.#notListening(),
     };
   }
 
@@ -275,11 +278,22 @@ export class ProcessWorkload {
     this.#exited({ code: null, signal: null, at: this.#deps.clock.now() });
   }
 
-  #exited(exit: { code: number | null; signal: string | null; at: Date }): void {
-    const { uid } = this.#record;
+  #exited(exit: ProgramExit): void {
     killStrays(this.#record);
-    const written = this.#deps.output.readTail(uid, messageBytesMax);
-    this.#ended(describeExit(exit, lastLines(written, messageLines).toString("utf8")));
+    this.#ended(describeExit(exit, this.#lastOutput()));
+  }
+
+  #notListening(): { notListening?: string } {
+    const { programPort, process } = this.#record;
+    if (process === undefined || this.#listens) return {};
+    if (this.#deps.clock.now().getTime() - Date.parse(process.startedAt) < expectedStartMs) return {};
+    const elsewhere = listenedPorts(this.#record, process.pid).filter((port) => port !== programPort);
+    return { notListening: describeNotListening(programPort, elsewhere, this.#lastOutput()) };
+  }
+
+  #lastOutput(): string {
+    const written = this.#deps.output.readTail(this.#record.uid, messageBytesMax);
+    return lastLines(written, messageLines).toString("utf8");
   }
 
   #ended(end: WorkloadEnd): void {

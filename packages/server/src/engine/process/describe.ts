@@ -1,0 +1,61 @@
+import { existsSync } from "node:fs";
+import type { WorkloadEnd } from "../../core/decide.ts";
+import type { CommandTemplate } from "./templates.ts";
+
+/** How a program ended: as in Node's exit event; code and signal both null: nobody saw it end. */
+export interface ProgramExit {
+  readonly code: number | null;
+  readonly signal: string | null;
+  readonly at: Date;
+}
+
+/** What to say of a program that is over. `output` is the end of what it wrote. */
+export function describeExit({ code, signal, at }: ProgramExit, output: string): WorkloadEnd {
+  const tail = describeOutput(output);
+  if (code === 0) return { reason: "Exited", message: `The program exited with code 0. ${tail}`, at };
+  if (code !== null) return { reason: "Crashed", message: `The program exited with code ${code}. ${tail}`, at };
+  if (signal !== null) return { reason: "Crashed", message: `The program was ended by ${signal}. ${tail}`, at };
+  return { reason: "Crashed", message: `The program ended while Spawner was not running (unknown why). ${tail}`, at };
+}
+
+/** What to say of a program that runs and does not listen on its port. */
+export function describeNotListening(port: number, elsewhere: readonly number[], output: string): string {
+  const tail = describeOutput(output);
+  if (elsewhere.length === 0) return tail;
+  const ports = `port${elsewhere.length > 1 ? "s" : ""} ${elsewhere.join(" and ")}`;
+  return `It listens on ${ports} instead, and has to listen on the one in PORT, which was ${port} this time. ${tail}`;
+}
+
+function describeOutput(output: string): string {
+  return output.trim() === "" ? "It wrote nothing." : `Its last output:\n${output.trimEnd()}`;
+}
+
+/** What to say of a program that could not be started. */
+export function describeStartError(error: NodeJS.ErrnoException, template: CommandTemplate, at: Date): WorkloadEnd {
+  const program = JSON.stringify(template.command[0] ?? "");
+  return {
+    reason: "StartError",
+    message: `The program ${program} could not be started: ${causeOf(error, template)}.`,
+    at,
+  };
+}
+
+/** What to say of a program that got no port of its own, in so many attempts. */
+export function describePortsTaken(attempts: number, at: Date): WorkloadEnd {
+  return {
+    reason: "StartError",
+    message: `Another program on this machine listened on the port that the program was given, ${attempts} times in a row. Which program takes ports from 20000 to 32767?`,
+    at,
+  };
+}
+
+function causeOf(error: NodeJS.ErrnoException, { cwd }: CommandTemplate): string {
+  switch (error.code) {
+    case "ENOENT": // spawn(2) says the same of a missing working directory
+      return existsSync(cwd) ? `not found (looked for in PATH, from ${cwd})` : `its folder ${cwd} does not exist`;
+    case "EACCES":
+      return "not executable";
+    default:
+      return error.message;
+  }
+}
