@@ -9,6 +9,7 @@ import { ProcessEngine } from "../engine/process/index.ts";
 import { FakeClock } from "../lib/fake-clock.ts";
 import { processesWithEnv } from "../lib/linux-processes.ts";
 import { silentLog } from "../lib/log.ts";
+import { Metrics } from "../lib/metrics.ts";
 import { type ControllerConfig, run } from "./controller.ts";
 
 const templates = new Map([
@@ -48,7 +49,7 @@ async function startController(config: Partial<ControllerConfig> = {}) {
   const start = () => {
     const controller = run(
       { retainSeconds: 3600, recordsMax: 100, concurrency: 4, ...config },
-      { engine, clock, log: silentLog },
+      { engine, clock, log: silentLog, metrics: new Metrics() },
     );
     onTestFinished(() => controller.close());
     return controller;

@@ -8,7 +8,9 @@ import type { BackendChange, Engine, WorkloadIdentity } from "../engine/index.ts
 import type { Clock } from "../lib/clock.ts";
 import { KeyedQueue } from "../lib/keyed-queue.ts";
 import type { Log } from "../lib/log.ts";
+import type { Metrics } from "../lib/metrics.ts";
 import type { Running } from "../lib/running.ts";
+import { type ControllerMetrics, controllerMetrics } from "./metrics.ts";
 import { RecordLimit } from "./record-limit.ts";
 
 export interface ControllerConfig {
@@ -24,6 +26,7 @@ export interface ControllerDeps {
   engine: Engine;
   clock: Clock;
   log: Log;
+  metrics: Metrics;
 }
 
 export interface Controller extends Running {
@@ -44,6 +47,7 @@ class Reconciler implements Controller {
   readonly #deps: ControllerDeps;
   readonly #queue: KeyedQueue;
   readonly #records: RecordLimit;
+  readonly #metrics: ControllerMetrics;
   readonly #unwatch: (() => void)[];
   #drain: { graceSecondsMax: number } | undefined;
 
@@ -54,12 +58,16 @@ class Reconciler implements Controller {
     this.#records = new RecordLimit(config.recordsMax);
     this.#queue = new KeyedQueue({
       clock,
-      work: (key) => this.#reconcile(parseKey(key)),
-      onError: (backend, error) => log.warn({ backend, err: error }, "reconcile failed, will be tried again"),
+      work: (key) => this.#measuredReconcile(parseKey(key)),
+      onError: (backend, error) => {
+        this.#metrics.reconcileErrors.add();
+        log.warn({ backend, err: error }, "reconcile failed, will be tried again");
+      },
       concurrency: config.concurrency,
       retryFirstMs: deadlines.reconcileRetryFirstMs,
       retryMostMs: deadlines.reconcileRetryMostMs,
     });
+    this.#metrics = controllerMetrics(deps.metrics, { queueDepth: () => this.#queue.depth });
     this.#unwatch = [
       engine.backends.watch((change) => this.#onChange(change)),
       engine.workloads.watch((identity) => this.#queue.add(keyOf(identity))),
@@ -86,6 +94,7 @@ class Reconciler implements Controller {
 
   #onChange(change: BackendChange): void {
     if (change.kind === "synced") return void this.#findOrphans();
+    this.#metrics.backends.note(change);
     const key = identityOf(change.backend);
     if (change.kind === "deleted") this.#records.forget(key);
     else for (const surplus of this.#records.note(key, change.backend)) this.#queue.add(surplus);
@@ -98,6 +107,16 @@ class Reconciler implements Controller {
       for (const identity of await this.#deps.engine.workloads.list()) this.#queue.add(keyOf(identity));
     } catch (error) {
       this.#deps.log.error({ err: error }, "workloads cannot be listed");
+    }
+  }
+
+  async #measuredReconcile(identity: WorkloadIdentity): Promise<number | undefined> {
+    const { clock } = this.#deps;
+    const startMs = clock.monotonicMs();
+    try {
+      return await this.#reconcile(identity);
+    } finally {
+      this.#metrics.reconcileDuration.observe((clock.monotonicMs() - startMs) / 1000);
     }
   }
 

@@ -1,12 +1,15 @@
+import manifest from "../../package.json" with { type: "json" };
 import { type Auth, run as runApi } from "../api/index.ts";
 import { run as runController } from "../controller/index.ts";
 import { SpawnerError } from "../core/errors.ts";
 import { defaultServicePrefix } from "../core/names.ts";
-import type { Engine } from "../engine/index.ts";
+import { type Engine, measured } from "../engine/index.ts";
 import { type CommandTemplate, type OpenRelayHost, ProcessEngine } from "../engine/process/index.ts";
 import { run as runGateway } from "../gateway/index.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
+import { Metrics } from "../lib/metrics.ts";
+import { addProcessMetrics } from "../lib/process-metrics.ts";
 import type { Listening } from "../lib/running.ts";
 import { BackendRelayHost } from "../sidecar/index.ts";
 import { run as runSweeper } from "../sweeper/index.ts";
@@ -61,7 +64,9 @@ export async function run(config: EmbeddedConfig, deps: { clock: Clock; log: Log
 
   const openRelayHost: OpenRelayHost = (options) => openBackendRelayHost(options, clock);
   const templates = new Map([["default", config.template]]);
-  const engine = await ProcessEngine.open({ stateDir, templates, backendsMax, openRelayHost, clock });
+  const metrics = makeMetrics();
+  const opened = await ProcessEngine.open({ stateDir, templates, backendsMax, openRelayHost, clock });
+  const engine = measured(opened, metrics);
   started.defer(() => engine.close());
   const adoptedCount = await countRunning(engine);
 
@@ -73,6 +78,7 @@ export async function run(config: EmbeddedConfig, deps: { clock: Clock; log: Log
       engine,
       clock,
       log,
+      metrics,
       api: apiStarted.promise,
       root: async (head) =>
         answerVisitor(head, auth.kind === "anonymous" ? async () => (await apiStarted.promise).spawn({}) : undefined),
@@ -98,7 +104,7 @@ export async function run(config: EmbeddedConfig, deps: { clock: Clock; log: Log
   apiStarted.resolve(api);
   started.defer(() => api.close());
 
-  const controller = runController({ retainSeconds, recordsMax, concurrency }, { engine, clock, log });
+  const controller = runController({ retainSeconds, recordsMax, concurrency }, { engine, clock, log, metrics });
   started.defer(() => controller.close());
   const sweeper = runSweeper({}, { engine, clock, log });
   started.defer(() => sweeper.close());
@@ -114,6 +120,18 @@ export async function run(config: EmbeddedConfig, deps: { clock: Clock; log: Log
     drain: (options) => controller.drain(options),
     close: () => running.disposeAsync(),
   };
+}
+
+/** Those of the process; each role adds its own. */
+function makeMetrics(): Metrics {
+  const metrics = new Metrics();
+  addProcessMetrics(metrics);
+  const { version } = manifest;
+  metrics.gauge(
+    { name: "spawner_build_info", help: "1, labelled with the release that runs.", labels: { version: [version] } },
+    () => 1,
+  );
+  return metrics;
 }
 
 /** Throws unless it is said in exactly one way who may use the control surface. */

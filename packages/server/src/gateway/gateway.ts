@@ -1,8 +1,7 @@
-import type { ErrorCode } from "@spawner/client";
 import { deadlines } from "../core/deadlines.ts";
 import { makeErrorAnswer } from "../core/error-body.ts";
 import { hostNameOf } from "../core/host-names.ts";
-import { nameMapping, reservedIds } from "../core/names.ts";
+import { nameMapping } from "../core/names.ts";
 import { refusalHeader } from "../core/relay-host.ts";
 import type { Backend } from "../core/resource.ts";
 import { addressOf, hasEnded, stateOf } from "../core/status.ts";
@@ -10,10 +9,20 @@ import { identityOf } from "../core/workload.ts";
 import type { Engine } from "../engine/index.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
+import type { Metrics } from "../lib/metrics.ts";
 import type { Listening } from "../lib/running.ts";
-import { type Answer, type Exchange, type Plan, Relay, type RelayProblem, type RequestHead } from "../relay/index.ts";
-import { Directory } from "./directory.ts";
-
+import {
+  type Answer,
+  type Exchange,
+  type Plan,
+  Relay,
+  type RelayProblem,
+  type RequestHead,
+  type ResponseHead,
+} from "../relay/index.ts";
+import { endedAnswer, quote, redirect, refuse, unknown } from "./answers.ts";
+import { Directory, type WaitOutcome } from "./directory.ts";
+import { GatewayMetrics, type ParkedOutcome, type ServedBy } from "./metrics.ts";
 import { backwardHead, forwardHead } from "./path-mode.ts";
 import { parseTarget } from "./route.ts";
 
@@ -35,6 +44,7 @@ export interface GatewayDeps {
   engine: Engine;
   clock: Clock;
   log: Log;
+  metrics: Metrics;
   /** Where `/api/…` leads, once that serves. Default: nowhere. */
   api?: Promise<{ host: string; port: number }>;
   /** Answers `/`. Default: there is nothing there. */
@@ -49,14 +59,29 @@ export interface RunningGateway extends Listening {
 /** How long to wait for word of a backend whose relay host does not answer: it may just be ending. */
 const failureNewsMs = 500;
 
+/** The backend that a request is for, and what it gets. */
+interface Wanted {
+  readonly id: string;
+  readonly name: string;
+  readonly target: string;
+}
+
+/** What becomes of a request, and, where it had to wait, what ended that. */
+interface Settled {
+  readonly plan: Plan;
+  readonly outcome: ParkedOutcome;
+}
+
 /** Sends the requests of users to the relay hosts of their backends. */
 export async function run(config: GatewayConfig, deps: GatewayDeps): Promise<RunningGateway> {
-  const gateway = new Gateway(config, deps);
   const { clock } = deps;
-  const relay = new Relay({
+  const metrics = new GatewayMetrics(deps.metrics, { traffic: () => relay.traffic() });
+  const gateway = new Gateway(config, deps, metrics);
+  const relay: Relay = new Relay({
     clock,
     onRequest: (exchange) => gateway.route(exchange),
     describeProblem: (problem, head) => gateway.describe(problem, head),
+    onAnswered: (status) => metrics.answered("gateway", status),
   });
   try {
     const { host, port } = await relay.listen(config);
@@ -78,12 +103,14 @@ export async function run(config: GatewayConfig, deps: GatewayDeps): Promise<Run
 class Gateway {
   readonly #config: GatewayConfig;
   readonly #deps: GatewayDeps;
+  readonly #metrics: GatewayMetrics;
   readonly #names;
   readonly #directory: Directory;
 
-  constructor(config: GatewayConfig, deps: GatewayDeps) {
+  constructor(config: GatewayConfig, deps: GatewayDeps, metrics: GatewayMetrics) {
     this.#config = config;
     this.#deps = deps;
+    this.#metrics = metrics;
     this.#names = nameMapping(config.servicePrefix);
     this.#directory = new Directory(deps.engine.backends, { clock: deps.clock, waitingMax: config.parkedMax });
   }
@@ -150,6 +177,10 @@ class Gateway {
       kind: "forward",
       upstream,
       head: () => forwardHead(head, { prefix: "/api", target, clientAddress, forwardedProto }),
+      onResponseHead: (response) => {
+        this.#count("api", response);
+        return response.raw;
+      },
     };
   }
 
@@ -174,44 +205,74 @@ class Gateway {
       },
       head: (isFirst) =>
         forwardHead(head, { prefix, target, clientAddress, forwardedProto, ...(isFirst ? { identity } : {}) }),
-      onResponseHead: (response) => backwardHead(response, { prefix, host }),
+      onResponseHead: (response) => {
+        this.#count("backend", response);
+        return backwardHead(response, { prefix, host });
+      },
       isRefusal: (response) => response.header(refusalHeader) !== undefined,
     };
   }
 
+  /** An interim response is not the answer yet; 101 is. */
+  #count(by: ServedBy, { status, isInterim }: ResponseHead): void {
+    if (!isInterim || status === 101) this.#metrics.answered(by, status);
+  }
+
   /** Finds the backend, and waits for it where it is on its way. */
-  async #resolve(
-    exchange: Exchange,
-    { id, name, target }: { id: string; name: string; target: string },
-  ): Promise<Plan> {
+  async #resolve(exchange: Exchange, wanted: Wanted): Promise<Plan> {
+    const { previousFailure } = exchange;
+    if (previousFailure !== undefined) await this.#awaitNews(exchange, wanted.name);
+    const found = await this.#find(exchange, wanted, { fresh: previousFailure !== undefined });
+    if (found !== undefined) return found.plan;
+    const unpark = this.#metrics.park();
+    let outcome: ParkedOutcome = "failed";
+    try {
+      const settled = await this.#park(exchange, wanted);
+      outcome = settled.outcome;
+      return settled.plan;
+    } finally {
+      unpark(outcome);
+    }
+  }
+
+  /** Where the request goes, as things are; undefined while its backend is on its way. */
+  async #find(exchange: Exchange, wanted: Wanted, { fresh }: { fresh: boolean }): Promise<Settled | undefined> {
+    const { id, name, target } = wanted;
+    const backend = await this.#directory.find(name, { fresh });
+    if (backend === undefined) return { outcome: "unknown", plan: unknown(id) };
+    if (hasEnded(backend)) return { outcome: "ended", plan: { kind: "answer", answer: endedAnswer(backend) } };
+    if (!isReachable(backend)) return undefined;
+    const plan =
+      exchange.attempt > 1
+        ? refuse("upstream_failed", "The backend does not answer.")
+        : this.#toBackend(exchange, backend, { id, target });
+    return { outcome: "ready", plan };
+  }
+
+  /** Waits for the backend until the request can go somewhere. */
+  async #park(exchange: Exchange, wanted: Wanted): Promise<Settled> {
     const { clock } = this.#deps;
-    const { signal, previousFailure } = exchange;
+    const { signal } = exchange;
     const untilMs = clock.monotonicMs() + deadlines.parkMs;
-    if (previousFailure !== undefined) await this.#awaitNews(exchange, name);
-    for (let fresh = previousFailure !== undefined; ; fresh = false) {
-      const backend = await this.#directory.find(name, { fresh });
-      if (backend === undefined) return unknown(id);
-      if (hasEnded(backend)) return { kind: "answer", answer: endedAnswer(backend) };
-      if (isReachable(backend)) {
-        if (exchange.attempt > 1) return refuse("upstream_failed", "The backend does not answer.");
-        return this.#toBackend(exchange, backend, { id, target });
-      }
-      const outcome = await this.#directory.waitForChange(name, { waitMs: untilMs - clock.monotonicMs(), signal });
-      switch (outcome) {
-        case "changed":
-          continue;
-        case "timeout":
-          return refuse(
-            "unavailable",
-            `The backend was not ready within ${deadlines.parkMs / 1000} s; it may be soon.`,
-          );
-        case "full":
-          return refuse("too_many_waiting", `${this.#config.parkedMax} requests wait for backends already.`);
-        case "gone":
-          return refuse("timeout", "The client went away.");
-        default:
-          return outcome satisfies never;
-      }
+    for (;;) {
+      const waitMs = untilMs - clock.monotonicMs();
+      const outcome = await this.#directory.waitForChange(wanted.name, { waitMs, signal });
+      if (outcome !== "changed") return { outcome, plan: this.#notReady(outcome) };
+      const found = await this.#find(exchange, wanted, { fresh: false });
+      if (found !== undefined) return found;
+    }
+  }
+
+  #notReady(outcome: Exclude<WaitOutcome, "changed">): Plan {
+    switch (outcome) {
+      case "timeout":
+        return refuse("unavailable", `The backend was not ready within ${deadlines.parkMs / 1000} s; it may be soon.`);
+      case "full":
+        return refuse("too_many_waiting", `${this.#config.parkedMax} requests wait for backends already.`);
+      case "gone":
+        return refuse("timeout", "The client went away.");
+      default:
+        return outcome satisfies never;
     }
   }
 
@@ -226,26 +287,4 @@ class Gateway {
 
 function isReachable(backend: Backend): boolean {
   return stateOf(backend) === "Ready" && addressOf(backend) !== undefined;
-}
-
-function endedAnswer(backend: Backend): Answer {
-  const { reason, message } = backend.status;
-  return makeErrorAnswer("backend_ended", `The backend has ended (${reason}): ${message}`);
-}
-
-function unknown(id: string): Plan {
-  const hint = reservedIds.has(id) ? "that path is not a backend's" : "it never was, or its record is gone";
-  return refuse("not_found", `There is no backend ${quote(id)}: ${hint}.`);
-}
-
-function refuse(code: ErrorCode, message: string): Plan {
-  return { kind: "answer", answer: makeErrorAnswer(code, message) };
-}
-
-function redirect(location: string): Plan {
-  return { kind: "answer", answer: { status: 308, headers: { location } } };
-}
-
-function quote(text: string): string {
-  return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
 }

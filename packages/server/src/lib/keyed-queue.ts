@@ -30,6 +30,11 @@ export class KeyedQueue {
     this.#options = options;
   }
 
+  /** How many keys are due and wait to be worked on. */
+  get depth(): number {
+    return this.#waiting.size;
+  }
+
   add(key: string): void {
     if (this.#closed) return;
     this.#cancelTimer(key);
