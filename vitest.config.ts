@@ -17,6 +17,7 @@ export default defineConfig({
       project("unit", ["packages/*/src/**/*.test.ts", "demo/**/*.test.ts"]),
       project("e2e", ["test/e2e/*.test.ts"]),
       project("browser", ["test/browser/*.test.ts"]),
+      project("cluster", ["test/cluster/*.test.ts"]),
       project("long", ["test/long/*.test.ts"]),
     ],
   },

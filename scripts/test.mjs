@@ -1,5 +1,5 @@
-// Runs the tests: all that this machine can run, and one line for each kind that it cannot. `--long` runs those instead that
-// take minutes.
+// Runs the tests: all that this machine can run, and one line for each kind that it cannot. With `--long`, those that take
+// minutes instead.
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -15,10 +15,14 @@ const folders = (process.env.PATH ?? "").split(":");
 const browser =
   process.env.SPAWNER_TEST_BROWSER ??
   browsers.flatMap((name) => folders.map((folder) => join(folder, name))).find((path) => existsSync(path));
+const cluster = process.env.KUBECONFIG;
 
-const projects = isLong ? ["long"] : ["unit", "e2e", ...(browser === undefined ? [] : ["browser"])];
-if (!isLong && browser === undefined) {
+const projects = isLong ? ["long"] : ["unit", "e2e", ...(browser ? ["browser"] : []), ...(cluster ? ["cluster"] : [])];
+if (!isLong && !browser) {
   console.log("Skipped: the browser tests. Install Chromium or Chrome, or name it in SPAWNER_TEST_BROWSER.");
+}
+if (!isLong && !cluster) {
+  console.log("Skipped: the tests on a cluster. Name the kubeconfig of one that may be changed in KUBECONFIG.");
 }
 const { status } = spawnSync(
   process.execPath,
