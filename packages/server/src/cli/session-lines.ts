@@ -1,6 +1,6 @@
-import { stripVTControlCharacters } from "node:util";
 import { defaultServicePrefix, nameMapping } from "../core/names.ts";
 import type { Backend } from "../core/resource.ts";
+import { printable } from "./printable.ts";
 import { makeSessionEvents, type SessionEvent } from "./session-events.ts";
 import type { SessionView } from "./session-view.ts";
 
@@ -40,18 +40,15 @@ function eventText({ backend: { metadata }, status }: SessionEvent, url: string)
     case "Ready":
       return `ready     after ${(sinceCreationMs / 1000).toFixed(2)} s`;
     case "Swept":
-      return `ended     ${reason}: ${printable(message)}`;
+      return `ended     ${reason}: ${indented(message)}`;
     case "Failed":
-      return `failed    ${reason}: ${printable(message)}`;
+      return `failed    ${reason}: ${indented(message)}`;
     default:
       return state;
   }
 }
 
-/** What a program wrote must not steer the terminal. */
-function printable(message: string): string {
-  return stripVTControlCharacters(message)
-    .replaceAll("\r\n", "\n")
-    .replace(/[^\P{Cc}\n\t]/gu, "")
-    .replaceAll("\n", "\n    ");
+/** Below the line of its event. */
+function indented(message: string): string {
+  return printable(message).replaceAll("\n", "\n    ");
 }
