@@ -43,24 +43,27 @@ function inheritedEnv(): Record<string, string | undefined> {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("SPAWNER_")));
 }
 
-/** Sends a signal to all of a process group. A group that is gone is what was wanted. */
-export function signalGroup(groupId: number, signal: NodeJS.Signals): void {
-  trySignal(-groupId, signal);
+/** Sends a signal to all of a process group. A group that is gone is what was wanted. Returns whether there was one. */
+export function signalGroup(groupId: number, signal: NodeJS.Signals): boolean {
+  return trySignal(-groupId, signal);
 }
 
 /**
  * Kills every process that was started for this backend, wherever it has gone: `SPAWNER_BACKEND` in its environment tells.
+ * Returns whether there was one.
  */
-export function killStrays({ name, uid }: { name: string; uid: string }): void {
-  for (const pid of processesWithEnv("SPAWNER_BACKEND", `${name}/${uid}`)) trySignal(pid, "SIGKILL");
+export function killStrays({ name, uid }: { name: string; uid: string }): boolean {
+  const killed = processesWithEnv("SPAWNER_BACKEND", `${name}/${uid}`).filter((pid) => trySignal(pid, "SIGKILL"));
+  return killed.length > 0;
 }
 
-/** Who is gone, or has become another user (a setuid program), cannot be signalled, and nothing can be done about it. */
-function trySignal(target: number, signal: NodeJS.Signals): void {
+/** Returns whether there was somebody to signal. Who is gone, or has become another user (a setuid program), cannot be signalled, and nothing can be done about it. */
+function trySignal(target: number, signal: NodeJS.Signals): boolean {
   try {
-    process.kill(target, signal);
+    return process.kill(target, signal);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== "ESRCH" && code !== "EPERM") throw error;
+    return false;
   }
 }

@@ -7,12 +7,18 @@ export interface ProgramExit {
   readonly code: number | null;
   readonly signal: string | null;
   readonly at: Date;
+  /** Whether processes that it had started went on without it, and had to be ended. */
+  readonly leftOthers: boolean;
 }
 
 /** What to say of a program that is over. `output` is the end of what it wrote. */
-export function describeExit({ code, signal, at }: ProgramExit, output: string): WorkloadEnd {
+export function describeExit({ code, signal, at, leftOthers }: ProgramExit, output: string): WorkloadEnd {
   const tail = describeOutput(output);
-  if (code === 0) return { reason: "Exited", message: `The program exited with code 0. ${tail}`, at };
+  if (code === 0) {
+    // Most likely it makes itself a daemon, and takes that for success.
+    const hint = leftOthers ? " What it had left in the background was ended; it has to stay in the foreground." : "";
+    return { reason: "Exited", message: `The program exited with code 0.${hint} ${tail}`, at };
+  }
   if (code !== null) return { reason: "Crashed", message: `The program exited with code ${code}. ${tail}`, at };
   if (signal !== null) return { reason: "Crashed", message: `The program was ended by ${signal}. ${tail}`, at };
   return { reason: "Crashed", message: `The program ended while Spawner was not running (unknown why). ${tail}`, at };

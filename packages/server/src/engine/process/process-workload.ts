@@ -195,8 +195,8 @@ export class ProcessWorkload {
   readonly #onExit = (code: number | null, signal: NodeJS.Signals | null): void => {
     // A program that finds its port taken may well end for it, and is not to blame.
     if (!this.#listens && !this.#record.stopping && this.#strangerListens()) return this.#portTaken();
-    this.#killGroup();
-    this.#exited({ code, signal, at: this.#deps.clock.now() });
+    const leftOthers = this.#killAll();
+    this.#exited({ code, signal, leftOthers, at: this.#deps.clock.now() });
   };
 
   /** Tells the relay host when the program listens; nobody else's socket on the same port is taken for it. */
@@ -265,21 +265,22 @@ export class ProcessWorkload {
    * Ends what the program has started: its leader is gone, and nobody else would end the rest. Only to be called just after
    * the leader's end, before another process can have its pid.
    */
-  #killGroup(): void {
-    if (this.#record.process !== undefined) signalGroup(this.#record.process.pid, "SIGKILL");
+  #killGroup(): boolean {
+    return this.#record.process !== undefined && signalGroup(this.#record.process.pid, "SIGKILL");
   }
 
-  #killAll(): void {
-    this.#killGroup();
-    killStrays(this.#record);
+  /** Returns whether there was anybody left. */
+  #killAll(): boolean {
+    const hadGroup = this.#killGroup();
+    return killStrays(this.#record) || hadGroup;
   }
 
   #lost(): void {
-    this.#exited({ code: null, signal: null, at: this.#deps.clock.now() });
+    killStrays(this.#record);
+    this.#exited({ code: null, signal: null, leftOthers: false, at: this.#deps.clock.now() });
   }
 
   #exited(exit: ProgramExit): void {
-    killStrays(this.#record);
     this.#ended(describeExit(exit, this.#lastOutput()));
   }
 
