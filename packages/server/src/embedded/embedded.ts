@@ -106,7 +106,7 @@ export async function run(config: EmbeddedConfig, deps: { clock: Clock; log: Log
 
   const controller = runController({ retainSeconds, recordsMax, concurrency }, { engine, clock, log, metrics });
   started.defer(() => controller.close());
-  const sweeper = runSweeper({}, { engine, clock, log });
+  const sweeper = runSweeper({}, { engine, clock, log, metrics });
   started.defer(() => sweeper.close());
 
   const running = started.move();

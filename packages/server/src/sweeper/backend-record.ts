@@ -4,12 +4,14 @@ import { type StatusPatch, stateOf } from "../core/status.ts";
 import { within } from "../lib/within.ts";
 import type { SweeperDeps } from "./sweeper.ts";
 
+type RecordDeps = Pick<SweeperDeps, "engine" | "clock" | "log">;
+
 /** A backend's record as the sweeper knows it, and its writes to it. */
 export class BackendRecord {
-  readonly #deps: SweeperDeps;
+  readonly #deps: RecordDeps;
   #backend: Backend;
 
-  constructor(backend: Backend, deps: SweeperDeps) {
+  constructor(backend: Backend, deps: RecordDeps) {
     this.#backend = backend;
     this.#deps = deps;
   }

@@ -6,6 +6,7 @@ import { addressOf, endedPatch, hasEnded, reachedPatch, stateOf, stayedPatch } f
 import { Backoff } from "../lib/backoff.ts";
 import type { Timer } from "../lib/clock.ts";
 import { BackendRecord } from "./backend-record.ts";
+import type { SweeperMetrics } from "./metrics.ts";
 import type { SweeperDeps } from "./sweeper.ts";
 
 /** The shortest lease there is: what is sealed opens. */
@@ -13,12 +14,16 @@ const openingLeaseMs = 1;
 /** For hosts that know no final seal: the longest lease that they take. */
 const finalLeaseMs = 3_600_000;
 
+interface BackendSweepDeps extends Pick<SweeperDeps, "engine" | "clock" | "log"> {
+  metrics: SweeperMetrics;
+}
+
 /**
  * One backend's relay host, watched from its address being known to the backend's end. Only what the host itself says
  * can end the backend: a lost stream or a failed request means that nothing is known.
  */
 export class BackendSweep {
-  readonly #deps: SweeperDeps;
+  readonly #deps: BackendSweepDeps;
   readonly #streamBackoff = new Backoff({ firstMs: deadlines.streamRetryFirstMs, mostMs: deadlines.streamRetryMostMs });
   readonly #writeBackoff = new Backoff({ firstMs: deadlines.streamRetryFirstMs, mostMs: deadlines.streamRetryMostMs });
   readonly #record: BackendRecord;
@@ -34,9 +39,11 @@ export class BackendSweep {
   #notBeforeMs = 0;
   /** Whether a write of Swept was begun that is not known to have been made. */
   #isUnsettled = false;
+  /** When the grace period is over, as far as was heard. */
+  #dueMs: number | undefined;
   #closed = false;
 
-  constructor(backend: Backend, deps: SweeperDeps) {
+  constructor(backend: Backend, deps: BackendSweepDeps) {
     this.#record = new BackendRecord(backend, deps);
     this.#deps = deps;
     this.#connect();
@@ -65,6 +72,7 @@ export class BackendSweep {
         this.#actSoon(0);
       },
       onLost: (cause) => {
+        this.#deps.metrics.streamsLost.add();
         this.#deps.log.debug({ backend: this.#name, err: cause }, "relay host stream lost");
         this.#disconnect();
         this.#reconnectLater();
@@ -105,6 +113,7 @@ export class BackendSweep {
         this.#writeBackoff.reset();
       }
     } catch (error) {
+      this.#deps.metrics.errors.add();
       this.#deps.log.warn({ backend: this.#name, err: error }, "sweep failed, will be tried again");
       againMs = this.#backOff();
     }
@@ -130,8 +139,10 @@ export class BackendSweep {
       await this.#record.write(ready, { mostMs: deadlines.statusWriteMs });
     }
     const untilMs = this.#msUntilIdle(heard);
+    this.#noteDue(untilMs);
     if (untilMs === undefined || untilMs > 0) return untilMs;
     const answer = await host.seal({ leaseMs: deadlines.sealLeaseMs });
+    if (!answer.sealed) this.#noteDue(answer.msUntilIdle);
     if (!answer.sealed) return answer.msUntilIdle === undefined ? undefined : Math.max(answer.msUntilIdle, 1);
     await this.#sweep(host);
     return undefined;
@@ -146,6 +157,7 @@ export class BackendSweep {
       mostMs: deadlines.sweptWriteMs,
     });
     this.#isUnsettled = false;
+    this.#noteSwept();
     await this.#sealForGood(host);
   }
 
@@ -160,11 +172,26 @@ export class BackendSweep {
     this.#isUnsettled = false;
     const host = this.#host;
     if (hasEnded(this.#backend)) {
+      this.#noteSwept();
       if (host !== undefined) await this.#sealForGood(host);
       return undefined;
     }
     await host?.seal({ leaseMs: openingLeaseMs });
     return this.#backOff();
+  }
+
+  /** What is due stays so until somebody comes: a host that says again that it is idle does not say since when. */
+  #noteDue(untilMs: number | undefined): void {
+    const nowMs = this.#deps.clock.monotonicMs();
+    const isDue = this.#dueMs !== undefined && this.#dueMs <= nowMs;
+    if (untilMs === undefined) this.#dueMs = undefined;
+    else if (untilMs > 0 || !isDue) this.#dueMs = nowMs + untilMs;
+  }
+
+  /** Unless somebody else has ended it meanwhile. */
+  #noteSwept(): void {
+    if (this.#backend.status.reason !== "Idle" || this.#dueMs === undefined) return;
+    this.#deps.metrics.lateness.observe((this.#deps.clock.monotonicMs() - this.#dueMs) / 1000);
   }
 
   /** Nobody is to wait for what is over. Best effort: whoever ends the program tells the host as well. */

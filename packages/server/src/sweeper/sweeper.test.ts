@@ -11,6 +11,7 @@ import type { BackendStore, Engine } from "../engine/index.ts";
 import { ProcessEngine } from "../engine/process/index.ts";
 import { FakeClock } from "../lib/fake-clock.ts";
 import { silentLog } from "../lib/log.ts";
+import { Metrics } from "../lib/metrics.ts";
 import { run } from "./index.ts";
 
 /** A relay host that says what the test has it say. */
@@ -92,7 +93,8 @@ async function startSweeper({
     },
   });
   const engine: Engine = { backends, workloads: store.workloads, relayHost: () => host, close: () => store.close() };
-  const sweeper = run(nodeName === undefined ? {} : { nodeName }, { engine, clock, log: silentLog });
+  const metrics = new Metrics();
+  const sweeper = run(nodeName === undefined ? {} : { nodeName }, { engine, clock, log: silentLog, metrics });
   onTestFinished(async () => {
     await sweeper.close();
     await store.close();
@@ -114,6 +116,8 @@ async function startSweeper({
     detours,
     store: store.backends,
     sweeper,
+    /** The value of a metric without labels. */
+    metric: async (name: string) => Number(new RegExp(`^${name} (.*)$`, "m").exec(await metrics.text())?.[1]),
     backend,
     expectState: async (state: string) => {
       await vi.waitFor(async () => expect(stateOf(await backend())).toBe(state));
@@ -339,6 +343,35 @@ test("a host of 0.1.9, which says only seconds, is swept by the same rule", asyn
   expect(host.seals).toBe(0);
   clock.advance(1);
   await expectState("Swept");
+});
+
+test("says how late it swept: from the end of the grace period, also where that took more than one attempt", async () => {
+  const { host, clock, failures, expectState, metric } = await startSweeper();
+  await vi.waitFor(() => expect(host.watchers.size).toBe(1));
+  host.lose();
+  clock.advance(deadlines.streamRetryFirstMs);
+  host.say({ msUntilIdle: 10_000 });
+  await expectState("Ready");
+  host.sealAnswers.push({ sealed: false, msUntilIdle: 5_000 });
+  clock.advance(10_700);
+  await vi.waitFor(() => expect(host.seals).toBe(1));
+  await settle();
+
+  failures.push(new SpawnerError("unavailable", "the store is away"));
+  clock.advance(5_000);
+  await vi.waitFor(() => expect(host.seals).toBe(2));
+  await settle();
+  expect(await metric("spawner_sweep_lateness_seconds_count")).toBe(0);
+  host.say({ msUntilIdle: 0 });
+  clock.advance(deadlines.streamRetryFirstMs);
+  await settle();
+  clock.advance(2 * deadlines.streamRetryFirstMs);
+  await expectState("Swept");
+  expect(await metric("spawner_sweep_lateness_seconds_count")).toBe(1);
+  expect(await metric("spawner_sweep_lateness_seconds_sum")).toBeCloseTo((3 * deadlines.streamRetryFirstMs) / 1000, 9);
+  expect(await metric("spawner_sweep_errors_total")).toBe(1);
+  expect(await metric("spawner_sweeper_streams_lost_total")).toBe(1);
+  expect(await metric("spawner_sweeper_backends")).toBe(0);
 });
 
 test("the sweeper of another node leaves a backend alone", async () => {

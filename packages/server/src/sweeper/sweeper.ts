@@ -4,8 +4,10 @@ import { identityOf } from "../core/workload.ts";
 import type { BackendChange, Engine } from "../engine/index.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
+import type { Metrics } from "../lib/metrics.ts";
 import type { Running } from "../lib/running.ts";
 import { BackendSweep } from "./backend-sweep.ts";
+import { sweeperMetrics } from "./metrics.ts";
 
 export interface SweeperConfig {
   /** Only the backends of this node. Default: all. */
@@ -16,11 +18,13 @@ export interface SweeperDeps {
   engine: Engine;
   clock: Clock;
   log: Log;
+  metrics: Metrics;
 }
 
 /** Watches the relay host of each living backend: says when it is ready, and ends it when it is idle. */
 export function run(config: SweeperConfig, deps: SweeperDeps): Running {
   const sweeps = new Map<string, BackendSweep>();
+  const sweepDeps = { ...deps, metrics: sweeperMetrics(deps.metrics, { watched: () => sweeps.size }) };
 
   const stop = (key: string) => {
     sweeps.get(key)?.close();
@@ -35,7 +39,7 @@ export function run(config: SweeperConfig, deps: SweeperDeps): Running {
     if (change.kind === "synced") return;
     const key = identityOf(change.backend);
     if (change.kind === "deleted" || !isOurs(change.backend)) return stop(key);
-    const sweep = sweeps.get(key) ?? new BackendSweep(change.backend, deps);
+    const sweep = sweeps.get(key) ?? new BackendSweep(change.backend, sweepDeps);
     sweeps.set(key, sweep);
     sweep.update(change.backend);
   });
