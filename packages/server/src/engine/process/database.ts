@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { SpawnerError } from "../../core/errors.ts";
@@ -36,11 +36,20 @@ export function openDatabase(stateDir: string): DatabaseSync {
     migrate(database, path);
     check(database);
     database.exec("COMMIT");
-    writeFileSync(ownerFile, `${process.pid}\n`);
+    noteOwner(ownerFile);
     return database;
   } catch (error) {
     database.close();
     throw explain(error, { stateDir, path, ownerFile });
+  }
+}
+
+/** For the message to a second server only: a full disk does not keep this one from going on with its sessions. */
+function noteOwner(ownerFile: string): void {
+  try {
+    writeFileSync(ownerFile, `${process.pid}\n`);
+  } catch {
+    rmSync(ownerFile, { force: true }); // an earlier owner's
   }
 }
 
@@ -76,8 +85,15 @@ function migrate(database: DatabaseSync, path: string): void {
 function explain(error: unknown, { stateDir, path, ownerFile }: { stateDir: string; path: string; ownerFile: string }) {
   if (error instanceof SpawnerError) return error;
   const { message, errcode } = error as Error & { errcode?: number };
-  // The low byte is the primary code (https://www.sqlite.org/rescode.html).
-  if (((errcode ?? 0) & 0xff) === 5 /* SQLITE_BUSY */) {
+  const code = (errcode ?? 0) & 0xff; // the primary code (https://www.sqlite.org/rescode.html)
+  if (code === 13 /* SQLITE_FULL */) {
+    return new SpawnerError(
+      "unavailable",
+      `${path} cannot be made: the disk is full. Free some space on it, or use another --state-dir.`,
+      { cause: error },
+    );
+  }
+  if (code === 5 /* SQLITE_BUSY */) {
     return new SpawnerError(
       "unavailable",
       `The state folder ${stateDir} is in use by another Spawner${ownerOf(ownerFile)}. Stop that one, or use another --state-dir.`,

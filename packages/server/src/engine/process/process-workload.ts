@@ -71,12 +71,10 @@ export class ProcessWorkload {
   /** Ends the wait for the program to listen. */
   #awaiting = new AbortController();
 
-  /** Records the workload; throws where that cannot be written, since then no program may be started. */
   constructor(record: WorkloadRecord, relayHost: RelayHostServer, deps: ProcessWorkloadDeps) {
     this.#record = record;
     this.#relayHost = relayHost;
     this.#deps = deps;
-    deps.table.put(record);
     if (record.end === undefined) deps.outputLimit.add(record.uid);
   }
 
@@ -308,7 +306,7 @@ export class ProcessWorkload {
 
   #cleanUp(): void {
     this.#cleaning ??= this.#relayHost.close().then(() => {
-      tryToWrite(() => this.#deps.table.remove(this.#record.uid));
+      this.#deps.table.removeSoon(this.#record.uid);
       this.#deps.gone();
       this.#deps.changed();
     });
@@ -325,19 +323,7 @@ export class ProcessWorkload {
 
   #save(change: Partial<WorkloadRecord>): void {
     this.#record = { ...this.#record, ...change };
-    tryToWrite(() => this.#deps.table.put(this.#record));
+    this.#deps.table.putSoon(this.#record);
     this.#deps.changed();
-  }
-}
-
-/**
- * What happened to a program is so, whether it can be written (a full disk) or not, and whoever opens the folder next finds
- * it out from the process itself. To fail here would end the server, and be no help to the program.
- */
-function tryToWrite(write: () => void): void {
-  try {
-    write();
-  } catch {
-    // see above
   }
 }

@@ -40,7 +40,7 @@ export class ProcessWorkloads implements WorkloadRuntime {
 
   private constructor(options: ProcessWorkloadsOptions) {
     this.#options = options;
-    this.#table = new WorkloadTable(options.database);
+    this.#table = new WorkloadTable(options.database, options.clock);
     this.#probe = new ListenProbe(options.clock);
     this.#outputLimit = new OutputLimit(options);
   }
@@ -113,6 +113,7 @@ export class ProcessWorkloads implements WorkloadRuntime {
     await Promise.allSettled(this.#beginning.values());
     await Promise.all([...this.#workloads.values()].map((workload) => workload.release()));
     this.#outputLimit.close();
+    this.#table.close();
   }
 
   async #begin(workload: Workload): Promise<WorkloadObservation> {
@@ -135,7 +136,9 @@ export class ProcessWorkloads implements WorkloadRuntime {
     try {
       relayHost = await this.#openRelayHost({ ...record, relayPort: 0 }, false);
       const constructedAt = this.#options.clock.now().toISOString();
-      return this.#add({ ...record, relayPort: relayHost.port, constructedAt }, relayHost);
+      const complete = { ...record, relayPort: relayHost.port, constructedAt };
+      this.#table.put(complete); // where that cannot be written no program may be started
+      return this.#add(complete, relayHost);
     } catch (error) {
       this.#portsInUse.delete(programPort);
       await relayHost?.close();
@@ -147,12 +150,14 @@ export class ProcessWorkloads implements WorkloadRuntime {
     if (record.process === undefined && record.end === undefined) {
       // Nobody knows whether it was started: what was is ended, and the controller begins again.
       killStrays(record);
-      this.#table.remove(record.uid);
+      this.#table.removeSoon(record.uid);
       return;
     }
     this.#portsInUse.add(record.programPort);
     const relayHost = await this.#openRelayHost(record, true);
-    this.#add({ ...record, relayPort: relayHost.port }, relayHost).adopt();
+    const { port } = relayHost;
+    if (port !== record.relayPort) this.#table.putSoon({ ...record, relayPort: port });
+    this.#add({ ...record, relayPort: port }, relayHost).adopt();
   }
 
   #add(record: WorkloadRecord, relayHost: RelayHostServer): ProcessWorkload {

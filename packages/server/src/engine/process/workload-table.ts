@@ -1,5 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { WorkloadEnd } from "../../core/decide.ts";
+import type { Clock, Timer } from "../../lib/clock.ts";
 import type { ProcessIdentity } from "../../lib/linux-processes.ts";
 
 /** What has to be known of a workload after a restart. Times are RFC 3339. */
@@ -19,26 +20,71 @@ export interface WorkloadRecord {
   readonly end?: Omit<WorkloadEnd, "at"> & { readonly at: string };
 }
 
+/** How long to wait before what could not be written is tried again. */
+const retryMs = 1_000;
+
+/**
+ * The workloads of a state folder, as a server that comes after this one finds them. What has happened to a program is so,
+ * whether the disk takes it (a full one does not) or not: it is written as soon as it can be.
+ */
 export class WorkloadTable {
+  readonly #clock: Clock;
   readonly #put;
   readonly #remove;
   readonly #all;
+  /** By UID, what is still to be written; undefined: to be removed. */
+  readonly #unwritten = new Map<string, WorkloadRecord | undefined>();
+  #retry: Timer | undefined;
 
-  constructor(database: DatabaseSync) {
+  constructor(database: DatabaseSync, clock: Clock) {
+    this.#clock = clock;
     this.#put = database.prepare("INSERT OR REPLACE INTO workloads (uid, record) VALUES (?, ?)");
     this.#remove = database.prepare("DELETE FROM workloads WHERE uid = ?");
     this.#all = database.prepare("SELECT record FROM workloads");
   }
 
+  /** Writes the record, or throws. */
   put(record: WorkloadRecord): void {
     this.#put.run(record.uid, JSON.stringify(record));
+    this.#unwritten.delete(record.uid);
   }
 
-  remove(uid: string): void {
-    this.#remove.run(uid);
+  /** Writes the record now, or as soon as that is possible. */
+  putSoon(record: WorkloadRecord): void {
+    this.#writeSoon(record.uid, record);
+  }
+
+  /** Removes the record now, or as soon as that is possible. */
+  removeSoon(uid: string): void {
+    this.#writeSoon(uid, undefined);
   }
 
   all(): WorkloadRecord[] {
     return this.#all.all().map(({ record }) => JSON.parse(String(record)) as WorkloadRecord);
+  }
+
+  /** Makes a last attempt at what is still to be written. To be called before the database is closed. */
+  close(): void {
+    this.#writeAll();
+    this.#retry?.cancel();
+  }
+
+  #writeSoon(uid: string, record: WorkloadRecord | undefined): void {
+    this.#unwritten.set(uid, record);
+    this.#writeAll();
+  }
+
+  #writeAll(): void {
+    this.#retry?.cancel();
+    try {
+      for (const [uid, record] of this.#unwritten) {
+        if (record === undefined) this.#remove.run(uid);
+        else this.#put.run(uid, JSON.stringify(record));
+        this.#unwritten.delete(uid);
+      }
+    } catch {
+      // Nobody could do anything about it here: the next write of a backend fails for the same reason, and is told of.
+      this.#retry = this.#clock.after(retryMs, () => this.#writeAll());
+    }
   }
 }
