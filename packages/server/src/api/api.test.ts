@@ -162,6 +162,7 @@ test("the OpenAPI document has every route, with its errors", async () => {
     "/backend/{id}/status/stream",
     "/backends",
     "/healthz",
+    "/metrics",
     "/openapi.json",
     "/readyz",
     "/spawn",

@@ -11,6 +11,7 @@ import type { WorkloadRuntime } from "../engine/engine.ts";
 import { ProcessEngine } from "../engine/process/index.ts";
 import { systemClock } from "../lib/clock.ts";
 import { type Log, silentLog } from "../lib/log.ts";
+import { Metrics } from "../lib/metrics.ts";
 import { type ApiConfig, run } from "./server.ts";
 
 interface TestApiOptions extends Partial<ApiConfig> {
@@ -41,7 +42,7 @@ export async function startApi({ backendsMax = 1_000, log = silentLog, logs, ...
       auth: { kind: "anonymous" },
       ...overrides,
     },
-    { engine, clock: systemClock, log },
+    { engine, clock: systemClock, log, metrics: new Metrics() },
   );
   onTestFinished(async () => {
     await api.close();
@@ -66,6 +67,11 @@ export async function startApi({ backendsMax = 1_000, log = silentLog, logs, ...
       patch(id, (backend) => reachedPatch(backend, Object.fromEntries(states.map((state) => [state, new Date()])))),
     end: (id: string, reason: EndReason) =>
       patch(id, (backend) => endedPatch(backend, { reason, message: `because of ${reason}`, at: new Date() })),
+    /** Removes the record, whatever runs. */
+    forget: async (id: string) => {
+      const backend = await engine.backends.get(`spawner-${id}`);
+      if (backend !== undefined) await engine.backends.delete(backend.metadata);
+    },
     /** Sends bytes as they are, and reads until the server ends the connection. */
     raw: (text: string | Buffer) =>
       new Promise<string>((resolve, reject) => {

@@ -2,7 +2,7 @@ import { SpawnerError } from "../core/errors.ts";
 import type { Room } from "./room.ts";
 
 /** What machines ask of the service itself. */
-export function addServiceRoutes({ app, hub }: Room): void {
+export function addServiceRoutes({ app, hub, metrics }: Room): void {
   const config = { surface: "public" } as const;
   const yes = { type: "object", description: "Yes." };
 
@@ -27,6 +27,26 @@ export function addServiceRoutes({ app, hub }: Room): void {
 
   app.route({
     method: "GET",
+    url: "/metrics",
+    schema: {
+      operationId: "getMetrics",
+      summary: "The metrics of this process, in the text format of Prometheus",
+      response: {
+        200: {
+          description: "Each metric with its help, its type and its values; docs/metrics.md lists them.",
+          content: { "text/plain; version=0.0.4": { schema: { type: "string", examples: [metricsExample] } } },
+        },
+      },
+    },
+    handler: async (_, reply) =>
+      reply
+        .type(metrics.contentType)
+        .header("cache-control", "no-store")
+        .send(await metrics.text()),
+  });
+
+  app.route({
+    method: "GET",
     url: "/openapi.json",
     config,
     schema: {
@@ -37,3 +57,7 @@ export function addServiceRoutes({ app, hub }: Room): void {
     handler: async () => app.swagger(),
   });
 }
+
+const metricsExample =
+  "# HELP spawner_gateway_parked_requests Requests that wait for their backend to be ready.\n" +
+  "# TYPE spawner_gateway_parked_requests gauge\nspawner_gateway_parked_requests 0\n";

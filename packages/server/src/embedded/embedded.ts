@@ -99,7 +99,7 @@ export async function run(config: EmbeddedConfig, deps: { clock: Clock; log: Log
       defaults: { gracePeriodSeconds },
       allowedHosts,
     },
-    { engine, clock, log },
+    { engine, clock, log, metrics },
   );
   apiStarted.resolve(api);
   started.defer(() => api.close());
