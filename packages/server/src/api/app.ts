@@ -2,11 +2,15 @@ import swagger from "@fastify/swagger";
 import { type FastifyInstance, fastify } from "fastify";
 import { deadlines } from "../core/deadlines.ts";
 import { type Auth, onlyWithToken } from "./auth.ts";
-import { answerClientError, answerErrorsOf, type ErrorDeps, sendError } from "./errors.ts";
+import { ClientErrors } from "./client-errors.ts";
+import { type ErrorDeps, sendError } from "./errors.ts";
 import { onlyHosts } from "./host-names.ts";
+import { takeOnlyJson } from "./json-body.ts";
+import { refuseAmbiguousMessages } from "./message-rules.ts";
 import { documentOptions } from "./openapi.ts";
 import { namedSchemas } from "./schemas.ts";
 import type { TokensFile } from "./tokens-file.ts";
+import { refuseUnknownRoutes } from "./unknown-routes.ts";
 import { validatorCompiler } from "./validator.ts";
 
 export interface AppOptions extends ErrorDeps {
@@ -17,35 +21,39 @@ export interface AppOptions extends ErrorDeps {
 }
 
 /** An HTTP server without routes: what holds for all of them is set. */
-export async function makeApp({ auth, tokens, allowedHosts, log, bodyBytesMax }: AppOptions): Promise<FastifyInstance> {
+export async function makeApp({ auth, tokens, allowedHosts, ...errorDeps }: AppOptions): Promise<FastifyInstance> {
+  const { counts, bodyBytesMax } = errorDeps;
+  const clientErrors = new ClientErrors({ onAnswered: (status) => counts.answeredUnrouted(status) });
   const app: FastifyInstance = fastify({
     bodyLimit: bodyBytesMax,
     forceCloseConnections: true,
     requestTimeout: deadlines.requestBodyMs,
-    clientErrorHandler: answerClientError,
-    frameworkErrors: (error, _, reply) => sendError(reply, error, { log, bodyBytesMax }),
+    clientErrorHandler: clientErrors.answer,
+    frameworkErrors: (error, _, reply) => {
+      sendError(reply, error, errorDeps);
+      counts.answeredUnrouted(reply.statusCode); // no hook is run for these
+    },
     routerOptions: { maxParamLength: 200 },
     // Node takes the longer of both limits for the whole request.
-    http: { headersTimeout: deadlines.requestBodyMs, connectionsCheckingInterval: 1_000 },
+    http: {
+      headersTimeout: deadlines.requestBodyMs,
+      connectionsCheckingInterval: 1_000,
+      // Its own refusal has no body; refuseAmbiguousMessages has one.
+      requireHostHeader: false,
+    },
   });
+  clientErrors.attach(app.server);
   app.setValidatorCompiler(validatorCompiler);
-  answerErrorsOf(app, { log, bodyBytesMax });
+  app.setErrorHandler((error, _, reply) => sendError(reply, error, errorDeps));
+  counts.attach(app);
   takeOnlyJson(app);
   // RFC 9110 10.1.1 lets a server pass over an expectation that it does not know; Node's own answer to it has no body.
   app.server.on("checkExpectation", (request, response) => app.server.emit("request", request, response));
+  app.addHook("onRequest", refuseAmbiguousMessages);
   if (allowedHosts !== undefined) app.addHook("onRequest", onlyHosts(allowedHosts));
+  app.addHook("onRequest", refuseUnknownRoutes(app));
   if (tokens !== undefined) app.addHook("onRequest", onlyWithToken(tokens));
   for (const [name, schema] of Object.entries(namedSchemas)) app.addSchema({ $id: name, ...schema });
-  await app.register(swagger, documentOptions(auth));
+  await app.register(swagger, documentOptions({ auth, allowedHosts }));
   return app;
-}
-
-/** Clients that name a content type with every request name it with a DELETE too, which has no body. */
-function takeOnlyJson(app: FastifyInstance): void {
-  const parse = app.getDefaultJsonParser("error", "error");
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser<string>("application/json", { parseAs: "string" }, (request, body, done) => {
-    if (body === "" && request.method === "DELETE") done(null, undefined);
-    else void parse(request, body, done);
-  });
 }

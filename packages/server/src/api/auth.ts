@@ -13,10 +13,10 @@ export type Auth =
 /** RFC 6750 2.1; the scheme's name is in any case (RFC 9110 11.1). */
 const credentials = /^bearer +([A-Za-z0-9\-._~+/]+=*) *$/i;
 
-/** Refuses requests for the control surface that bring no token of the file. Paths that are no route tell nothing. */
+/** Refuses requests for the control surface that bring no token of the file. */
 export function onlyWithToken(tokens: TokensFile): onRequestAsyncHookHandler {
   return async (request, reply) => {
-    if (request.is404 || surfaceOf(request.routeOptions.config) === "public") return;
+    if (surfaceOf(request.routeOptions.config) === "public") return;
     const [, token] = credentials.exec(request.headers.authorization ?? "") ?? [];
     if (token !== undefined && tokens.accepts(token)) return;
     const error = token === undefined ? "" : ', error="invalid_token"';

@@ -1,3 +1,4 @@
+import { SpawnerError } from "../core/errors.ts";
 import type { Backend } from "../core/resource.ts";
 import { hasEnded } from "../core/status.ts";
 import { findBackend, type Room } from "./room.ts";
@@ -25,7 +26,7 @@ export function addBackendRoutes(room: Room): void {
       response: { 200: { $ref: "BackendList#" } },
     },
     handler: async ({ query }) => {
-      const labels = Object.fromEntries((query.label ?? []).map((label) => label.split("=", 2)));
+      const labels = labelsOf(query.label ?? []);
       const after = query.continue === undefined ? {} : { continue: query.continue };
       const page = await engine.backends.list({ labels, limit: query.limit ?? defaultLimit, ...after });
       const backends = page.items.map(view).filter((each) => each !== undefined);
@@ -61,4 +62,18 @@ export function addBackendRoutes(room: Room): void {
       return reply.code(202).send(view(await engine.backends.requestStop({ name, uid })));
     },
   });
+}
+
+/** Throws invalid_request where one label is to have two values, as none has. */
+function labelsOf(selectors: readonly string[]): Record<string, string> {
+  const labels = new Map<string, string>();
+  for (const selector of selectors) {
+    const [name = "", value = ""] = selector.split("=", 2);
+    const other = labels.get(name);
+    if (other !== undefined && other !== value) {
+      throw new SpawnerError("invalid_request", `label ${name} has one value; ${other} and ${value} were given.`);
+    }
+    labels.set(name, value);
+  }
+  return Object.fromEntries(labels);
 }

@@ -34,7 +34,7 @@ export function addLogRoutes(room: Room): void {
       reply.type("text/plain; charset=utf-8").header("cache-control", "no-store");
       // A program's output is whatever it pleases; it must not become a page of this origin.
       reply.header("x-content-type-options", "nosniff");
-      return sendStream(reply, () => {
+      return sendStream(room, reply, () => {
         const tailLines = tail === undefined ? {} : { tailLines: tail };
         const logs = readLogs(room, backend, { ...tailLines, follow, signal: left.signal });
         return Readable.from(logs, { objectMode: false });

@@ -8,7 +8,6 @@ import { surfaceOf } from "./route-config.ts";
 /** What can be answered to any request: by the route, by what reads HTTP, by a gateway in between. */
 const commonErrors: readonly ErrorCode[] = [
   "invalid_request",
-  "forbidden_host",
   "timeout",
   "head_too_large",
   "internal",
@@ -23,8 +22,13 @@ const description = `Session-lived backends: a server process of its own for eac
 Every answer of 400 and above has an \`Error\` as its body. Every GET can be asked with HEAD. A path that is none of these gets
 404 \`not_found\`, a method that a path does not take 405 \`method_not_allowed\` with \`Allow\`.`;
 
+interface DocumentedAccess {
+  readonly auth: Auth;
+  readonly allowedHosts: readonly string[] | undefined;
+}
+
 /** The document is made from the routes themselves: their schemas, their surface and the errors they name. */
-export function documentOptions(auth: Auth): FastifyDynamicSwaggerOptions {
+export function documentOptions(access: DocumentedAccess): FastifyDynamicSwaggerOptions {
   const securitySchemes = {
     token: { type: "http", scheme: "bearer", description: "A line of the tokens file." },
   } as const;
@@ -34,11 +38,11 @@ export function documentOptions(auth: Auth): FastifyDynamicSwaggerOptions {
       info: { title: "Spawner", version: "1", description, license: { name: "MIT", identifier: "MIT" } },
       // Relative to the document itself (OpenAPI 3.1, 4.8.5), so that it is true behind every gateway.
       servers: [{ url: ".", description: "Where this document is." }],
-      components: auth.kind === "tokens" ? { securitySchemes } : {},
+      components: access.auth.kind === "tokens" ? { securitySchemes } : {},
     },
     stripBasePath: false,
     refResolver: { buildLocalReference: ({ $id }) => String($id) },
-    transform: ({ schema, url, route }) => ({ schema: documentedSchema(schema, { route, auth }), url }),
+    transform: ({ schema, url, route }) => ({ schema: documentedSchema(schema, route, access), url }),
     transformObject: (made) => ("openapiObject" in made ? withErrors(made.openapiObject) : made.swaggerObject),
   };
 }
@@ -46,9 +50,14 @@ export function documentOptions(auth: Auth): FastifyDynamicSwaggerOptions {
 /** Marks an operation with its errors, for `withErrors`. */
 const errorsMark = "x-errors";
 
-function documentedSchema(schema: FastifySchema, { route, auth }: { route: RouteOptions; auth: Auth }): FastifySchema {
+function documentedSchema(
+  schema: FastifySchema,
+  route: RouteOptions,
+  { auth, allowedHosts }: DocumentedAccess,
+): FastifySchema {
   const isClosed = auth.kind === "tokens" && surfaceOf(route.config) === "control";
   const errors: ErrorCode[] = [...commonErrors, ...(route.config?.errors ?? [])];
+  if (allowedHosts !== undefined) errors.push("forbidden_host");
   if (isClosed) errors.push("unauthorized");
   if (route.url.includes("/:id")) errors.push("not_found", "unavailable");
   if (route.method !== "GET") errors.push("body_too_large", "unsupported_media_type");

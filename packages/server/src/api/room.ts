@@ -4,6 +4,8 @@ import type { NameMapping } from "../core/names.ts";
 import type { Backend } from "../core/resource.ts";
 import type { Engine } from "../engine/index.ts";
 import type { Clock } from "../lib/clock.ts";
+import type { Metrics } from "../lib/metrics.ts";
+import type { OpenStreams } from "./open-streams.ts";
 import type { StatusHub } from "./status-hub.ts";
 import type { UrlConfig } from "./views.ts";
 
@@ -12,7 +14,9 @@ export interface Room {
   readonly app: FastifyInstance;
   readonly engine: Engine;
   readonly clock: Clock;
+  readonly metrics: Metrics;
   readonly hub: StatusHub;
+  readonly streams: OpenStreams;
   readonly names: NameMapping;
   readonly urls: UrlConfig;
 }

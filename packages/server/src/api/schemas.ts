@@ -5,8 +5,12 @@ import { envValuePattern } from "../core/resource.ts";
 const seconds = (description: string, minimum = 0) =>
   Type.Optional(Type.Integer({ minimum, maximum: 315_360_000, description }));
 
-/** Names as Kubernetes takes them, without those that Spawner sets itself. */
-const envName = "^(?!PORT$|SPAWNER_)[ -<>-~]+$";
+/** Names as Kubernetes takes them, without those that Spawner sets itself, and the one that no JSON here may have. */
+const envName = "^(?!PORT$|SPAWNER_|__proto__$)[ -<>-~]{1,1024}$";
+
+/** A label as Kubernetes takes it; with anything else, a selector could ask for more than one thing. */
+const labelWord = "[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?";
+const labelPattern = `^([a-z0-9.-]{1,253}/)?${labelWord}=(${labelWord})?$`;
 
 /** SpawnRequest of the client's protocol. */
 export const spawnRequestSchema = Type.Object(
@@ -28,6 +32,7 @@ export const spawnRequestSchema = Type.Object(
     env: Type.Optional(
       Type.Record(Type.String({ pattern: envName }), Type.String({ pattern: envValuePattern, maxLength: 131_072 }), {
         additionalProperties: false,
+        maxProperties: 1000,
         description: "Environment of the program. PORT and SPAWNER_… are set by Spawner.",
       }),
     ),
@@ -141,8 +146,10 @@ export const namedSchemas = {
 export const listQuerySchema = Type.Object(
   {
     label: Type.Optional(
-      Type.Array(Type.String({ pattern: "^[^=]+=[^=]*$", examples: ["team=blue"] }), {
-        description: "Only backends with this label, `name=value`; may be repeated.",
+      Type.Array(Type.String({ pattern: labelPattern, examples: ["team=blue"] }), {
+        maxItems: 32,
+        description:
+          "Only backends with this label, `name=value`; may be repeated, for backends that have all of them.",
       }),
     ),
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500, description: "Page size. Default 100." })),

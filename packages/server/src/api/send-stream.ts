@@ -1,10 +1,17 @@
 import { Readable } from "node:stream";
 import type { FastifyReply } from "fastify";
+import type { Room } from "./room.ts";
 
-/** Answers with a stream: its head at once, though the first byte may come late. A HEAD gets the head alone. */
-export function sendStream(reply: FastifyReply, open: () => Readable): FastifyReply {
+/**
+ * Answers with a stream: its head at once, though the first byte may come late. A HEAD gets the head alone. Throws
+ * too_many_connections.
+ */
+export function sendStream({ streams }: Room, reply: FastifyReply, open: () => Readable): FastifyReply {
+  // A client may have left while its backend was looked up: nothing would ever end what is opened for it.
+  const isHeadOnly = reply.request.method === "HEAD" || reply.raw.destroyed;
+  if (isHeadOnly) return reply.header("x-accel-buffering", "no").send(Readable.from([]));
+  reply.raw.once("close", streams.take());
   reply.header("x-accel-buffering", "no");
-  if (reply.request.method === "HEAD") return reply.send(Readable.from([]));
   reply.raw.once("pipe", () => reply.raw.flushHeaders());
   return reply.send(open());
 }

@@ -4,11 +4,14 @@ import { nameMapping } from "../core/names.ts";
 import type { Engine } from "../engine/index.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
+import type { Metrics } from "../lib/metrics.ts";
 import type { Listening } from "../lib/running.ts";
 import { makeApp } from "./app.ts";
 import type { Auth } from "./auth.ts";
 import { addBackendRoutes } from "./backend-routes.ts";
 import { addLogRoutes } from "./log-routes.ts";
+import { ApiMetrics } from "./metrics.ts";
+import { OpenStreams } from "./open-streams.ts";
 import { addServiceRoutes } from "./service-routes.ts";
 import { makeSpawn, type SpawnOptions } from "./spawn.ts";
 import { addSpawnRoute } from "./spawn-route.ts";
@@ -24,6 +27,8 @@ export interface ApiConfig extends SpawnOptions {
   auth: Auth;
   /** Longest body of a request. Default 1 MiB. */
   bodyBytesMax?: number;
+  /** Status streams and logs that may be open at once; further ones get 503. Default 10,000. */
+  streamsMax?: number;
   /** Host names (without port) that requests may name; others get 403. Default: any. */
   allowedHosts?: readonly string[];
 }
@@ -32,6 +37,7 @@ export interface ApiDeps {
   engine: Engine;
   clock: Clock;
   log: Log;
+  metrics: Metrics;
 }
 
 export interface Api extends Listening {
@@ -40,15 +46,17 @@ export interface Api extends Listening {
 }
 
 /** Serves the HTTP API. Rejects where the tokens file cannot be used, or the port is taken. */
-export async function run(config: ApiConfig, { engine, clock, log }: ApiDeps): Promise<Api> {
-  const { auth, allowedHosts, bodyBytesMax = 1024 * 1024 } = config;
+export async function run(config: ApiConfig, { engine, clock, log, metrics }: ApiDeps): Promise<Api> {
+  const { auth, allowedHosts, bodyBytesMax = 1024 * 1024, streamsMax = 10_000 } = config;
   const tokens = auth.kind === "tokens" ? new TokensFile(auth.tokensFile, { clock, log }) : undefined;
   const names = nameMapping(config.servicePrefix);
-  const app = await makeApp({ auth, tokens, allowedHosts, log, bodyBytesMax });
+  const streams = new OpenStreams(streamsMax);
+  const counts = new ApiMetrics(metrics, { streams: () => streams.count });
+  const app = await makeApp({ auth, tokens, allowedHosts, log, bodyBytesMax, counts });
   const hub = new StatusHub(engine.backends);
-  const spawn = makeSpawn(engine, config);
+  const spawn = counts.countAccepted(makeSpawn(engine, config));
 
-  const room = { app, engine, clock, hub, names, urls: config };
+  const room = { app, engine, clock, metrics, hub, streams, names, urls: config };
   addSpawnRoute(room, spawn);
   addStatusRoutes(room);
   addBackendRoutes(room);
@@ -63,5 +71,5 @@ export async function run(config: ApiConfig, { engine, clock, log }: ApiDeps): P
     throw error;
   }
   const { port } = app.server.address() as AddressInfo;
-  return { host: config.host, port, spawn, close: () => app.close() };
+  return { host: config.host, port, spawn: counts.countRefused(spawn), close: () => app.close() };
 }

@@ -1,5 +1,5 @@
 import type { SpawnRequest, SpawnResponse } from "@spawner/client";
-import { isSpawnerError } from "../core/errors.ts";
+import { isSpawnerError, SpawnerError } from "../core/errors.ts";
 import { makeId } from "../core/names.ts";
 import type { Engine } from "../engine/index.ts";
 import { type SpecDefaults, spawnResponse, specOfRequest, type UrlConfig } from "./views.ts";
@@ -24,7 +24,9 @@ export function makeSpawn(engine: Engine, options: SpawnOptions): (request: Spaw
         await engine.backends.create({ name: `${options.servicePrefix}${id}`, spec });
         return spawnResponse(id, options);
       } catch (error) {
-        if (!isSpawnerError(error, "already_exists") || attempt === idAttempts) throw error;
+        if (!isSpawnerError(error, "already_exists")) throw error;
+        if (attempt < idAttempts) continue;
+        throw new SpawnerError("unavailable", `No free id was found in ${idAttempts} attempts.`, { cause: error });
       }
     }
   };

@@ -41,7 +41,8 @@ export function addStatusRoutes(room: Room): void {
       response: {
         200: {
           description: "Server-sent events.",
-          content: { "text/event-stream": { schema: { type: "string", examples: [eventExample] } } },
+          // Without a type: OpenAPI 3.1 does not say whether this is the stream, which is text, or one event, which is not.
+          content: { "text/event-stream": { schema: { examples: [eventExample] } } },
         },
       },
     },
@@ -49,7 +50,7 @@ export function addStatusRoutes(room: Room): void {
       const backend = await findBackend(room, params.id);
       const lastEventId = headers["last-event-id"];
       reply.type("text/event-stream").header("cache-control", "no-cache");
-      return sendStream(reply, () => openStatusStream(room, { backend, lastEventId }));
+      return sendStream(room, reply, () => openStatusStream(room, { backend, lastEventId }));
     },
   });
 

@@ -1,0 +1,90 @@
+import { type IncomingMessage, maxHeaderSize, type Server, type ServerResponse, STATUS_CODES } from "node:http";
+import type { Duplex } from "node:stream";
+import type { ErrorCode } from "@spawner/client";
+import { makeErrorAnswer } from "../core/error-body.ts";
+
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+const socketErrors: Readonly<Record<string, ErrorCode>> = {
+  HPE_HEADER_OVERFLOW: "head_too_large",
+  ERR_HTTP_REQUEST_TIMEOUT: "timeout",
+};
+
+/**
+ * Answers what no route ever sees: what is no HTTP, what comes too slowly, CONNECT. An answer that is owed for an earlier
+ * message on the connection goes out first, and nothing is written into the middle of one: the client could only take it for
+ * what it is not.
+ */
+export class ClientErrors {
+  readonly #onAnswered: (status: number) => void;
+  /** The last message of each connection. */
+  readonly #latest = new WeakMap<Duplex, Exchange>();
+  readonly #ending = new WeakSet<Duplex>();
+
+  constructor({ onAnswered }: { onAnswered: (status: number) => void }) {
+    this.#onAnswered = onAnswered;
+  }
+
+  /** For `clientErrorHandler`. */
+  readonly answer = (error: NodeJS.ErrnoException, socket: Duplex): void => {
+    if (error.code === "ECONNRESET") {
+      socket.destroy();
+      return;
+    }
+    const code = socketErrors[error.code ?? ""] ?? "invalid_request";
+    this.#refuse(socket, code, messages[code] ?? `The request is not HTTP/1.1: ${error.message}.`);
+  };
+
+  attach(server: Server): void {
+    server.on("request", (request, response) => void this.#latest.set(request.socket, { request, response }));
+    server.on("connect", (_, socket) => {
+      socket.on("error", () => socket.destroy());
+      this.#refuse(socket, "not_implemented", "CONNECT is not offered here.");
+    });
+  }
+
+  #refuse(socket: Duplex, code: ErrorCode, message: string): void {
+    if (this.#ending.has(socket)) return;
+    this.#ending.add(socket);
+    const latest = this.#latest.get(socket);
+    if (!socket.writable) socket.destroy();
+    else if (latest === undefined || isAnswerDue(latest, socket)) this.#end(socket, makeErrorAnswer(code, message));
+    else if (latest.request.complete) endAfter(latest.response, socket);
+    else socket.destroy();
+  }
+
+  #end(socket: Duplex, answer: ReturnType<typeof makeErrorAnswer>): void {
+    this.#onAnswered(answer.status);
+    socket.end(encode(answer));
+  }
+}
+
+/** Whether the next answer on the connection is to the message that is at fault. */
+function isAnswerDue({ request, response }: Exchange, socket: Duplex): boolean {
+  if (request.complete) return response.writableFinished;
+  return !response.headersSent && response.socket === socket;
+}
+
+const messages: Partial<Readonly<Record<ErrorCode, string>>> = {
+  timeout: "The request did not arrive whole in time: is its body as long as Content-Length says?",
+  head_too_large: `The head of a request may have ${maxHeaderSize} bytes at most.`,
+};
+
+function endAfter(response: ServerResponse, socket: Duplex): void {
+  if (!response.headersSent) response.setHeader("connection", "close");
+  response.once("close", () => socket.end());
+}
+
+function encode({ status, headers, body }: ReturnType<typeof makeErrorAnswer>): string {
+  const fields = {
+    ...headers,
+    date: new Date().toUTCString(),
+    "content-length": String(Buffer.byteLength(body)),
+    connection: "close",
+  };
+  const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join("")}\r\n${body}`;
+}

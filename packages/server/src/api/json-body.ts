@@ -1,0 +1,72 @@
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { SpawnerError } from "../core/errors.ts";
+
+/** What is asked for has three levels. Deeper nesting can only be meant to exhaust the stack of whoever walks it. */
+const depthMax = 32;
+
+/** The body of every request is JSON (RFC 8259), not compressed. */
+export function takeOnlyJson(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser<Buffer>(
+    "application/json",
+    { parseAs: "buffer" },
+    async (request: FastifyRequest, body: Buffer) => {
+      // Clients that name a content type with every request name it with a DELETE too, which has no body.
+      if (body.length === 0 && request.method === "DELETE") return undefined;
+      const coding = request.headers["content-encoding"] ?? "identity";
+      if (coding.toLowerCase() === "identity") return parseJson(body);
+      throw new SpawnerError(
+        "unsupported_media_type",
+        `The body must not be encoded; ${JSON.stringify(coding.slice(0, 80))} was given.`,
+      );
+    },
+  );
+}
+
+/** Throws a SpawnerError, which shows nothing of the body: environments hold secrets. */
+function parseJson(bytes: Uint8Array): unknown {
+  if (bytes.length === 0) throw invalid("The body is empty; a JSON object is needed.");
+  const value = parse(decode(bytes));
+  refuseTraps(value);
+  return value;
+}
+
+function decode(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw invalid("The body is not JSON: it is not UTF-8.");
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw invalid(`The body is not JSON${whereOf((error as Error).message)}.`);
+  }
+}
+
+/** Level by level, since a walk that calls itself is what deep nesting is meant for. */
+function refuseTraps(root: unknown): void {
+  let level = [root];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > depthMax) throw invalid(`The body may be nested ${depthMax} levels deep at most.`);
+    const objects = level.filter((value) => typeof value === "object" && value !== null);
+    if (objects.some((value) => Object.hasOwn(value, "__proto__"))) {
+      throw invalid('The body must not have the name "__proto__".');
+    }
+    level = objects.flatMap((value) => Object.values(value) as unknown[]);
+  }
+}
+
+/** Where the parser stopped, without what it shows of the text there. */
+function whereOf(parserMessage: string): string {
+  const [, position] = /at position (\d+)/.exec(parserMessage) ?? [];
+  if (position !== undefined) return `: see its character ${Number(position) + 1}`;
+  return parserMessage.includes("Unexpected end") ? ": it ends too early" : "";
+}
+
+function invalid(message: string): SpawnerError {
+  return new SpawnerError("invalid_request", message);
+}
