@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import type { ErrorBody, SpawnResponse } from "@spawner/client";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { WebSocket } from "ws";
+import { spawnerCommand } from "../support/dev.ts";
 import { type Served, startServed } from "../support/served.ts";
 
 /** Why there can be no small disk here; undefined where there can. */
@@ -16,21 +17,21 @@ const noSmallDisk =
     : "a file system of one's own needs Linux, unshare and mount of util-linux, and root";
 
 const program = fileURLToPath(new URL("../support/program.mjs", import.meta.url));
-const diskMB = 6;
 
 /**
  * A state folder on a file system of a few megabytes, which is seen by what is started in it alone, and is gone with the
  * test and all that runs there.
  */
-async function makeSmallDisk() {
+async function makeSmallDisk({ megabytes = 6 } = {}) {
   const folder = mkdtempSync(join(tmpdir(), "spawner-full-disk-"));
   const stateDir = join(folder, "state");
   mkdirSync(stateDir);
-  const script = `mount -t tmpfs -o size=${diskMB}m spawner "$0" && echo mounted && exec sleep 600`;
+  const script = `mount -t tmpfs -o size=${megabytes}m spawner "$0" && echo mounted && exec sleep 600`;
   const holder = spawn("unshare", ["-m", "sh", "-c", script, stateDir], { stdio: ["ignore", "pipe", "inherit"] });
   await once(holder.stdout, "data");
   const seenStateDir = `/proc/${holder.pid}/root${stateDir}`;
   const ballast = join(seenStateDir, "ballast");
+  const wrapper = ["nsenter", "-t", String(holder.pid), "-m", "--"];
   const servers: Served[] = [];
   onTestFinished(async () => {
     for (const server of servers) await server.close("SIGKILL");
@@ -52,8 +53,13 @@ async function makeSmallDisk() {
       expect(statfsSync(seenStateDir).bavail).toBe(0);
     },
     free: () => rmSync(ballast),
+    /** Starts a server that is expected to give up. */
+    tryToServe() {
+      const args = ["serve", "--port", "0", "--allow-anonymous", "--state-dir", join(stateDir, "new"), "--", "true"];
+      const [enter = "", ...rest] = [...wrapper, ...spawnerCommand(args)];
+      return spawnSync(enter, rest, { encoding: "utf8", timeout: 20_000 });
+    },
     async serve(command: readonly string[], flags: readonly string[] = []): Promise<Served> {
-      const wrapper = ["nsenter", "-t", String(holder.pid), "-m", "--"];
       const server = await startServed({ stateDir, command, flags, wrapper });
       servers.push(server);
       return server;
@@ -129,5 +135,56 @@ describe("a full disk", { skip: noSmallDisk !== undefined, timeout: 60_000 }, ()
     for (const id of acknowledged) expect((await second.ask(`/${id}/echo`)).status).toBe(200);
     await vi.waitFor(async () => expect(await second.view(doomed)).toMatchObject({ state: "Failed" }), 10_000);
     expect(await pidOf(second, running)).toBe(pid);
+  });
+
+  test("needs no restart to go on: what happened meanwhile is recorded when there is space", async () => {
+    const disk = await makeSmallDisk();
+    const server = await disk.serve([process.execPath, program], ["--retain", "2"]);
+    const ids = await Promise.all([server.spawn(), server.spawn(), server.spawn()]);
+    const [running, doomed, unwanted] = ids;
+    const [pid, doomedPid] = await Promise.all(ids.map((id) => pidOf(server, id)));
+    disk.fill();
+    await vi.waitFor(async () => expect(await askForOne(server)).toMatchObject({ status: 503 }), 10_000);
+    process.kill(doomedPid ?? expect.unreachable(), "SIGKILL");
+    const refused = await server.ask(`/api/backend/${unwanted}`, { method: "DELETE" });
+    expect(refused.status).toBe(503);
+    expect(await pidOf(server, running)).toBe(pid);
+
+    disk.free();
+    expect((await server.history(doomed)).at(-1)).toMatchObject({
+      reason: "Crashed",
+      message: expect.stringMatching(/SIGKILL/),
+    });
+    expect((await server.ask(`/api/backend/${unwanted}`, { method: "DELETE" })).ok).toBe(true);
+    expect((await server.history(unwanted)).at(-1)).toMatchObject({ reason: "Requested" });
+    const fresh = await server.spawn();
+    expect(await pidOf(server, fresh)).toBeGreaterThan(0);
+    for (const id of [running, fresh]) await server.ask(`/api/backend/${id}`, { method: "DELETE" });
+    await vi.waitFor(() => expect(server.remains()).toMatchObject({ rows: [], outputFiles: [], processes: [] }), {
+      timeout: 15_000,
+      interval: 100,
+    });
+  });
+
+  test("that a program fills with its output is emptied of it: others go on, and new ones can start", async () => {
+    const disk = await makeSmallDisk({ megabytes: 3 }); // less than is kept of one program's output elsewhere
+    const server = await disk.serve(["sh", "-c", 'eval "$FIRST"; exec "$0" "$1"', process.execPath, program]);
+    const quiet = await server.spawn();
+    const pid = await pidOf(server, quiet);
+    const socket = await talk(server, quiet);
+    const flooding = await server.spawn({ env: { FIRST: "yes | head -c 100000000" } });
+    const floodingPid = await pidOf(server, flooding); // when all is written
+    expect(await socket.say("still there?")).toBe("still there?");
+    const fresh = await vi.waitFor(() => server.spawn(), { timeout: 10_000, interval: 100 });
+    expect(await pidOf(server, fresh)).toBeGreaterThan(0);
+    expect([await pidOf(server, quiet), await pidOf(server, flooding)]).toEqual([pid, floodingPid]);
+  });
+
+  test("keeps a server from starting in a new folder, and it says so", async () => {
+    const disk = await makeSmallDisk();
+    disk.fill();
+    const { stderr, status } = disk.tryToServe();
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/cannot be made: the disk is full\. Free some space on it, or use another --state-dir\./);
   });
 });

@@ -5,6 +5,7 @@ import {
   readdirSync,
   readSync,
   rmSync,
+  statfsSync,
   statSync,
   truncateSync,
   writeFileSync,
@@ -16,6 +17,11 @@ export interface OutputExtent {
   readonly start: number;
   readonly end: number;
 }
+
+/** Where less than this is free, output gives way to records: without those nobody could start or end a session. */
+const lowDiskBytes = 16 * 1024 * 1024;
+/** What a file may hold then. */
+const lowDiskFileBytesMax = 64 * 1024;
 
 /**
  * Where programs' output goes: one file a workload, opened with O_APPEND by the program itself, so that it outlives the
@@ -75,12 +81,13 @@ export class OutputFiles {
   /** Makes sure that no more is kept than may be. Returns whether something had to go. */
   limit(uid: string): boolean {
     const path = this.#pathOf(uid);
-    const size = sizeOf(path);
-    if (size <= this.#fileBytesMax) return false;
     const older = this.#olderPathOf(uid);
+    const size = sizeOf(path);
+    const bytesMax = this.#fileBytesMaxNow();
+    if (size <= bytesMax && sizeOf(older) <= bytesMax) return false;
     const emptied = this.#emptiedOf(uid) + size;
     try {
-      writeFileSync(older, readAt(path, size - this.#fileBytesMax, this.#fileBytesMax), { mode: 0o600 });
+      writeFileSync(older, readAt(path, size - bytesMax, bytesMax), { mode: 0o600 });
     } catch {
       rmSync(older, { force: true }); // a full disk, maybe filled by this very file: it is emptied all the same
     }
@@ -101,6 +108,11 @@ export class OutputFiles {
       const [uid = ""] = file.split(".");
       if (!uids.has(uid)) rmSync(join(this.#folder, file), { force: true });
     }
+  }
+
+  #fileBytesMaxNow(): number {
+    const { bavail, bsize } = statfsSync(this.#folder);
+    return bavail * bsize < lowDiskBytes ? Math.min(lowDiskFileBytesMax, this.#fileBytesMax) : this.#fileBytesMax;
   }
 
   #emptiedOf(uid: string): number {
