@@ -127,6 +127,17 @@ describe("nothing is missing", () => {
   });
 });
 
+test("every package that is used is in docs/dependencies.md, with its reason", () => {
+  const fields = ["dependencies", "devDependencies", "optionalDependencies"];
+  const used = ["package.json", "packages/server/package.json", "packages/client/package.json"].flatMap((path) => {
+    const manifest = JSON.parse(readDocument(path)) as Record<string, Record<string, string> | undefined>;
+    return fields.flatMap((field) => Object.keys(manifest[field] ?? {}));
+  });
+  const dependencies = readDocument("docs/dependencies.md");
+  const missing = used.filter((name) => name !== "@spawner/client" && !dependencies.includes(`\`${name}\``));
+  expect(missing).toEqual([]);
+});
+
 function tokensFile(): string {
   const path = join(temporaryFolder(), "tokens");
   writeFileSync(path, "a-token-of-enough-length\n", { mode: 0o600 });
