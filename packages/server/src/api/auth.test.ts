@@ -45,6 +45,7 @@ const controlled = [
   ["GET", "/backend/ID/logs"],
   ["HEAD", "/backend/ID/logs"],
   ["GET", "/backend/unknown"],
+  ["GET", "/metrics"],
 ] as const;
 
 describe("without a token", () => {
