@@ -9,15 +9,21 @@ export interface ProgramExit {
   readonly at: Date;
   /** Whether processes that it had started went on without it, and had to be ended. */
   readonly leftOthers: boolean;
+  /** Whether the kernel has just killed a process for lack of memory: this one, if SIGKILL ended it. */
+  readonly outOfMemory: boolean;
 }
 
 /** What to say of a program that is over. `output` is the end of what it wrote. */
-export function describeExit({ code, signal, at, leftOthers }: ProgramExit, output: string): WorkloadEnd {
+export function describeExit({ code, signal, at, leftOthers, outOfMemory }: ProgramExit, output: string): WorkloadEnd {
   const tail = describeOutput(output);
   if (code === 0) {
     // Most likely it makes itself a daemon, and takes that for success.
     const hint = leftOthers ? " What it had left in the background was ended; it has to stay in the foreground." : "";
     return { reason: "Exited", message: `The program exited with code 0.${hint} ${tail}`, at };
+  }
+  // A shell says by 128 + 9 that what it ran was killed.
+  if (outOfMemory && (signal === "SIGKILL" || code === 137)) {
+    return { reason: "OutOfMemory", message: `The program was killed by the kernel, for lack of memory. ${tail}`, at };
   }
   if (code !== null) return { reason: "Crashed", message: `The program exited with code ${code}. ${tail}`, at };
   if (signal !== null) return { reason: "Crashed", message: `The program was ended by ${signal}. ${tail}`, at };

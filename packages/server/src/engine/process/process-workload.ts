@@ -14,6 +14,7 @@ import {
   type ProgramExit,
 } from "./describe.ts";
 import { lastLines } from "./last-lines.ts";
+import type { OutOfMemoryKills } from "./out-of-memory.ts";
 import type { OutputFiles } from "./output-files.ts";
 import type { OutputLimit } from "./output-limit.ts";
 import { holdsSocketOf, listenedPorts, strangerListens } from "./port-owner.ts";
@@ -44,6 +45,7 @@ export interface ProcessWorkloadDeps {
   readonly table: WorkloadTable;
   readonly output: OutputFiles;
   readonly outputLimit: OutputLimit;
+  readonly outOfMemoryKills: OutOfMemoryKills;
   readonly probe: ListenProbe;
   readonly nodeName: string;
   /** Gives another port for one that somebody else has taken. */
@@ -75,7 +77,9 @@ export class ProcessWorkload {
     this.#record = record;
     this.#relayHost = relayHost;
     this.#deps = deps;
-    if (record.end === undefined) deps.outputLimit.add(record.uid);
+    if (record.end !== undefined) return;
+    deps.outputLimit.add(record.uid);
+    deps.outOfMemoryKills.add(record.uid);
   }
 
   get record(): WorkloadRecord {
@@ -194,7 +198,8 @@ export class ProcessWorkload {
     // A program that finds its port taken may well end for it, and is not to blame.
     if (!this.#listens && !this.#record.stopping && this.#strangerListens()) return this.#portTaken();
     const leftOthers = this.#killAll();
-    this.#exited({ code, signal, leftOthers, at: this.#deps.clock.now() });
+    const outOfMemory = !this.#record.stopping && this.#deps.outOfMemoryKills.haveJustRisen();
+    this.#exited({ code, signal, leftOthers, outOfMemory, at: this.#deps.clock.now() });
   };
 
   /** Tells the relay host when the program listens; nobody else's socket on the same port is taken for it. */
@@ -275,7 +280,8 @@ export class ProcessWorkload {
 
   #lost(): void {
     killStrays(this.#record);
-    this.#exited({ code: null, signal: null, leftOthers: false, at: this.#deps.clock.now() });
+    const unknown = { code: null, signal: null, leftOthers: false, outOfMemory: false };
+    this.#exited({ ...unknown, at: this.#deps.clock.now() });
   }
 
   #exited(exit: ProgramExit): void {
@@ -300,6 +306,7 @@ export class ProcessWorkload {
     this.#kill?.timer.cancel();
     this.#relayHost.end();
     this.#deps.outputLimit.remove(this.#record.uid);
+    this.#deps.outOfMemoryKills.remove(this.#record.uid);
     this.#save({ end: { ...end, at: end.at.toISOString() } });
     if (this.#record.stopping) this.#cleanUp();
   }

@@ -8,6 +8,7 @@ import { ListenProbe } from "../../lib/listen-probe.ts";
 import type { LogQuery, WorkloadIdentity, WorkloadRuntime } from "../engine.ts";
 import { killStrays } from "./child.ts";
 import { findFreePort } from "./free-port.ts";
+import { OutOfMemoryKills } from "./out-of-memory.ts";
 import type { OutputFiles } from "./output-files.ts";
 import { OutputLimit } from "./output-limit.ts";
 import { ProcessWorkload } from "./process-workload.ts";
@@ -31,6 +32,7 @@ export class ProcessWorkloads implements WorkloadRuntime {
   readonly #table: WorkloadTable;
   readonly #probe: ListenProbe;
   readonly #outputLimit: OutputLimit;
+  readonly #outOfMemoryKills: OutOfMemoryKills;
   readonly #workloads = new Map<string, ProcessWorkload>();
   /** Being made, by UID: whoever asks for the same one meanwhile gets this one. */
   readonly #beginning = new Map<string, Promise<WorkloadObservation>>();
@@ -43,6 +45,7 @@ export class ProcessWorkloads implements WorkloadRuntime {
     this.#table = new WorkloadTable(options.database, options.clock);
     this.#probe = new ListenProbe(options.clock);
     this.#outputLimit = new OutputLimit(options);
+    this.#outOfMemoryKills = new OutOfMemoryKills(options.clock);
   }
 
   /** Takes over what an earlier server left: living programs go on, half-started ones are ended. */
@@ -113,6 +116,7 @@ export class ProcessWorkloads implements WorkloadRuntime {
     await Promise.allSettled(this.#beginning.values());
     await Promise.all([...this.#workloads.values()].map((workload) => workload.release()));
     this.#outputLimit.close();
+    this.#outOfMemoryKills.close();
     this.#table.close();
   }
 
@@ -167,6 +171,7 @@ export class ProcessWorkloads implements WorkloadRuntime {
       table: this.#table,
       output: this.#options.output,
       outputLimit: this.#outputLimit,
+      outOfMemoryKills: this.#outOfMemoryKills,
       probe: this.#probe,
       nodeName: this.#options.nodeName,
       movePort: async (taken) => {
