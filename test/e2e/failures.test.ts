@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ErrorBody, SpawnRequest } from "@spawner/client";
@@ -205,6 +207,39 @@ describe("a program that", () => {
     );
     await server.ask(`/api/backend/${id}`, { method: "DELETE" });
     expect((await server.history(id)).at(-1)).toMatchObject({ reason: "Requested" });
+  });
+
+  test.concurrent("finds its port taken gets another one, and no visitor is sent to whoever took it", async ({
+    expect,
+    onTestFinished,
+  }) => {
+    const go = join(folder, "go");
+    const id = await server.spawn({
+      env: { SCRIPT: `echo "PORT=$PORT."; until [ -e "${go}" ]; do sleep 0.02; done; ${serve("127.0.0.1", "$PORT")}` },
+    });
+    const visited = server.ask(`/${id}/`);
+    const portsTold = async () => {
+      const logs = await (await server.ask(`/api/backend/${id}/logs`)).text();
+      return [...logs.matchAll(/PORT=(\d+)\./g)].map(([, port]) => Number(port));
+    };
+    const [first] = await vi.waitFor(async () => {
+      const ports = await portsTold();
+      expect(ports).toHaveLength(1);
+      return ports;
+    }, 10_000);
+    const strangersVisits: unknown[] = [];
+    const stranger = createServer((request, response) => {
+      strangersVisits.push(request.url);
+      response.end("a stranger");
+    }).listen(first, "127.0.0.1");
+    onTestFinished(() => void stranger.close());
+    await once(stranger, "listening");
+    await vi.waitFor(async () => expect(await portsTold()).toHaveLength(2), 10_000);
+    writeFileSync(go, "");
+    expect(await (await visited).text()).toBe("hello");
+    expect(await (await server.ask(`/${id}/`)).text()).toBe("hello");
+    expect(strangersVisits).toEqual([]);
+    await server.ask(`/api/backend/${id}`, { method: "DELETE" });
   });
 
   test("is any of these leaves no process, socket, descriptor, file or row behind", async () => {

@@ -102,7 +102,7 @@ function explain(error: unknown, { stateDir, path, ownerFile }: { stateDir: stri
   }
   return new SpawnerError(
     "unavailable",
-    `${path} cannot be read: ${message}. Move it and ${path}-wal away to begin anew (what they recorded is lost), or use another --state-dir.`,
+    `${path} cannot be read: ${message}. Move it and ${path}-wal away to begin anew (what they recorded is lost, and programs that still run have to be ended by hand), or use another --state-dir.`,
     { cause: error },
   );
 }
