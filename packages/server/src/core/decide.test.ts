@@ -23,6 +23,7 @@ const observations = {
   "scheduled-fresh": { kind: "pending", constructedAt: at(1), scheduledAt: at(9.6) },
   "address-known": { kind: "pending", constructedAt: at(9.6), scheduledAt: at(9.6), address },
   "held-up": { kind: "pending", constructedAt: at(1), problem: { reason: "ImagePull", message: "no such image" } },
+  interrupted: { kind: "interrupted", constructedAt: at(1), scheduledAt: at(2) },
   running: { kind: "running", constructedAt: at(1), scheduledAt: at(2), runningAt: at(3), address },
   stopping: { kind: "stopping" },
   exited: { kind: "ended", end: { reason: "Exited", message: "code 0", at: at(9) } },
@@ -54,6 +55,7 @@ const tables: Table[] = [
       scheduled-fresh  remove  @0.6              @0.6            @290            @290           -              remove  remove
       address-known    remove  >Scheduled@290    >Scheduled@290  >Scheduled@290  @290           -              remove  remove
       held-up          remove  >Constructed@290  @290            @290            @290           -              remove  remove
+      interrupted      remove  ensure            ensure          ensure          ensure         ensure         remove  remove
       running          remove  >Running@290      >Running@290    >Running@290    @290           -              remove  remove
       stopping         remove  !WorkloadLost     !WorkloadLost   !WorkloadLost   !WorkloadLost  !WorkloadLost  remove  remove
       exited           remove  !Exited           !Exited         !Exited         !Exited        !Exited        remove  remove
@@ -71,6 +73,7 @@ const tables: Table[] = [
       scheduled-fresh  remove  !Requested  !Requested   !Requested  !Requested  !Requested  remove  remove
       address-known    remove  !Requested  !Requested   !Requested  !Requested  !Requested  remove  remove
       held-up          remove  !Requested  !Requested   !Requested  !Requested  !Requested  remove  remove
+      interrupted      remove  !Requested  !Requested   !Requested  !Requested  !Requested  remove  remove
       running          remove  !Requested  !Requested   !Requested  !Requested  !Requested  remove  remove
       stopping         remove  !Requested  !Requested   !Requested  !Requested  !Requested  remove  remove
       exited           remove  !Exited     !Exited      !Exited     !Exited     !Exited     remove  remove
@@ -88,6 +91,7 @@ const tables: Table[] = [
       scheduled-fresh  remove  !LifetimeExceeded  !LifetimeExceeded  !LifetimeExceeded  !LifetimeExceeded  !LifetimeExceeded  remove  remove
       address-known    remove  !LifetimeExceeded  !LifetimeExceeded  !LifetimeExceeded  !LifetimeExceeded  !LifetimeExceeded  remove  remove
       held-up          remove  !LifetimeExceeded  !LifetimeExceeded  !LifetimeExceeded  !LifetimeExceeded  !LifetimeExceeded  remove  remove
+      interrupted      remove  !LifetimeExceeded  !LifetimeExceeded  !LifetimeExceeded  !LifetimeExceeded  !LifetimeExceeded  remove  remove
       running          remove  !LifetimeExceeded  !LifetimeExceeded  !LifetimeExceeded  !LifetimeExceeded  !LifetimeExceeded  remove  remove
       stopping         remove  !LifetimeExceeded  !LifetimeExceeded  !LifetimeExceeded  !LifetimeExceeded  !LifetimeExceeded  remove  remove
       exited           remove  !Exited            !Exited            !Exited            !Exited            !Exited            remove  remove
@@ -105,6 +109,7 @@ const tables: Table[] = [
       scheduled-fresh  remove  @0.6            @0.6           @1             @1             @1             remove  remove
       address-known    remove  >Scheduled@1    >Scheduled@1   >Scheduled@1   @1             @1             remove  remove
       held-up          remove  >Constructed@1  @1             @1             @1             @1             remove  remove
+      interrupted      remove  ensure          ensure         ensure         ensure         ensure         remove  remove
       running          remove  >Running@1      >Running@1     >Running@1     @1             @1             remove  remove
       stopping         remove  !WorkloadLost   !WorkloadLost  !WorkloadLost  !WorkloadLost  !WorkloadLost  remove  remove
       exited           remove  !Exited         !Exited        !Exited        !Exited        !Exited        remove  remove
@@ -122,6 +127,7 @@ const tables: Table[] = [
       scheduled-fresh  remove  !StartupTimeout  !StartupTimeout  !StartupTimeout  !StartupTimeout  -              remove  remove
       address-known    remove  !StartupTimeout  !StartupTimeout  !StartupTimeout  !StartupTimeout  -              remove  remove
       held-up          remove  !ImagePull       !ImagePull       !ImagePull       !ImagePull       -              remove  remove
+      interrupted      remove  !StartupTimeout  !StartupTimeout  !StartupTimeout  !StartupTimeout  ensure         remove  remove
       running          remove  !StartupTimeout  !StartupTimeout  !StartupTimeout  !StartupTimeout  -              remove  remove
       stopping         remove  !WorkloadLost    !WorkloadLost    !WorkloadLost    !WorkloadLost    !WorkloadLost  remove  remove
       exited           remove  !Exited          !Exited          !Exited          !Exited          !Exited        remove  remove
@@ -139,6 +145,7 @@ const tables: Table[] = [
       scheduled-fresh  remove  @0.6              @0.6            @290            @290           -              remove  remove
       address-known    remove  >Scheduled@290    >Scheduled@290  >Scheduled@290  @290           -              remove  remove
       held-up          remove  >Constructed@290  @290            @290            @290           -              remove  remove
+      interrupted      remove  ensure            ensure          ensure          ensure         ensure         remove  remove
       running          remove  >Running@290      >Running@290    >Running@290    @290           -              remove  remove
       stopping         remove  !WorkloadLost     !WorkloadLost   !WorkloadLost   !WorkloadLost  !WorkloadLost  remove  remove
       exited           remove  !Exited           !Exited         !Exited         !Exited        !Exited        remove  remove
@@ -156,6 +163,7 @@ const tables: Table[] = [
       scheduled-fresh  remove  !InvalidSpec  @0.6            @290            @290           -              remove  remove
       address-known    remove  !InvalidSpec  >Scheduled@290  >Scheduled@290  @290           -              remove  remove
       held-up          remove  !InvalidSpec  @290            @290            @290           -              remove  remove
+      interrupted      remove  !InvalidSpec  ensure          ensure          ensure         ensure         remove  remove
       running          remove  !InvalidSpec  >Running@290    >Running@290    @290           -              remove  remove
       stopping         remove  !InvalidSpec  !WorkloadLost   !WorkloadLost   !WorkloadLost  !WorkloadLost  remove  remove
       exited           remove  !InvalidSpec  !Exited         !Exited         !Exited        !Exited        remove  remove
@@ -173,6 +181,7 @@ const tables: Table[] = [
       scheduled-fresh  remove  !Drained   !Drained     !Drained   !Drained  !Drained  remove  remove
       address-known    remove  !Drained   !Drained     !Drained   !Drained  !Drained  remove  remove
       held-up          remove  !Drained   !Drained     !Drained   !Drained  !Drained  remove  remove
+      interrupted      remove  !Drained   !Drained     !Drained   !Drained  !Drained  remove  remove
       running          remove  !Drained   !Drained     !Drained   !Drained  !Drained  remove  remove
       stopping         remove  !Drained   !Drained     !Drained   !Drained  !Drained  remove  remove
       exited           remove  !Exited    !Exited      !Exited    !Exited   !Exited   remove  remove
@@ -191,6 +200,7 @@ const tables: Table[] = [
       scheduled-fresh  remove  !InvalidSpec  !Requested   !Requested  !Requested  !Requested  remove  remove
       address-known    remove  !InvalidSpec  !Requested   !Requested  !Requested  !Requested  remove  remove
       held-up          remove  !InvalidSpec  !Requested   !Requested  !Requested  !Requested  remove  remove
+      interrupted      remove  !InvalidSpec  !Requested   !Requested  !Requested  !Requested  remove  remove
       running          remove  !InvalidSpec  !Requested   !Requested  !Requested  !Requested  remove  remove
       stopping         remove  !InvalidSpec  !Requested   !Requested  !Requested  !Requested  remove  remove
       exited           remove  !InvalidSpec  !Exited      !Exited     !Exited     !Exited     remove  remove
@@ -374,6 +384,9 @@ describe("of any backend, at any time", () => {
         problem: maybe(fc.constant(observations["held-up"].problem)),
       })
       .map((fields) => ({ kind: "pending", ...definedOf(fields) }) as WorkloadObservation),
+    fc
+      .record({ constructedAt: time, scheduledAt: time })
+      .map((times): WorkloadObservation => ({ kind: "interrupted", ...times })),
     fc
       .record({ constructedAt: time, scheduledAt: time, runningAt: time, port: fc.constantFrom(9090, 9999) })
       .map(({ port, ...times }): WorkloadObservation => ({ kind: "running", ...times, address: { ...address, port } })),

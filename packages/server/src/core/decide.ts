@@ -35,6 +35,12 @@ export type WorkloadObservation =
       /** What holds it up, if that is known: becomes the reason when the startup timeout has passed. */
       readonly problem?: { readonly reason: FailedReason; readonly message: string };
     }
+  /** Its start was cut short (a crash of its server, a port that somebody else took), and nothing of it runs: it is to be ensured. */
+  | {
+      readonly kind: "interrupted";
+      readonly constructedAt: Date;
+      readonly scheduledAt: Date;
+    }
   | {
       readonly kind: "running";
       readonly constructedAt: Date;
@@ -90,7 +96,7 @@ export function decide({ backend, workload }: Observed, now: Date, config: Decis
     const status = endedPatch(backend, end, reachedTimes(backend, workload));
     return { ...nothing, ...withStatus(status), workload: "remove" };
   }
-  if (workload.kind === "absent") return { ...nothing, workload: "ensure" };
+  if (workload.kind === "absent" || workload.kind === "interrupted") return { ...nothing, workload: "ensure" };
   return decideLiving(backend, workload, now);
 }
 
@@ -152,7 +158,7 @@ function reachedTimes(backend: Backend, workload: WorkloadObservation): ReachedT
   const submitted = { Submitted: new Date(backend.metadata.creationTimestamp) };
   if (workload.kind === "absent" || workload.kind === "stopping") return submitted;
   const { constructedAt, scheduledAt } = workload;
-  const runningAt = workload.kind === "pending" ? undefined : workload.runningAt;
+  const runningAt = "runningAt" in workload ? workload.runningAt : undefined;
   return {
     ...submitted,
     ...(constructedAt ? { Constructed: constructedAt } : {}),

@@ -1,7 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import type { Clock } from "../../lib/clock.ts";
 import { processesWithEnv } from "../../lib/linux-processes.ts";
+import { pause } from "../../lib/pause.ts";
 import type { CommandTemplate } from "./templates.ts";
+
+/** How long what was killed may take to go, and how often to look. */
+const goneWithinMs = 5_000;
+const goneEveryMs = 5;
 
 export interface ChildOptions {
   template: CommandTemplate;
@@ -55,6 +61,21 @@ export function signalGroup(groupId: number, signal: NodeJS.Signals): boolean {
 export function killStrays({ name, uid }: { name: string; uid: string }): boolean {
   const killed = processesWithEnv("SPAWNER_BACKEND", `${name}/${uid}`).filter((pid) => trySignal(pid, "SIGKILL"));
   return killed.length > 0;
+}
+
+/** Resolves when none of what `killStrays` has killed is left; rejects where one does not go (it waits for a disk, say). */
+export async function untilStrayless({ name, uid }: { name: string; uid: string }, clock: Clock): Promise<void> {
+  const untilMs = clock.monotonicMs() + goneWithinMs;
+  for (;;) {
+    const left = processesWithEnv("SPAWNER_BACKEND", `${name}/${uid}`);
+    if (left.length === 0) return;
+    if (clock.monotonicMs() > untilMs) {
+      throw new Error(
+        `processes of ${name} that were killed are not gone after ${goneWithinMs} ms: ${left.join(", ")}`,
+      );
+    }
+    await pause(clock, goneEveryMs);
+  }
 }
 
 /** Returns whether there was somebody to signal. Who is gone, or has become another user (a setuid program), cannot be signalled, and nothing can be done about it. */

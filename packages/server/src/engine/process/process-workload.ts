@@ -5,7 +5,7 @@ import type { Workload } from "../../core/workload.ts";
 import type { Clock, Timer } from "../../lib/clock.ts";
 import { identifyProcess, isSameProcess, socketsOfTree } from "../../lib/linux-processes.ts";
 import type { ListenProbe } from "../../lib/listen-probe.ts";
-import { exitOf, killStrays, signalGroup, startChild } from "./child.ts";
+import { exitOf, killStrays, signalGroup, startChild, untilStrayless } from "./child.ts";
 import {
   describeExit,
   describeNotListening,
@@ -35,11 +35,6 @@ const adoptedPollMs = 250;
 /** How often a program is started anew because another one has taken its port. */
 const movesMax = 3;
 
-interface Command {
-  readonly workload: Workload;
-  readonly template: CommandTemplate;
-}
-
 export interface ProcessWorkloadDeps {
   readonly clock: Clock;
   readonly table: WorkloadTable;
@@ -61,12 +56,9 @@ export class ProcessWorkload {
   readonly #deps: ProcessWorkloadDeps;
   readonly #relayHost: RelayHostServer;
   #record: WorkloadRecord;
-  /** What was started, and is started again on another port if need be; undefined where it was adopted. */
-  #command: Command | undefined;
   #child: ChildProcess | undefined;
-  #listens = false;
-  #moves = 0;
-  #moving: Promise<void> | undefined;
+  #isStarting = false;
+  #wasAskedToEnd = false;
   #lifeTimer: Timer | undefined;
   #kill: { readonly dueMs: number; readonly timer: Timer } | undefined;
   #cleaning: Promise<void> | undefined;
@@ -90,6 +82,12 @@ export class ProcessWorkload {
     return this.#record.end !== undefined;
   }
 
+  /** Nothing runs though it has no end: it is to be started anew. */
+  get isInterrupted(): boolean {
+    const { process, end } = this.#record;
+    return process === undefined && end === undefined && !this.#isStarting;
+  }
+
   get relayHost(): RelayHostServer {
     return this.#relayHost;
   }
@@ -107,6 +105,7 @@ export class ProcessWorkload {
         ...(process === undefined ? {} : { runningAt: new Date(process.startedAt) }),
       };
     }
+    if (this.isInterrupted) return { kind: "interrupted", constructedAt, scheduledAt: constructedAt };
     const address = {
       ip: "127.0.0.1",
       port: this.#relayHost.port,
@@ -126,15 +125,40 @@ export class ProcessWorkload {
 
   /** Starts the program. A program that cannot be started is an end like any other. */
   async start(workload: Workload, template: CommandTemplate): Promise<void> {
-    this.#command = { workload, template };
-    await this.#startProgram(this.#command);
+    const { clock, output } = this.#deps;
+    let file: number | undefined;
+    this.#isStarting = true;
+    try {
+      file = output.openForAppend(workload.uid);
+      const env = { ...workload.env, PORT: String(this.#record.programPort) };
+      this.#started(await startChild({ template, env, output: file }));
+    } catch (error) {
+      this.#ended(describeStartError(error as NodeJS.ErrnoException, template, clock.now()));
+    } finally {
+      this.#isStarting = false;
+      if (file !== undefined) closeSync(file);
+    }
+  }
+
+  /**
+   * Starts the program of an interrupted workload, on another port, when nothing is left of what was started before: there
+   * are never two at once.
+   */
+  async startAnew(workload: Workload, template: CommandTemplate): Promise<void> {
+    await this.#nobodyLeft();
+    const programPort = await this.#deps.movePort(this.#record.programPort);
+    this.#awaiting = new AbortController();
+    this.#save({ programPort });
+    await this.start(workload, template);
   }
 
   /** Takes over a program that an earlier server started. */
   adopt(): void {
-    const { end, stopping } = this.#record;
+    const { process, end, stopping } = this.#record;
     if (end !== undefined || stopping) this.#relayHost.end();
     if (end !== undefined) return;
+    // Nobody knows whether it was started: what was is ended, and then it is interrupted.
+    if (process === undefined) return void killStrays(this.#record);
     if (!this.#isAlive()) return this.#lost();
     if (!stopping) this.#awaitListening();
     this.#pollLife();
@@ -145,12 +169,15 @@ export class ProcessWorkload {
    * grace. The end itself is waited for even where the program is seen to be gone: it has yet to be told, and recorded.
    */
   remove(graceMs: number): void {
-    if (this.#moving !== undefined) return void this.#moving.then(() => this.remove(graceMs));
     this.#awaiting.abort();
     this.#relayHost.end();
     if (this.#record.end !== undefined) return this.#cleanUp();
-    if (!this.#record.stopping) {
-      this.#save({ stopping: true });
+    // What does not go though it was killed would not go for another signal either.
+    if (this.isInterrupted) return void this.#nobodyLeft().then(this.#cleanUp, this.#cleanUp);
+    if (!this.#record.stopping) this.#save({ stopping: true });
+    if (!this.#wasAskedToEnd) {
+      // Also where an earlier server recorded that it was to end: it may have been killed before it could ask.
+      this.#wasAskedToEnd = true;
       this.#signal("SIGTERM");
     }
     const { clock } = this.#deps;
@@ -162,26 +189,11 @@ export class ProcessWorkload {
 
   /** Lets go of everything but the program, which lives on. */
   async release(): Promise<void> {
-    await this.#moving;
     this.#awaiting.abort();
     this.#child?.off("exit", this.#onExit);
     this.#lifeTimer?.cancel();
     this.#kill?.timer.cancel();
     await (this.#cleaning ?? this.#relayHost.close());
-  }
-
-  async #startProgram({ workload, template }: Command): Promise<void> {
-    const { clock, output } = this.#deps;
-    let file: number | undefined;
-    try {
-      file = output.openForAppend(workload.uid);
-      const env = { ...workload.env, PORT: String(this.#record.programPort) };
-      this.#started(await startChild({ template, env, output: file }));
-    } catch (error) {
-      this.#ended(describeStartError(error as NodeJS.ErrnoException, template, clock.now()));
-    } finally {
-      if (file !== undefined) closeSync(file);
-    }
   }
 
   #started(child: ChildProcess): void {
@@ -195,9 +207,9 @@ export class ProcessWorkload {
   }
 
   readonly #onExit = (code: number | null, signal: NodeJS.Signals | null): void => {
-    // A program that finds its port taken may well end for it, and is not to blame.
-    if (!this.#listens && !this.#record.stopping && this.#strangerListens()) return this.#portTaken();
+    const isPortTaken = this.#mayHaveEndedForItsPort();
     const leftOthers = this.#killAll();
+    if (isPortTaken) return this.#portTaken();
     const outOfMemory = !this.#record.stopping && this.#deps.outOfMemoryKills.haveJustRisen();
     this.#exited({ code, signal, leftOthers, outOfMemory, at: this.#deps.clock.now() });
   };
@@ -209,51 +221,47 @@ export class ProcessWorkload {
     if (process === undefined) return;
     const owns = holdsSocketOf(this.#record, process.pid);
     const sign = () => socketsOfTree(process.pid);
-    const onTaken = () => this.#portTaken();
+    const onTaken = () => {
+      this.#killAll();
+      this.#portTaken();
+    };
     const { signal } = this.#awaiting;
     probe.waitFor(programPort, { owns, sign, onTaken, signal }).then(
       (host) => {
         if (signal.aborted) return;
-        this.#listens = true;
+        this.#store({ listens: true });
         this.#relayHost.programListens({ host, port: programPort });
       },
       () => {}, // the program is over, or is to be, and said to be so elsewhere
     );
   }
 
-  #strangerListens(): boolean {
-    const { programPort, process } = this.#record;
-    return process !== undefined && strangerListens(programPort, holdsSocketOf(this.#record, process.pid));
+  /** A program that finds its port taken may well end for it, and is not to blame. */
+  #mayHaveEndedForItsPort(): boolean {
+    const { programPort, process, listens, stopping } = this.#record;
+    if (process === undefined || listens || stopping) return false;
+    return strangerListens(programPort, holdsSocketOf(this.#record, process.pid));
   }
 
-  /** Another program listens on the port that this one was promised: it is started anew, with another port. */
+  /**
+   * Another program listens on the port that this one was promised. This one has been ended, or has ended for it, and is
+   * interrupted: it is started anew, with another port.
+   */
   #portTaken(): void {
     this.#child?.off("exit", this.#onExit);
+    this.#lifeTimer?.cancel();
     this.#awaiting.abort();
-    this.#killAll();
-    const command = this.#command;
-    if (command === undefined || this.#moves === movesMax) {
-      this.#lifeTimer?.cancel();
-      return this.#ended(describePortsTaken(this.#moves + 1, this.#deps.clock.now()));
-    }
-    this.#moves += 1;
-    this.#moving = this.#move(command).finally(() => {
-      this.#moving = undefined;
-    });
+    const { moves = 0 } = this.#record;
+    if (moves === movesMax) return this.#ended(describePortsTaken(moves + 1, this.#deps.clock.now()));
+    const { process: _, ...record } = this.#record;
+    this.#record = record;
+    this.#save({ moves: moves + 1 });
   }
 
-  async #move(command: Command): Promise<void> {
+  /** Resolves when no process of it is left; all have been killed. Rejects where one does not go. */
+  async #nobodyLeft(): Promise<void> {
     if (this.#child !== undefined) await exitOf(this.#child);
-    try {
-      const programPort = await this.#deps.movePort(this.#record.programPort);
-      const { process: _, ...record } = this.#record;
-      this.#record = record; // without its process: after a crash it is begun anew
-      this.#awaiting = new AbortController();
-      this.#save({ programPort });
-    } catch (error) {
-      return this.#ended(describeStartError(error as NodeJS.ErrnoException, command.template, this.#deps.clock.now()));
-    }
-    await this.#startProgram(command);
+    await untilStrayless(this.#record, this.#deps.clock);
   }
 
   #pollLife(): void {
@@ -278,8 +286,11 @@ export class ProcessWorkload {
     return killStrays(this.#record) || hadGroup;
   }
 
+  /** The program of an earlier server is over, and nobody knows how. */
   #lost(): void {
+    const isPortTaken = this.#mayHaveEndedForItsPort();
     killStrays(this.#record);
+    if (isPortTaken) return this.#portTaken();
     const unknown = { code: null, signal: null, leftOthers: false, outOfMemory: false };
     this.#exited({ ...unknown, at: this.#deps.clock.now() });
   }
@@ -290,7 +301,7 @@ export class ProcessWorkload {
 
   #notListening(): { notListening?: string } {
     const { programPort, process } = this.#record;
-    if (process === undefined || this.#listens) return {};
+    if (process === undefined || this.#record.listens) return {};
     if (this.#deps.clock.now().getTime() - Date.parse(process.startedAt) < expectedStartMs) return {};
     const elsewhere = listenedPorts(this.#record, process.pid).filter((port) => port !== programPort);
     return { notListening: describeNotListening(programPort, elsewhere, this.#lastOutput()) };
@@ -311,13 +322,13 @@ export class ProcessWorkload {
     if (this.#record.stopping) this.#cleanUp();
   }
 
-  #cleanUp(): void {
+  readonly #cleanUp = (): void => {
     this.#cleaning ??= this.#relayHost.close().then(() => {
       this.#deps.table.removeSoon(this.#record.uid);
       this.#deps.gone();
       this.#deps.changed();
     });
-  }
+  };
 
   #isAlive(): boolean {
     const { process, end } = this.#record;
@@ -328,9 +339,14 @@ export class ProcessWorkload {
     if (this.#record.process !== undefined && this.#isAlive()) signalGroup(this.#record.process.pid, signal);
   }
 
+  /** Records what an observer sees. */
   #save(change: Partial<WorkloadRecord>): void {
+    this.#store(change);
+    this.#deps.changed();
+  }
+
+  #store(change: Partial<WorkloadRecord>): void {
     this.#record = { ...this.#record, ...change };
     this.#deps.table.putSoon(this.#record);
-    this.#deps.changed();
   }
 }

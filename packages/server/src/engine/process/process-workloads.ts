@@ -6,7 +6,6 @@ import { buildWorkload, type Workload } from "../../core/workload.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { ListenProbe } from "../../lib/listen-probe.ts";
 import type { LogQuery, WorkloadIdentity, WorkloadRuntime } from "../engine.ts";
-import { killStrays } from "./child.ts";
 import { findFreePort } from "./free-port.ts";
 import { OutOfMemoryKills } from "./out-of-memory.ts";
 import type { OutputFiles } from "./output-files.ts";
@@ -48,7 +47,7 @@ export class ProcessWorkloads implements WorkloadRuntime {
     this.#outOfMemoryKills = new OutOfMemoryKills(options.clock);
   }
 
-  /** Takes over what an earlier server left: living programs go on, half-started ones are ended. */
+  /** Takes over what an earlier server left: living programs go on, half-started ones are ended and are to be ensured anew. */
   static async open(options: ProcessWorkloadsOptions): Promise<ProcessWorkloads> {
     const workloads = new ProcessWorkloads(options);
     try {
@@ -66,7 +65,7 @@ export class ProcessWorkloads implements WorkloadRuntime {
     const beginning = this.#beginning.get(uid);
     if (beginning !== undefined) return beginning;
     const existing = this.#workloads.get(uid);
-    if (existing !== undefined) return existing.observe();
+    if (existing !== undefined && !existing.isInterrupted) return existing.observe();
 
     const begun = this.#begin(buildWorkload(backend)).finally(() => this.#beginning.delete(uid));
     this.#beginning.set(uid, begun);
@@ -128,6 +127,11 @@ export class ProcessWorkloads implements WorkloadRuntime {
       if (!isSpawnerError(error)) throw error;
       return { kind: "ended", end: { reason: "InvalidSpec", message: error.message, at: this.#options.clock.now() } };
     }
+    const interrupted = this.#workloads.get(workload.uid);
+    if (interrupted !== undefined) {
+      await interrupted.startAnew(workload, template);
+      return interrupted.observe();
+    }
     const made = await this.#make(workload);
     await made.start(workload, template);
     return made.observe();
@@ -151,14 +155,9 @@ export class ProcessWorkloads implements WorkloadRuntime {
   }
 
   async #adopt(record: WorkloadRecord): Promise<void> {
-    if (record.process === undefined && record.end === undefined) {
-      // Nobody knows whether it was started: what was is ended, and the controller begins again.
-      killStrays(record);
-      this.#table.removeSoon(record.uid);
-      return;
-    }
     this.#portsInUse.add(record.programPort);
-    const relayHost = await this.#openRelayHost(record, true);
+    // What never listened never had a client.
+    const relayHost = await this.#openRelayHost(record, record.listens === true);
     const { port } = relayHost;
     if (port !== record.relayPort) this.#table.putSoon({ ...record, relayPort: port });
     this.#add({ ...record, relayPort: port }, relayHost).adopt();

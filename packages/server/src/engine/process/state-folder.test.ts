@@ -184,10 +184,30 @@ describe("an engine opened again", () => {
     const backend = await harness.start("serves");
     const pid = await onlyProcessOf(backend);
     const engine = await restart(() => harness.forge(backend.metadata, ({ process: _, ...unstarted }) => unstarted));
-    expect(await engine.workloads.observe(backend.metadata)).toEqual({ kind: "absent" });
+    expect(await engine.workloads.observe(backend.metadata)).toMatchObject({ kind: "interrupted" });
     await eventually(() => expect(harness.processesOf(backend)).toEqual([]));
     await engine.workloads.ensure(backend);
     expect(await onlyProcessOf(backend)).not.toBe(pid);
+  });
+
+  test.each([
+    ["when it is found to have ended for it", (pid: number) => process.kill(pid, "SIGKILL")],
+    ["while it waits to listen", () => {}],
+  ])("starts a program anew whose port a stranger has taken, %s", async (_, whileClosed) => {
+    await harness.open();
+    const backend = await harness.start("listens-when-told");
+    const pid = await onlyProcessOf(backend);
+    const { programPort } = harness.recordOf(backend) ?? expect.unreachable("it is recorded");
+    const stranger = createServer();
+    await restart(async () => {
+      whileClosed(pid);
+      stranger.listen({ host: "127.0.0.1", port: programPort });
+      await once(stranger, "listening");
+    });
+    await eventually(() => expect(harness.recordOf(backend)).toMatchObject({ moves: 1, process: {} }));
+    expect(harness.recordOf(backend)?.programPort).not.toBe(programPort);
+    expect(await onlyProcessOf(backend)).not.toBe(pid);
+    stranger.close();
   });
 
   test("takes no other process for the program that had its pid before", async () => {
@@ -246,6 +266,16 @@ describe("an engine opened again", () => {
     expect(harness.relayHostOf(backend)).toMatchObject({ ended: true, listened: [] });
     await engine.workloads.remove(backend.metadata, 0);
     await harness.until(backend, "absent");
+  });
+
+  test("asks a program to end that was to be asked when its server was killed", async () => {
+    await harness.open();
+    const backend = await harness.start("polite");
+    await harness.written(backend, /listening/);
+    const engine = await restart(() => harness.forge(backend.metadata, (record) => ({ ...record, stopping: true })));
+    await engine.workloads.remove(backend.metadata, 3_600);
+    await harness.until(backend, "absent");
+    await harness.written(backend, /asked to end/);
   });
 });
 

@@ -15,6 +15,10 @@ export interface WorkloadRecord {
   readonly firstClientSeconds: number;
   /** Absent until the program was started. */
   readonly process?: ProcessIdentity & { readonly startedAt: string };
+  /** The program was seen to listen. */
+  readonly listens?: true;
+  /** How often it was given another port, because somebody else had taken the one before. */
+  readonly moves?: number;
   /** It was told to end. */
   readonly stopping?: true;
   readonly end?: Omit<WorkloadEnd, "at"> & { readonly at: string };
