@@ -53,9 +53,8 @@ describe("a spawn request is refused with what is wrong and what is needed, and 
 
   test("a body of 10 MB", async () => {
     const { raw } = await startApi();
-    const head =
-      "POST /spawn HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 10485760\r\n\r\n";
-    expect(errorIn(await raw(head))).toMatchObject({
+    const head = "POST /spawn HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 10485760\r\n";
+    expect(errorIn(await raw(`${head}connection: close\r\n\r\n`))).toMatchObject({
       status: 413,
       code: "body_too_large",
       message: expect.stringContaining("1048576"),

@@ -36,6 +36,9 @@ export function sendError(reply: FastifyReply, error: unknown, { log, counts, bo
   if (status >= 500) log.error(fields, "request failed");
   else log.debug(fields, "request refused");
   if (status === 429 || status === 503) reply.header("retry-after", "1");
+  // Fastify would close where a body is too long. What is left of it would reset the connection, and take the answer with it:
+  // Node reads on instead, for as long as a request may take.
+  reply.removeHeader("connection");
   return reply.code(status).type("application/json; charset=utf-8").send(body);
 }
 
