@@ -44,4 +44,7 @@ test.each(["tokens", "anonymous"] as const)(
     expect(requests).toBeGreaterThanOrEqual(500);
     expect(reached.filter((answer) => !answers.has(answer))).toEqual([]);
     expect(answers.has("getBackend 401")).toBe(auth === "tokens");
-    await vi.waitFor(async () => expect(await heldBy(target)).toEqual(before), { timeout: 5_000 }, 90_000);
+    await vi.waitFor(async () => expect(await heldBy(target)).toEqual(before), { timeout: 5_000 });
+  },
+  90_000,
+);
