@@ -14,9 +14,12 @@ import { type ExposedMetric, parseMetrics, type Sample } from "../support/metric
 const program = fileURLToPath(new URL("../support/program.mjs", import.meta.url));
 const main = fileURLToPath(new URL("../../packages/server/src/cli/main.ts", import.meta.url));
 
+/** On a busy machine a program takes seconds to start. */
+const patienceMs = 15_000;
+
 /** Runs the usual program, or one that ends by itself before it listens. */
 const template = {
-  command: ["sh", "-c", `if [ -n "$FAIL" ]; then sleep 2; exit 7; fi; exec "${process.execPath}" "${program}"`],
+  command: ["sh", "-c", `if [ -n "$FAIL" ]; then sleep 3; exit 7; fi; exec "${process.execPath}" "${program}"`],
   cwd: process.cwd(),
 };
 
@@ -67,6 +70,7 @@ class Caller {
     return eventually(
       `${name} ${JSON.stringify(labels)} ${value}`,
       async () => (await this.metrics()).value(name, labels) === value,
+      patienceMs,
     );
   }
 }
@@ -102,10 +106,14 @@ function isSame(a: Sample["labels"], b: Sample["labels"]): boolean {
 }
 
 const untilState = ({ engine }: TestSpawner, id: string, state: string) =>
-  eventually(`${id} is ${state}`, async () => {
-    const backend = await engine.backends.get(`spawner-${id}`);
-    return backend !== undefined && stateOf(backend) === state;
-  });
+  eventually(
+    `${id} is ${state}`,
+    async () => {
+      const backend = await engine.backends.get(`spawner-${id}`);
+      return backend !== undefined && stateOf(backend) === state;
+    },
+    patienceMs,
+  );
 
 test("are those that the document lists: names, types, labels and every value of a label", async () => {
   const spawner = await startEmbedded();
@@ -163,7 +171,9 @@ test("are true after a known course of events", async () => {
   // A program that ends before it listens, and one backend too many meanwhile.
   const third = await caller.spawn({ env: { FAIL: "1" } });
   const disappointed = caller.ask(`/${third}/`);
+  const browser = { headers: "accept: text/html\r\n" };
   expect(await caller.spawn({})).toBe("429");
+  expect((await caller.ask("/", browser)).status).toBe(429);
   expect(await caller.spawn({ port: "eighty" })).toBe("400");
   expect((await disappointed).status).toBe(410);
 
@@ -173,7 +183,7 @@ test("are true after a known course of events", async () => {
   await untilState(spawner, second, "Swept");
 
   // Whoever opens the front page gets a backend too.
-  expect((await caller.ask("/", { headers: "accept: text/html\r\n" })).status).toBe(303);
+  expect((await caller.ask("/", browser)).status).toBe(303);
   expect((await caller.ask("/nobody/")).status).toBe(404);
   await caller.eventually("spawner_backends", 1, { state: "Ready" });
   await caller.eventually("spawner_gateway_open_connections", 1);
@@ -186,7 +196,7 @@ test("are true after a known course of events", async () => {
   expect(exposed.value("spawner_backend_start_duration_seconds_count")).toBe(2);
   expect(exposed.value("spawner_backend_start_duration_seconds_sum")).toBeGreaterThan(0.7);
   expect(exposed.value("spawner_sweep_lateness_seconds_count")).toBe(1);
-  expect(exposed.value("spawner_sweep_lateness_seconds_sum")).toBeLessThan(1);
+  expect(exposed.value("spawner_sweep_lateness_seconds_sum")).toBeLessThan(5);
   expect(exposed.value("spawner_sweeper_backends")).toBe(1);
   expect(exposed.value("spawner_sweep_errors_total")).toBe(0);
   expect(exposed.value("spawner_controller_reconcile_errors_total")).toBe(0);
@@ -201,7 +211,7 @@ test("are true after a known course of events", async () => {
     "api 2xx": scrapes + 4,
     "api 4xx": 2,
     "gateway 3xx": 1,
-    "gateway 4xx": 2,
+    "gateway 4xx": 3,
     "gateway 5xx": 1,
   });
   expect(exposed.counted("spawner_api_requests_total")).toEqual({
@@ -212,8 +222,8 @@ test("are true after a known course of events", async () => {
     "GET /metrics 200": scrapes,
   });
   expect(exposed.value("spawner_spawn_requests_accepted_total")).toBe(4);
-  expect(exposed.counted("spawner_spawn_requests_refused_total")).toEqual({ invalid_request: 1, too_many_backends: 1 });
-  expect(exposed.counted("spawner_store_writes_total")).toMatchObject({ create: 5, requestStop: 1 });
+  expect(exposed.counted("spawner_spawn_requests_refused_total")).toEqual({ invalid_request: 1, too_many_backends: 2 });
+  expect(exposed.counted("spawner_store_writes_total")).toMatchObject({ create: 6, requestStop: 1 });
   expect(exposed.counted("spawner_store_write_errors_total")).toEqual({});
 });
 

@@ -46,10 +46,10 @@ async function startEngine(clock: FakeClock) {
 async function startController(config: Partial<ControllerConfig> = {}) {
   const clock = new FakeClock(new Date());
   const engine = await startEngine(clock);
-  const start = () => {
+  const start = (metrics = new Metrics()) => {
     const controller = run(
       { retainSeconds: 3600, recordsMax: 100, concurrency: 4, ...config },
-      { engine, clock, log: silentLog, metrics: new Metrics() },
+      { engine, clock, log: silentLog, metrics },
     );
     onTestFinished(() => controller.close());
     return controller;
@@ -183,4 +183,28 @@ test("drains: every backend ends, as Drained, and within the grace that is left"
   clock.advance(5_000);
   await drained;
   expect(await engine.workloads.list()).toEqual([]);
+});
+
+test("counts what it looked at and what failed, and how much is waiting", async () => {
+  const { clock, engine, start, create, expectState } = await startController({ concurrency: 1 });
+  const metrics = new Metrics();
+  const metric = async (name: string) =>
+    Number(new RegExp(`^spawner_controller_${name} (.*)$`, "m").exec(await metrics.text())?.[1]);
+  const { ensure } = engine.workloads;
+  const asked = Promise.withResolvers<void>();
+  engine.workloads.ensure = () => asked.promise.then(() => Promise.reject(new Error("no room")));
+  start(metrics);
+  for (const name of ["a", "b", "c"]) await create(name, "sleeps");
+  await vi.waitFor(async () => expect(await metric("queue_depth")).toBe(2));
+  expect(await metric("reconcile_duration_seconds_count")).toBe(0);
+  clock.advance(1_500);
+  asked.resolve();
+  await vi.waitFor(async () => expect(await metric("reconcile_errors_total")).toBe(3));
+  expect(await metric("queue_depth")).toBe(0);
+  expect(await metric("reconcile_duration_seconds_count")).toBe(3);
+  expect(await metric("reconcile_duration_seconds_sum")).toBe(1.5);
+  engine.workloads.ensure = ensure.bind(engine.workloads);
+  clock.advance(1_000);
+  for (const name of ["a", "b", "c"]) await expectState(name, "Running");
+  expect(await metric("reconcile_errors_total")).toBe(3);
 });
