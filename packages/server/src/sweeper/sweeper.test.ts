@@ -362,9 +362,9 @@ test("says how late it swept: from the end of the grace period, also where that 
   await vi.waitFor(() => expect(host.seals).toBe(2));
   await settle();
   expect(await metric("spawner_sweep_lateness_seconds_count")).toBe(0);
-  host.say({ msUntilIdle: 0 });
   clock.advance(deadlines.streamRetryFirstMs);
   await settle();
+  host.say({ msUntilIdle: 0 });
   clock.advance(2 * deadlines.streamRetryFirstMs);
   await expectState("Swept");
   expect(await metric("spawner_sweep_lateness_seconds_count")).toBe(1);
