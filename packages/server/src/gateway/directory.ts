@@ -35,9 +35,16 @@ export class Directory {
     return (fresh ? undefined : this.#backends.get(name)) ?? this.#store.get(name);
   }
 
-  /** Waits until the backend changes, at most `waitMs`, or until the signal says that nobody waits any more. */
-  waitForChange(name: string, { waitMs, signal }: { waitMs: number; signal: AbortSignal }): Promise<WaitOutcome> {
+  /**
+   * Waits until the backend is another than the one `seen`, at most `waitMs`, or until the signal says that nobody waits any
+   * more. It may be already: what was seen was asked for, and the answer took a moment.
+   */
+  waitForChange(
+    name: string,
+    { seen, waitMs, signal }: { seen: Backend; waitMs: number; signal: AbortSignal },
+  ): Promise<WaitOutcome> {
     if (signal.aborted) return Promise.resolve("gone");
+    if ((this.#backends.get(name) ?? seen) !== seen) return Promise.resolve("changed");
     if (this.#waitingCount >= this.#options.waitingMax) return Promise.resolve("full");
     return new Promise((resolve) => {
       const waiting = this.#waiting.get(name) ?? new Set();

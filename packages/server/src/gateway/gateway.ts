@@ -1,5 +1,6 @@
 import { deadlines } from "../core/deadlines.ts";
 import { makeErrorAnswer } from "../core/error-body.ts";
+import { isSpawnerError } from "../core/errors.ts";
 import { hostNameOf } from "../core/host-names.ts";
 import { nameMapping } from "../core/names.ts";
 import { refusalHeader } from "../core/relay-host.ts";
@@ -70,6 +71,11 @@ interface Wanted {
 interface Settled {
   readonly plan: Plan;
   readonly outcome: ParkedOutcome;
+}
+
+/** The backend is on its way, and was like this. */
+interface Waiting {
+  readonly seen: Backend;
 }
 
 /** Sends the requests of users to the relay hosts of their backends. */
@@ -223,11 +229,11 @@ class Gateway {
     const { previousFailure } = exchange;
     if (previousFailure !== undefined) await this.#awaitNews(exchange, wanted.name);
     const found = await this.#find(exchange, wanted, { fresh: previousFailure !== undefined });
-    if (found !== undefined) return found.plan;
+    if ("plan" in found) return found.plan;
     const unpark = this.#metrics.park();
     let outcome: ParkedOutcome = "failed";
     try {
-      const settled = await this.#park(exchange, wanted);
+      const settled = await this.#park(exchange, wanted, found);
       outcome = settled.outcome;
       return settled.plan;
     } finally {
@@ -235,13 +241,19 @@ class Gateway {
     }
   }
 
-  /** Where the request goes, as things are; undefined while its backend is on its way. */
-  async #find(exchange: Exchange, wanted: Wanted, { fresh }: { fresh: boolean }): Promise<Settled | undefined> {
+  /** Where the request goes, as things are. */
+  async #find(exchange: Exchange, wanted: Wanted, { fresh }: { fresh: boolean }): Promise<Settled | Waiting> {
     const { id, name, target } = wanted;
-    const backend = await this.#directory.find(name, { fresh });
+    let backend: Backend | undefined;
+    try {
+      backend = await this.#directory.find(name, { fresh });
+    } catch (error) {
+      if (!isSpawnerError(error)) throw error;
+      return { outcome: "failed", plan: refuse(error.code, error.message) };
+    }
     if (backend === undefined) return { outcome: "unknown", plan: unknown(id) };
     if (hasEnded(backend)) return { outcome: "ended", plan: { kind: "answer", answer: endedAnswer(backend) } };
-    if (!isReachable(backend)) return undefined;
+    if (!isReachable(backend)) return { seen: backend };
     const plan =
       exchange.attempt > 1
         ? refuse("upstream_failed", "The backend does not answer.")
@@ -250,16 +262,17 @@ class Gateway {
   }
 
   /** Waits for the backend until the request can go somewhere. */
-  async #park(exchange: Exchange, wanted: Wanted): Promise<Settled> {
+  async #park(exchange: Exchange, wanted: Wanted, first: Waiting): Promise<Settled> {
     const { clock } = this.#deps;
     const { signal } = exchange;
     const untilMs = clock.monotonicMs() + deadlines.parkMs;
-    for (;;) {
+    for (let { seen } = first; ; ) {
       const waitMs = untilMs - clock.monotonicMs();
-      const outcome = await this.#directory.waitForChange(wanted.name, { waitMs, signal });
+      const outcome = await this.#directory.waitForChange(wanted.name, { seen, waitMs, signal });
       if (outcome !== "changed") return { outcome, plan: this.#notReady(outcome) };
       const found = await this.#find(exchange, wanted, { fresh: false });
-      if (found !== undefined) return found;
+      if ("plan" in found) return found;
+      seen = found.seen;
     }
   }
 
@@ -281,7 +294,7 @@ class Gateway {
     this.#deps.log.debug({ backend: name, err: previousFailure }, "relay host did not answer");
     const known = this.#directory.peek(name);
     if (known === undefined || hasEnded(known)) return;
-    await this.#directory.waitForChange(name, { waitMs: failureNewsMs, signal });
+    await this.#directory.waitForChange(name, { seen: known, waitMs: failureNewsMs, signal });
   }
 }
 

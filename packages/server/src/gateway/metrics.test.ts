@@ -117,6 +117,6 @@ test("requests beyond the limit, and those for which the store cannot be read", 
   backends.get = () => Promise.reject(new SpawnerError("unavailable", "the store is away"));
   const { items } = await backends.list();
   for (const { metadata } of items) await backends.delete(metadata);
-  expect(await waiting.status).toBe(502);
+  expect(await waiting.status).toBe(503);
   await expectCounts({ full: 1, failed: 1 });
 });

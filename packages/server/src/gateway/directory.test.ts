@@ -1,0 +1,47 @@
+import { expect, test } from "vitest";
+import type { Backend } from "../core/resource.ts";
+import type { BackendChange, BackendStore } from "../engine/index.ts";
+import { FakeClock } from "../lib/fake-clock.ts";
+import { Directory } from "./directory.ts";
+
+function makeBackend(resourceVersion: string): Backend {
+  const metadata = { name: "b", uid: "u", resourceVersion, creationTimestamp: "2026-01-01T00:00:00Z", labels: {} };
+  return { metadata, spec: { template: { containers: [{}] } }, status: {} };
+}
+
+/** A directory, and what tells it of changes. */
+function openDirectory({ stored }: { stored?: Backend } = {}) {
+  const clock = new FakeClock();
+  let tell: (change: BackendChange) => void = () => {};
+  const store = {
+    get: async () => stored,
+    watch(onChange: (change: BackendChange) => void) {
+      tell = onChange;
+      return () => {};
+    },
+  } satisfies Partial<BackendStore>;
+  const directory = new Directory(store as unknown as BackendStore, { clock, waitingMax: 10 });
+  const wait = (seen: Backend) =>
+    directory.waitForChange("b", { seen, waitMs: 1_000, signal: new AbortController().signal });
+  return { clock, directory, wait, changed: (backend: Backend) => tell({ kind: "changed", backend }) };
+}
+
+test("a change that comes between looking and waiting is not missed", async () => {
+  const { wait, changed } = openDirectory();
+  const seen = makeBackend("1");
+  changed(seen);
+  changed(makeBackend("2"));
+  expect(await wait(seen)).toBe("changed");
+});
+
+test("a backend that the store has and the watch has not told of yet is waited for", async () => {
+  const { clock, directory, wait, changed } = openDirectory({ stored: makeBackend("1") });
+  const seen = await directory.find("b", { fresh: false });
+  const told = wait(seen ?? expect.unreachable());
+  changed(makeBackend("2"));
+  expect(await told).toBe("changed");
+
+  const late = wait(directory.peek("b") ?? expect.unreachable());
+  clock.advance(1_000);
+  expect(await late).toBe("timeout");
+});
