@@ -27,6 +27,8 @@ const commands = {
   build: [["node", "scripts/build.mjs"]],
   size: [["node", "scripts/size.mjs"]],
   "bench:embedded": [["node", "bench/embedded.ts"]],
+  "bench:idleness": [["node", "bench/idleness.ts"]],
+  "bench:burst": [["node", "bench/burst.ts"]],
 };
 
 const [name, ...extra] = process.argv.slice(2);
