@@ -30,6 +30,9 @@ export interface RelayHostConfig extends IdlenessRule {
 /** How many requests may wait for the program to listen, or for a seal to be decided. */
 const waitingMax = 1_000;
 
+/** How long the last answers may take to leave, when the host closes. */
+const lastAnswersMs = 200;
+
 /**
  * The relay host of one backend: passes bytes to the program, knows when it listens, counts who is there, and promises to
  * stay (hold) or to let nobody in (seal).
@@ -122,6 +125,8 @@ export class BackendRelayHost implements RelayHost {
   async close(): Promise<void> {
     this.end();
     this.#feed.close(new Error("the relay host was closed"));
+    // Who waited has just been told that it is over, and is to read it.
+    await this.#relay.quiesce({ mostMs: lastAnswersMs });
     await this.#relay.close();
   }
 

@@ -39,7 +39,9 @@ export async function run(config: SidecarConfig, { clock }: { clock: Clock }): P
     controlPort: control.port,
     async close() {
       stop.abort();
-      await Promise.all([relayHost.close(), control.close()]);
+      // In this order: while the last answers leave, an open port is all that keeps the process alive.
+      await relayHost.close();
+      await control.close();
     },
   };
 }
