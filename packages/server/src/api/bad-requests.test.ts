@@ -1,9 +1,11 @@
 import { errorCodes } from "@spawner/client";
 import { describe, expect, test } from "vitest";
 import { deadlines } from "../core/deadlines.ts";
-import { errorIn, startApi } from "./fixture.ts";
+import { converse, errorIn, startApi } from "./fixture.ts";
 
 const json = { "content-type": "application/json" };
+const manyVariables = (count: number) =>
+  Object.fromEntries(Array.from({ length: count }, (_, index) => [`A${index}`, ""]));
 
 const bodies: [name: string, body: string, status: number, message: RegExp, headers?: Record<string, string>][] = [
   ["no JSON", "image: x", 400, /not JSON/],
@@ -19,7 +21,17 @@ const bodies: [name: string, body: string, status: number, message: RegExp, head
   ["an unknown template", '{"image":"other"}', 400, /no template.*"other".*"default"/],
   ["an image of a megabyte", `{"image":"${"x".repeat(600_000)}"}`, 400, /image must have at most 512 characters/],
   ["an unknown field", '{"imagee":"x"}', 400, /unknown field "imagee"; known are image, port, env/],
-  ["a prototype", '{"__proto__":{"image":"x"}}', 400, /not JSON|__proto__/],
+  ["a prototype", '{"__proto__":{"image":"x"}}', 400, /must not have the name "__proto__"/],
+  ["a prototype in disguise", '{"env":{"\\u005f_proto__":"x"}}', 400, /must not have the name "__proto__"/],
+  ["a constructor", '{"constructor":{"prototype":{"image":"x"}}}', 400, /unknown field "constructor"/],
+  ["32 levels", `{"image":${"[".repeat(31)}${"]".repeat(31)}}`, 400, /image must be a string; \[\[/],
+  ["33 levels", `{"image":${"[".repeat(32)}${"]".repeat(32)}}`, 400, /nested 32 levels deep at most/],
+  ["a stack's worth of levels", `{"image":${"[".repeat(400_000)}${"]".repeat(400_000)}}`, 400, /nested 32 levels/],
+  ["a comma too many", '{"env":{"KEY":"secret",}}', 400, /^The body is not JSON: see its character 24\.$/],
+  ["a word", '{"env":secret}', 400, /^The body is not JSON(: see its character \d+)?\.$/],
+  ["gzip", "{}", 415, /must not be encoded; "gzip"/, { ...json, "content-encoding": "gzip" }],
+  ["1,001 variables", JSON.stringify({ env: manyVariables(1_001) }), 400, /env must .*1000/],
+  ["a variable's name of 1,025 characters", `{"env":{"${"A".repeat(1025)}":""}}`, 400, /env must not have the name/],
   ["a port in words", '{"port":"80"}', 400, /port must be a whole number; "80" was given/],
   ["a negative port", '{"port":-1}', 400, /port must be at least 0; -1 was given/],
   ["a port too high", '{"port":70000}', 400, /port must be at most 65535; 70000 was given/],
@@ -49,6 +61,26 @@ describe("a spawn request is refused with what is wrong and what is needed, and 
       message: expect.stringMatching(message),
     });
     expect((await engine.backends.list()).items).toEqual([]);
+  });
+
+  test("a body that is not UTF-8", async () => {
+    const { url } = await startApi();
+    const body = Buffer.from('{"env":{"A":"\xff"}}', "latin1");
+    const response = await fetch(`${url}/spawn`, { method: "POST", headers: json, body });
+    expect([response.status, await response.json()]).toMatchObject([
+      400,
+      { message: "The body is not JSON: it is not UTF-8." },
+    ]);
+  });
+
+  test("a body of 10 MB that comes anyway: it is taken, so that the answer is not lost", async () => {
+    const { port } = await startApi();
+    const { write, until } = converse(port);
+    write("POST /spawn HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 10485760\r\n\r\n");
+    write("x".repeat(10_485_760));
+    await until(/^HTTP\/1\.1 413 .*body_too_large/s);
+    write("GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n");
+    await until(/HTTP\/1\.1 413 .*HTTP\/1\.1 200 OK/s);
   });
 
   test("a body of 10 MB", async () => {
@@ -112,11 +144,57 @@ describe("what is no route, no id or no HTTP gets an error that says so:", () =>
     ["a limit too high", get("/backends?limit=501"), 400, "invalid_request", /limit must be at most 500; 501/],
     ["an unknown query", get("/backends?lim=1"), 400, "invalid_request", /unknown field "lim"/],
     ["no HTTP", "HELLO\r\n\r\n", 400, "invalid_request", /not HTTP\/1.1/],
+    [
+      "no Host",
+      "GET /healthz HTTP/1.1\r\nconnection: close\r\n\r\n",
+      400,
+      "invalid_request",
+      /one Host field; none was/,
+    ],
+    ["two Hosts", get("/healthz").replace("host", "host: b\r\nHost"), 400, "invalid_request", /one Host field; 2 were/],
+    ["HTTP/2.0", get("/healthz").replace("1.1", "2.0"), 505, "version_not_supported", /HTTP\/2\.0 was given/],
+    ["HTTP/0.9", get("/healthz").replace("1.1", "0.9"), 505, "version_not_supported", /HTTP\/0\.9 was given/],
+    [
+      "a coding that is not undone",
+      `${get("/healthz").slice(0, -2)}transfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n`,
+      501,
+      "not_implemented",
+      /"gzip, chunked"/,
+    ],
+    ["CONNECT", "CONNECT a:80 HTTP/1.1\r\nhost: a\r\n\r\n", 501, "not_implemented", /CONNECT/],
+    [
+      "a method that must have a body",
+      get("/spawn").replace("GET", "QUERY"),
+      405,
+      "method_not_allowed",
+      /QUERY is not/,
+    ],
+    ["an encoded wrong method", get("/%73pawn"), 405, "method_not_allowed", /POST is/],
+    ["two slashes", get("//backends"), 404, "not_found", /no route/],
+    ["another case", get("/Backends"), 404, "not_found", /no route/],
+    ["one number twice", get("/backends?limit=1&limit=2"), 400, "invalid_request", /limit must be a whole number/],
+    ["a label without a value", get("/backends?label=a"), 400, "invalid_request", /label\[0\] must/],
+    ["a selector in a label", get("/backends?label=a=b,c"), 400, "invalid_request", /label\[0\] must/],
+    [
+      "a label with two values",
+      get("/backends?label=a=1&label=a=2"),
+      400,
+      "invalid_request",
+      /label a has one value; 1 and 2/,
+    ],
+    ["33 labels", get(`/backends?${"label=a=1&".repeat(33)}`), 400, "invalid_request", /label must have at most 32/],
     ["a head without end", `GET / HTTP/1.1\r\nx: ${"y".repeat(100_000)}`, 431, "head_too_large", /./],
   ] as const)("%s", async (_, request, status, code, message) => {
     const { raw } = await startApi();
     const answer = errorIn(await raw(request as string));
     expect(answer).toMatchObject({ status, code, id: expect.any(String), message: expect.stringMatching(message) });
+  });
+
+  test.each(["POST /nothing", "PUT /spawn"])("%s: its body is not even looked at", async (line) => {
+    const { raw } = await startApi();
+    const head = `${line} HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-type: application/json\r\n`;
+    expect([404, 405]).toContain(errorIn(await raw(`${head}content-length: 5\r\n\r\n{"a":`)).status);
+    expect([404, 405]).toContain(errorIn(await raw(`${head}content-length: 99999999\r\n\r\n`)).status);
   });
 
   test("a wrong method names the right one", async () => {

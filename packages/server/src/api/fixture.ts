@@ -3,26 +3,29 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EndReason, ErrorBody } from "@spawner/client";
-import { onTestFinished } from "vitest";
+import { expect, onTestFinished, vi } from "vitest";
 import type { Backend } from "../core/resource.ts";
 import type { LivingState } from "../core/states.ts";
 import { endedPatch, reachedPatch, type StatusPatch } from "../core/status.ts";
-import type { WorkloadRuntime } from "../engine/engine.ts";
+import type { BackendStore, WorkloadRuntime } from "../engine/engine.ts";
 import { ProcessEngine } from "../engine/process/index.ts";
 import { systemClock } from "../lib/clock.ts";
 import { type Log, silentLog } from "../lib/log.ts";
 import { Metrics } from "../lib/metrics.ts";
 import { type ApiConfig, run } from "./server.ts";
 
-interface TestApiOptions extends Partial<ApiConfig> {
+export interface TestApiOptions extends Partial<ApiConfig> {
   backendsMax?: number;
   log?: Log;
   /** In the place of the engine's: nothing is started here, so that nothing is written. */
   logs?: WorkloadRuntime["logs"];
+  /** In the place of the engine's. */
+  store?: Partial<BackendStore>;
 }
 
 /** The API over a real engine of which only the records are used: the test says what becomes of them. */
-export async function startApi({ backendsMax = 1_000, log = silentLog, logs, ...overrides }: TestApiOptions = {}) {
+export async function startApi(options: TestApiOptions = {}) {
+  const { backendsMax = 1_000, log = silentLog, logs, store = {}, ...overrides } = options;
   const stateDir = mkdtempSync(join(tmpdir(), "spawner-api-"));
   const engine = await ProcessEngine.open({
     stateDir,
@@ -32,6 +35,7 @@ export async function startApi({ backendsMax = 1_000, log = silentLog, logs, ...
     clock: systemClock,
   });
   if (logs !== undefined) engine.workloads.logs = logs;
+  Object.assign(engine.backends, store);
   const api = await run(
     {
       host: "127.0.0.1",
@@ -90,4 +94,26 @@ export async function startApi({ backendsMax = 1_000, log = silentLog, logs, ...
 export function errorIn(answer: string): ErrorBody & { status: number } {
   const body = JSON.parse(answer.slice(answer.indexOf("\r\n\r\n") + 4)) as ErrorBody;
   return { ...body, status: Number(answer.split(" ")[1]) };
+}
+
+/** A connection of one's own, closed with the test. */
+export function converse(port: number) {
+  const socket = connect({ host: "127.0.0.1", port });
+  onTestFinished(() => void socket.destroy());
+  let received = "";
+  socket.on("data", (bytes) => {
+    received += bytes;
+  });
+  socket.on("error", () => {});
+  const closed = new Promise<string>((resolve) => socket.once("close", () => resolve(received)));
+  return {
+    socket,
+    write: (text: string) => void socket.write(text),
+    /** Resolves when this much was received. */
+    async until(pattern: RegExp): Promise<void> {
+      await vi.waitFor(() => expect(received).toMatch(pattern), { timeout: 10_000, interval: 5 });
+    },
+    /** Resolves to all that was received, when the server has closed. */
+    closed,
+  };
 }

@@ -50,9 +50,10 @@ function parse(text: string): unknown {
 /** Level by level, since a walk that calls itself is what deep nesting is meant for. */
 function refuseTraps(root: unknown): void {
   let level = [root];
-  for (let depth = 0; level.length > 0; depth++) {
-    if (depth > depthMax) throw invalid(`The body may be nested ${depthMax} levels deep at most.`);
+  for (let depth = 0; ; depth++) {
     const objects = level.filter((value) => typeof value === "object" && value !== null);
+    if (objects.length === 0) return;
+    if (depth === depthMax) throw invalid(`The body may be nested ${depthMax} levels deep at most.`);
     if (objects.some((value) => Object.hasOwn(value, "__proto__"))) {
       throw invalid('The body must not have the name "__proto__".');
     }

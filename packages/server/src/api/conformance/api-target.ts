@@ -1,16 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { onTestFinished } from "vitest";
-import { startApi } from "../fixture.ts";
-import { type ChangeKind, documentOf, type Target } from "./target.ts";
-
-const token = "only-for-tests-0123456789";
+import { startDocumented, token, withTokens } from "./documented-api.ts";
+import type { ChangeKind, Target } from "./target.ts";
 
 /** The API alone, gone with the test: the test says what becomes of backends. */
 export async function startApiTarget(auth: "tokens" | "anonymous"): Promise<Target> {
-  const api = await startApi({
-    auth: auth === "tokens" ? { kind: "tokens", tokensFile: writeTokens() } : { kind: "anonymous" },
+  const api = await startDocumented({
+    ...(auth === "tokens" ? withTokens() : {}),
     allowedHosts: ["127.0.0.1"],
     backendsMax: 3,
   });
@@ -19,14 +13,11 @@ export async function startApiTarget(auth: "tokens" | "anonymous"): Promise<Targ
     else if (kind === "end") await api.end(id, "Idle");
     else await api.forget(id);
   };
-  const address = { port: api.port, prefix: "", token: auth === "tokens" ? token : undefined };
-  return { ...address, document: await documentOf(address), change };
-}
-
-function writeTokens(): string {
-  const folder = mkdtempSync(join(tmpdir(), "spawner-tokens-"));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  const path = join(folder, "tokens");
-  writeFileSync(path, `${token}\n`, { mode: 0o600 });
-  return path;
+  return {
+    port: api.port,
+    prefix: "",
+    token: auth === "tokens" ? token : undefined,
+    document: api.document,
+    change,
+  };
 }

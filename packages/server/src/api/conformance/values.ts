@@ -51,7 +51,7 @@ function objectsOf({
 }
 
 /** Of each type, at the edges of what anybody accepts. */
-export const junk: fc.Arbitrary<unknown> = fc.oneof(
+const junk: fc.Arbitrary<unknown> = fc.oneof(
   fc.constantFrom<unknown>(null, true, false, 0, -1, 1.5, 1e300, 2 ** 53, "", "0", "\u0000", [], {}, [[]], "ä😀\u202e"),
   fc.string({ unit: "binary", maxLength: lengthMax }),
   fc.integer({ min: 1, max: 200 }).map((depth) => JSON.parse("[".repeat(depth) + "]".repeat(depth)) as unknown),
