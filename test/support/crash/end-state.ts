@@ -37,7 +37,7 @@ export interface EndState {
   readonly faults: readonly string[];
 }
 
-export interface RecordEnd {
+interface RecordEnd {
   readonly spec: unknown;
   readonly flags: Readonly<Record<string, unknown>>;
   readonly transitions: readonly string[];
