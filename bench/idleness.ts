@@ -52,6 +52,9 @@ function print(lives: readonly Life[], judgements: readonly Judgement[]): void {
     `swept early: ${judgements.filter(({ isEarly }) => isEarly).length}; not served as meant: ${faults.length}`,
   );
   for (const fault of faults) console.log(`  ${fault}`);
+  for (const { described, lateMs } of judgements.filter(isLate)) {
+    console.log(`  ${described}: swept ${lateMs.atLeast} to ${lateMs.atMost} ms late`);
+  }
   console.log(verdictOf(judgements));
 }
 
@@ -61,7 +64,12 @@ function verdictOf(judgements: readonly Judgement[]): "met" | "not met" | "not t
   if (!all(({ isEarly, faults, lateMs }) => !isEarly && faults.length === 0 && lateMs.atLeast <= latenessMsMax)) {
     return "not met";
   }
-  return all(({ lateMs }) => lateMs.atMost <= latenessMsMax) ? "met" : "not told: the machine is too busy";
+  return judgements.some(isLate) ? "not told: the machine is too busy" : "met";
+}
+
+/** Whether it was swept too late, or may have been. */
+function isLate({ lateMs }: Judgement): boolean {
+  return lateMs.atMost > latenessMsMax;
 }
 
 function resultOf(judgements: readonly Judgement[]) {

@@ -2,6 +2,8 @@ import type { Life } from "./measure.ts";
 
 /** Whether one backend was swept when it should have been. */
 export interface Judgement {
+  /** Which backend it is, for people. */
+  readonly described: string;
   readonly isEarly: boolean;
   /** From the end of the grace period to Swept: not less and not more, by what the clients' book leaves open. */
   readonly lateMs: { readonly atLeast: number; readonly atMost: number };
@@ -20,8 +22,10 @@ export function judge(life: Life): Judgement {
   const surelyDueMs = lastActive.surelyMs + gracePeriodSeconds * 1000;
   const endedMs = Math.min(sweptMs, terminatedMs);
   const isEarly = !(endedMs >= surelyDueMs - clockSkewMs); // also where a time is not known
-  const describe = (what: string) => `${id} (${gracePeriodSeconds} s, last: ${lastActive.kind}): ${what}`;
+  const described = `${id} (${gracePeriodSeconds} s, last: ${lastActive.kind})`;
+  const describe = (what: string) => `${described}: ${what}`;
   return {
+    described,
     isEarly,
     lateMs: {
       atLeast: sweptMs - (lastActive.atMostMs + gracePeriodSeconds * 1000),

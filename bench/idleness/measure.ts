@@ -7,7 +7,7 @@ import { systemClock as clock } from "../../packages/server/src/lib/clock.ts";
 import { within } from "../../packages/server/src/lib/within.ts";
 import { seededRandom } from "../../test/support/random.ts";
 import { type ActiveUntil, Book } from "./book.ts";
-import { getShortly, kindsOfTraffic, sendHalfAHead, type Target } from "./traffic.ts";
+import { getShortly, kindsOfTraffic, longestOfGrace, sendHalfAHead, type Target } from "./traffic.ts";
 
 export interface IdlenessOptions {
   readonly backends: number;
@@ -37,6 +37,8 @@ export interface Life {
 
 /** How long an activity may take beyond its own time, and an end beyond the grace period. */
 const patienceMs = 20_000;
+/** Clients come one after the other, not all at once. */
+const startSpreadMs = 3_000;
 /** How long all programs may take to start. */
 const startSeconds = 300;
 
@@ -107,14 +109,14 @@ async function live(seat: Seat & { url: string; id: string; usedMs: number }): P
     port: Number(new URL(url).port),
     path: `/${id}/`,
     random: seededRandom(seed),
-    mostMs: graceMs * 1.5, // long enough to be swept in the middle of it
+    graceMs,
     agent,
   };
   const book = new Book();
   const faults: string[] = [];
   const idle = sendHalfAHead(target);
   try {
-    await use(target, { book, faults, usedMs, graceMs });
+    await use(target, { book, faults, usedMs });
     const swept = await endOf(url, id);
     const output = await (await fetch(`${url}/api/backend/${id}/logs?follow=true`)).text();
     return {
@@ -133,28 +135,29 @@ async function live(seat: Seat & { url: string; id: string; usedMs: number }): P
   }
 }
 
-/** One activity after the other, sometimes two at once, with pauses of up to nearly the grace period in between. */
+/** One activity after the other, sometimes two at once, with pauses in between, some of nearly the grace period. */
 async function use(
   target: Target,
-  { book, faults, usedMs, graceMs }: { book: Book; faults: string[]; usedMs: number; graceMs: number },
+  { book, faults, usedMs }: { book: Book; faults: string[]; usedMs: number },
 ): Promise<void> {
-  const { random } = target;
+  const { random, graceMs } = target;
   const kinds = Object.entries(kindsOfTraffic);
   const untilMs = performance.now() + usedMs;
   const one = async () => {
     const [kind, act] = kinds[Math.floor(random() * kinds.length)] ?? ["", async () => "refused" as const];
     try {
       return await book.keep(kind, () =>
-        within(act(target), { clock, mostMs: target.mostMs + patienceMs, what: "it" }),
+        within(act(target), { clock, mostMs: target.graceMs * longestOfGrace + patienceMs, what: "it" }),
       );
     } catch (error) {
       faults.push(`${kind}: ${(error as Error).message}`);
       return false;
     }
   };
+  await delay(random() * startSpreadMs);
   let isServed = await book.keep("short GET", () => getShortly(target));
   while (isServed && performance.now() < untilMs) {
-    await delay(random() * (graceMs - 200));
+    await delay(random() ** 2 * (graceMs - 200));
     const served = await Promise.all(random() < 0.3 ? [one(), one()] : [one()]);
     isServed = served.every(Boolean);
   }

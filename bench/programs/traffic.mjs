@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { createServer } from "node:http";
 
 const megabyte = Buffer.alloc(1024 * 1024, "x");
+const timeLength = String(Date.now()).length;
 
 const server = createServer((request, response) => {
   const { pathname, searchParams } = new URL(request.url, "http://program");
@@ -33,8 +34,12 @@ function sendEvents(response, left, everyMs) {
   setTimeout(() => sendEvents(response, left - 1, everyMs), everyMs);
 }
 
+/** Each when the one before has been taken; the last ends with the time. */
 function sendMegabytes(response, left) {
-  if (left === 0) return void response.end();
+  if (left === 1) {
+    response.write(megabyte.subarray(timeLength));
+    return void response.end(String(Date.now()));
+  }
   response.write(megabyte, (error) => error ?? sendMegabytes(response, left - 1));
 }
 
