@@ -28,7 +28,7 @@ export const kindsOfTraffic: Readonly<Record<string, (target: Target) => Promise
   "slow response": (target) => answered(target, `slow?ms=${someMs(target)}`, {}),
   "burst of 20 GETs": burst,
   "server-sent events": (target) => answered(target, someEvents(target), {}),
-  "server-sent events, left": (target) => broken(target, "events?everyMs=200"),
+  "server-sent events, left": (target) => broken(target, "events?everyMs=1500"),
   "long poll, left": (target) => broken(target, "poll"),
   "upload that trickles": upload,
   "download read slowly": download,

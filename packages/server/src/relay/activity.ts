@@ -13,6 +13,8 @@ export class Activity {
   #live = 0;
   #lastActiveMs: number;
   #everActive = false;
+  /** Counts what set `lastActiveMs`. */
+  #marks = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -45,15 +47,24 @@ export class Activity {
         ended = true;
         this.#live -= 1;
         this.#lastActiveMs = Math.max(this.#lastActiveMs, atMs);
+        this.#marks += 1;
         this.#changed();
       },
     };
   }
 
-  /** There was activity just now that lasts no longer. */
-  touch(): void {
+  /** There was activity just now that lasts no longer. The returned function takes it back, unless there was more since. */
+  touch(): () => void {
+    const before = this.#lastActiveMs;
     this.#lastActiveMs = this.#clock.monotonicMs();
+    this.#marks += 1;
+    const mark = this.#marks;
     this.#changed();
+    return () => {
+      if (this.#marks !== mark) return;
+      this.#lastActiveMs = before;
+      this.#changed();
+    };
   }
 
   /** Calls back after every change, until the returned function is called. */

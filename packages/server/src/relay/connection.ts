@@ -206,6 +206,10 @@ export class ClientConnection implements ForwardingOwner {
   }
 
   #onClientClosed(hadError: boolean): void {
+    if (hadError) {
+      if (this.#state.kind === "exchange") this.#state.forwarding.exchange.takeBack();
+      this.#pair.link?.breakOff();
+    }
     if (this.#state.kind === "tunnel") this.#state.tunnel.onClientClosed(hadError);
     else this.#close("closed");
   }

@@ -162,7 +162,7 @@ export class Forwarding {
     // Bytes that answer no request: the connection cannot be trusted any more.
     if (exchange.sent === undefined) return this.#pair.dropLink();
     if (this.#pair.clientEnded) {
-      activity.touch(); // a sign of life, though not a live connection
+      exchange.takeBack = activity.touch(); // a sign of life, though not a live connection
       this.#expectBytes();
     }
     if (exchange.response !== undefined) return this.#passResponseBody(exchange.response.body, bytes);

@@ -18,6 +18,8 @@ export class OpenExchange {
   /** Bytes of its body that came, and wait to be passed on. */
   bodyBytesWaiting = 0;
   bodyBytesSent = 0;
+  /** What the last bytes for a client that had half-closed counted for, undone: it turned out to have gone. */
+  takeBack: () => void = () => {};
   response: { readonly head: ResponseHead; readonly body: BodyFraming } | undefined;
   /** What came of a response's head that is not whole yet. */
   #partialHead: Buffer | undefined;

@@ -44,11 +44,11 @@ export class SocketPair {
   }
 
   /**
-   * A client that is held back is not read from, so nothing would tell that it has gone: a write of nothing fails once it
-   * has reset the connection, or its system has forgotten it and says so to a keep-alive probe.
+   * A client that is held back, or has half-closed, is not read from, so nothing would tell that it has gone: a write of
+   * nothing fails once it has reset the connection, or its system has forgotten it and says so to a keep-alive probe.
    */
   probe(): void {
-    const { client } = this;
-    if (client.isPaused() && client.writableLength === 0 && client.writable) client.write(nothing);
+    const { client, clientEnded } = this;
+    if ((client.isPaused() || clientEnded) && client.writableLength === 0 && client.writable) client.write(nothing);
   }
 }

@@ -24,6 +24,8 @@ export class Tunnel {
   #clientClosed = false;
   #upstreamEnded = false;
   #upstreamClosed = false;
+  /** Undoes what the last bytes for a client that had half-closed counted for. */
+  #takeBack: () => void = () => {};
 
   constructor(parts: TunnelParts) {
     this.#parts = parts;
@@ -63,6 +65,7 @@ export class Tunnel {
 
   onClientClosed(hadError: boolean): void {
     this.#clientClosed = true;
+    if (hadError) this.#takeBack();
     const isInOrder = !hadError && this.#clientEnded && this.#upstreamEnded;
     // What is still on its way to the upstream gets there; its close is the last event then.
     if (!isInOrder || this.#upstreamClosed) this.#parts.onOver("closed");
@@ -72,7 +75,7 @@ export class Tunnel {
     if (!this.#parts.client.write(bytes)) this.#parts.link.pause();
     if (!this.#clientEnded) return;
     // A sign of life, though not a live connection.
-    this.#parts.activity.touch();
+    this.#takeBack = this.#parts.activity.touch();
     this.#expectBytes();
   }
 

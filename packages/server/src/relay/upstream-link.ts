@@ -104,6 +104,11 @@ export class UpstreamLink {
     this.#socket.resume();
   }
 
+  /** Its client has broken off. To one that was told of its end already (FIN), nothing but a reset says more. */
+  breakOff(): void {
+    if (this.#socket.writableEnded) this.#socket.resetAndDestroy();
+  }
+
   /** Ends it now; none of its events is told any more. */
   destroy(): void {
     this.#socket.removeAllListeners();
