@@ -1,7 +1,8 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { SpawnerError } from "../../core/errors.ts";
+import { findLogDamage } from "./write-ahead-log.ts";
 
 /** Raised with every change of the tables. A database of another version is refused, never guessed at. */
 const schemaVersion = 1;
@@ -29,11 +30,11 @@ const schema = `
 export function openDatabase(stateDir: string): DatabaseSync {
   const path = join(stateDir, "spawner.db");
   const ownerFile = join(stateDir, "owner.pid");
-  const database = openFile(stateDir, path);
+  const database = openFile({ stateDir, path, ownerFile });
   try {
     database.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;");
     database.exec("BEGIN EXCLUSIVE");
-    migrate(database, path);
+    migrate(database, { path, ownerFile });
     check(database);
     database.exec("COMMIT");
     noteOwner(ownerFile);
@@ -44,7 +45,10 @@ export function openDatabase(stateDir: string): DatabaseSync {
   }
 }
 
-/** For the message to a second server only: a full disk does not keep this one from going on with its sessions. */
+/**
+ * Names the owner for the message to a second server, and shows that there is a database here: a full disk does not keep this
+ * server from going on with its sessions.
+ */
 function noteOwner(ownerFile: string): void {
   try {
     writeFileSync(ownerFile, `${process.pid}\n`);
@@ -53,14 +57,43 @@ function noteOwner(ownerFile: string): void {
   }
 }
 
-function openFile(stateDir: string, path: string): DatabaseSync {
+function openFile(files: { stateDir: string; path: string; ownerFile: string }): DatabaseSync {
+  const { stateDir, path, ownerFile } = files;
   try {
     mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+    if (!existsSync(path) && !existsSync(`${path}-wal`)) rmSync(ownerFile, { force: true }); // of one that was moved away
+    const damage = findDamage(path);
+    if (damage !== undefined) throw explain(errorOfUse(path) ?? new Error(damage), files);
     return new DatabaseSync(path);
   } catch (cause) {
+    if (cause instanceof SpawnerError) throw cause;
     throw new SpawnerError("unavailable", `Cannot open ${path}: ${(cause as Error).message}. Is it writable?`, {
       cause,
     });
+  }
+}
+
+/** Damage that SQLite would take for a beginning, and remove with all that is left. */
+function findDamage(path: string): string | undefined {
+  const log = `${path}-wal`;
+  const hasLog = (statSync(log, { throwIfNoEntry: false })?.size ?? 0) > 0;
+  const isEmpty = (statSync(path, { throwIfNoEntry: false })?.size ?? 0) === 0;
+  if (hasLog && isEmpty) return `there is nothing in it, and something in ${log}`;
+  const damage = findLogDamage(log);
+  return damage === undefined ? undefined : `${log} is damaged: ${damage}`;
+}
+
+/** SQLite's error if another process has the database: then its log may be seen in the midst of a write. Changes nothing. */
+function errorOfUse(path: string): unknown {
+  let database: DatabaseSync | undefined;
+  try {
+    database = new DatabaseSync(path, { readOnly: true });
+    database.prepare("SELECT count(*) FROM sqlite_master").get();
+    return undefined;
+  } catch (error) {
+    return isBusy(error) ? error : undefined;
+  } finally {
+    database?.close();
   }
 }
 
@@ -68,9 +101,17 @@ function openFile(stateDir: string, path: string): DatabaseSync {
 function check(database: DatabaseSync): void {
   const { quick_check: found } = database.prepare("PRAGMA quick_check(1)").get() as { quick_check: string };
   if (found !== "ok") throw new Error(found);
+  for (const table of ["backends", "workloads"]) {
+    const { damaged } = database
+      .prepare(`SELECT count(*) AS damaged FROM ${table} WHERE NOT json_valid(record)`)
+      .get() as {
+      damaged: number;
+    };
+    if (damaged > 0) throw new Error(`${damaged} records in the table ${table} are not JSON`);
+  }
 }
 
-function migrate(database: DatabaseSync, path: string): void {
+function migrate(database: DatabaseSync, { path, ownerFile }: { path: string; ownerFile: string }): void {
   const { user_version: found } = database.prepare("PRAGMA user_version").get() as { user_version: number };
   if (found === schemaVersion) return;
   if (found !== 0) {
@@ -79,21 +120,22 @@ function migrate(database: DatabaseSync, path: string): void {
       `${path} has schema version ${found}; this release needs ${schemaVersion}. Use the release that wrote it, or another --state-dir.`,
     );
   }
+  const { tables } = database.prepare("SELECT count(*) AS tables FROM sqlite_master").get() as { tables: number };
+  if (tables > 0) throw new Error("it has tables, and no schema version of Spawner");
+  if (existsSync(ownerFile)) throw new Error("there is nothing in it any more");
   database.exec(`${schema} PRAGMA user_version = ${schemaVersion};`);
 }
 
 function explain(error: unknown, { stateDir, path, ownerFile }: { stateDir: string; path: string; ownerFile: string }) {
   if (error instanceof SpawnerError) return error;
-  const { message, errcode } = error as Error & { errcode?: number };
-  const code = (errcode ?? 0) & 0xff; // the primary code (https://www.sqlite.org/rescode.html)
-  if (code === 13 /* SQLITE_FULL */) {
+  if (primaryCode(error) === 13 /* SQLITE_FULL */) {
     return new SpawnerError(
       "unavailable",
       `${path} cannot be made: the disk is full. Free some space on it, or use another --state-dir.`,
       { cause: error },
     );
   }
-  if (code === 5 /* SQLITE_BUSY */) {
+  if (isBusy(error)) {
     return new SpawnerError(
       "unavailable",
       `The state folder ${stateDir} is in use by another Spawner${ownerOf(ownerFile)}. Stop that one, or use another --state-dir.`,
@@ -102,9 +144,18 @@ function explain(error: unknown, { stateDir, path, ownerFile }: { stateDir: stri
   }
   return new SpawnerError(
     "unavailable",
-    `${path} cannot be read: ${message}. Move it and ${path}-wal away to begin anew (what they recorded is lost, and programs that still run have to be ended by hand), or use another --state-dir.`,
+    `${path} cannot be read: ${(error as Error).message}. Move it and ${path}-wal away to begin anew (what they recorded is lost, and programs that still run have to be ended by hand), or use another --state-dir.`,
     { cause: error },
   );
+}
+
+function isBusy(error: unknown): boolean {
+  return primaryCode(error) === 5; // SQLITE_BUSY
+}
+
+/** https://www.sqlite.org/rescode.html: the low byte. */
+function primaryCode(error: unknown): number {
+  return ((error as { errcode?: number }).errcode ?? 0) & 0xff;
 }
 
 function ownerOf(ownerFile: string): string {

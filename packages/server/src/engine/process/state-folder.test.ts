@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync, writeFileSync } from "node:fs";
+import { cpSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -45,9 +45,7 @@ describe("a state folder", () => {
   test("written by another release is refused and not touched", async () => {
     await harness.open();
     await harness.close();
-    const database = new DatabaseSync(databasePath);
-    database.exec("PRAGMA user_version = 7");
-    database.close();
+    change(databasePath, "PRAGMA user_version = 7");
     await expect(harness.open()).rejects.toMatchObject({
       code: "unavailable",
       message: expect.stringMatching(/spawner\.db has schema version 7; this release needs 1\. Use the release that/),
@@ -57,20 +55,61 @@ describe("a state folder", () => {
     unchanged.close();
   });
 
-  test.each([
-    ["that is no database", () => "this is not a database ".repeat(500)],
-    ["with damaged pages", (path: string) => damage(path)],
-  ])("with a file %s is refused with what to do about it", async (_, contentOf) => {
+  test.each<[string, (path: string) => void]>([
+    ["that is no database", (path) => writeFileSync(path, "this is not a database ".repeat(500))],
+    ["with damaged pages", (path) => writeFileSync(path, damaged(readFileSync(path), 4_096, 20_000))],
+    ["with a damaged record", (path) => change(path, "UPDATE backends SET record = substr(record, 2)")],
+    ["that was cut off", (path) => truncateSync(path, 3 * 4096)],
+    ["that was emptied", (path) => truncateSync(path)],
+    ["without its schema version", (path) => change(path, "PRAGMA user_version = 0")],
+  ])("with a file %s is refused with what to do about it", async (_, harm) => {
     const engine = await harness.open();
     for (let i = 0; i < 50; i++) await engine.backends.create({ name: `b-${i}`, spec: harness.spec("sleeps") });
     await harness.close();
-    writeFileSync(databasePath, contentOf(databasePath));
-    await expect(harness.open()).rejects.toMatchObject({
-      code: "unavailable",
-      message: expect.stringMatching(
-        /spawner\.db cannot be read: .*Move it and .*-wal away .*or use another --state-dir/s,
-      ),
-    });
+    harm(databasePath);
+    await expectRefusal(harness);
+  });
+
+  test.each<[string, (log: string, path: string) => void]>([
+    ["of which the log has a damaged header", (log) => writeFileSync(log, damaged(readFileSync(log), 8))],
+    ["of which the log is damaged in the middle", (log) => writeFileSync(log, damaged(readFileSync(log), 80_000))],
+    ["of which the log is gone", (log) => rmSync(log)],
+    ["of which only the log is left", (_, path) => rmSync(path)],
+    ["that was emptied, and has a log,", (_, path) => truncateSync(path)],
+  ])("left by a kill, %s is refused and kept as it is", async (_, harm) => {
+    const engine = await harness.open();
+    for (let i = 0; i < 50; i++) await engine.backends.create({ name: `b-${i}`, spec: harness.spec("sleeps") });
+    const left = await makeProcessHarness(); // what a kill would leave: the files as they are now
+    for (const file of readdirSync(harness.stateDir)) {
+      cpSync(join(harness.stateDir, file), join(left.stateDir, file), { recursive: true });
+    }
+    const path = join(left.stateDir, "spawner.db");
+    harm(`${path}-wal`, path);
+    await expectRefusal(left);
+    await expectRefusal(left); // the first attempt has not made it look well
+    expect(await left.remains()).toEqual([]);
+  });
+
+  test("in use is said to be, also where its log is seen in the midst of a write", async () => {
+    const first = await harness.open();
+    await first.backends.create({ name: "b", spec: harness.spec("sleeps") });
+    const log = readFileSync(`${databasePath}-wal`);
+    writeFileSync(`${databasePath}-wal`, damaged(Buffer.from(log), 8, 8));
+    const second = await makeProcessHarness({ stateDir: harness.stateDir });
+    await expect(second.open()).rejects.toMatchObject({ message: expect.stringContaining("is in use by another") });
+    writeFileSync(`${databasePath}-wal`, log);
+    expect((await (await harness.reopen()).backends.list()).items).toHaveLength(1);
+  });
+
+  test("begins anew when a damaged file was moved away", async () => {
+    await harness.open();
+    await harness.close();
+    truncateSync(databasePath);
+    await expectRefusal(harness);
+    rmSync(databasePath);
+    await harness.open();
+    const { backends } = await harness.reopen();
+    expect(await backends.list()).toEqual({ items: [] });
   });
 
   test("that cannot be made is named, with the cause", async () => {
@@ -199,12 +238,15 @@ describe("an engine opened again", () => {
     const pid = await onlyProcessOf(backend);
     const { programPort } = harness.recordOf(backend) ?? expect.unreachable("it is recorded");
     const stranger = createServer();
-    await restart(async () => {
+    const engine = await restart(async () => {
       whileClosed(pid);
       stranger.listen({ host: "127.0.0.1", port: programPort });
       await once(stranger, "listening");
     });
-    await eventually(() => expect(harness.recordOf(backend)).toMatchObject({ moves: 1, process: {} }));
+    await eventually(async () => {
+      await engine.workloads.ensure(backend);
+      expect(harness.recordOf(backend)).toMatchObject({ moves: 1, process: {} });
+    });
     expect(harness.recordOf(backend)?.programPort).not.toBe(programPort);
     expect(await onlyProcessOf(backend)).not.toBe(pid);
     stranger.close();
@@ -295,8 +337,22 @@ test("an engine that was closed says so when it is used, and does not start prog
   await harness.until(backend, "running");
 });
 
-/** The database with its middle overwritten. */
-function damage(path: string): Buffer {
-  const content = readFileSync(path);
-  return content.fill(0xa5, 4096 + 100, content.length - 100);
+async function expectRefusal({ open }: ProcessHarness): Promise<void> {
+  await expect(open()).rejects.toMatchObject({
+    code: "unavailable",
+    message: expect.stringMatching(
+      /spawner\.db cannot be read: .*Move it and .*-wal away .*or use another --state-dir/s,
+    ),
+  });
+}
+
+/** A file of which some bytes are not what was written. */
+function damaged(content: Buffer, offset: number, bytes = 1_000): Buffer {
+  return content.fill(0xa5, offset, offset + bytes);
+}
+
+function change(path: string, sql: string): void {
+  const database = new DatabaseSync(path);
+  database.exec(sql);
+  database.close();
 }
