@@ -88,7 +88,7 @@ function errorOfUse(path: string): unknown {
   let database: DatabaseSync | undefined;
   try {
     database = new DatabaseSync(path, { readOnly: true });
-    database.prepare("SELECT count(*) FROM sqlite_master").get();
+    read(database, "SELECT count(*) FROM sqlite_master");
     return undefined;
   } catch (error) {
     return isBusy(error) ? error : undefined;
@@ -99,20 +99,17 @@ function errorOfUse(path: string): unknown {
 
 /** Finds damage now, where something can be done about it, and not in the middle of a session. */
 function check(database: DatabaseSync): void {
-  const { quick_check: found } = database.prepare("PRAGMA quick_check(1)").get() as { quick_check: string };
+  const { quick_check: found } = read<{ quick_check: string }>(database, "PRAGMA quick_check(1)");
   if (found !== "ok") throw new Error(found);
   for (const table of ["backends", "workloads"]) {
-    const { damaged } = database
-      .prepare(`SELECT count(*) AS damaged FROM ${table} WHERE NOT json_valid(record)`)
-      .get() as {
-      damaged: number;
-    };
-    if (damaged > 0) throw new Error(`${damaged} records in the table ${table} are not JSON`);
+    const sql = `SELECT count(*) AS damaged FROM ${table} WHERE NOT json_valid(record)`;
+    const { damaged: count } = read<{ damaged: number }>(database, sql);
+    if (count > 0) throw new Error(`${count} records in the table ${table} are not JSON`);
   }
 }
 
 function migrate(database: DatabaseSync, { path, ownerFile }: { path: string; ownerFile: string }): void {
-  const { user_version: found } = database.prepare("PRAGMA user_version").get() as { user_version: number };
+  const { user_version: found } = read<{ user_version: number }>(database, "PRAGMA user_version");
   if (found === schemaVersion) return;
   if (found !== 0) {
     throw new SpawnerError(
@@ -120,10 +117,14 @@ function migrate(database: DatabaseSync, { path, ownerFile }: { path: string; ow
       `${path} has schema version ${found}; this release needs ${schemaVersion}. Use the release that wrote it, or another --state-dir.`,
     );
   }
-  const { tables } = database.prepare("SELECT count(*) AS tables FROM sqlite_master").get() as { tables: number };
+  const { tables } = read<{ tables: number }>(database, "SELECT count(*) AS tables FROM sqlite_master");
   if (tables > 0) throw new Error("it has tables, and no schema version of Spawner");
   if (existsSync(ownerFile)) throw new Error("there is nothing in it any more");
   database.exec(`${schema} PRAGMA user_version = ${schemaVersion};`);
+}
+
+function read<Row>(database: DatabaseSync, sql: string): Row {
+  return database.prepare(sql).get() as Row;
 }
 
 function explain(error: unknown, { stateDir, path, ownerFile }: { stateDir: string; path: string; ownerFile: string }) {
