@@ -183,9 +183,18 @@ async function halfClosed(target: Target): Promise<Outcome> {
   socket.end();
   await ended;
   const times = [...text().matchAll(/data: (\d{13})/g)].map(([, time]) => Number(time));
-  // A program that was silent for the grace period, since the machine had no time for it, was rightly ended.
-  const silentFrom = times.findIndex((time, index) => (times[index + 1] ?? time) - time > target.graceMs);
-  return until(String(times.at(silentFrom)));
+  return until(String(text().endsWith("\r\n0\r\n\r\n") ? times.at(-1) : lastBeforeSilence(times, target)));
+}
+
+/**
+ * Of a response that was cut: it may be where its program was silent for about the grace period, since the machine had no
+ * time for it. What came behind the silence was too late.
+ */
+function lastBeforeSilence(times: readonly number[], { graceMs }: Target): number | undefined {
+  const silences = times.map((time, index) => (times[index + 1] ?? time) - time);
+  const longestMs = Math.max(...silences);
+  if (longestMs < graceMs * 0.8) throw new Error(`a response was cut after ${silences.join(", ")} ms of silence`);
+  return times[silences.indexOf(longestMs)];
 }
 
 /** A request by hand; resolves with the first bytes of its answer. */
