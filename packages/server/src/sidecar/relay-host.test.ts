@@ -73,6 +73,7 @@ describe.each(ways)("a relay host, %s,", (_, ask) => {
     await vi.waitFor(() => expect(latest()).toMatchObject({ ready: true, liveConnections: 0, sealed: false }));
     const response = fetch(`${url}/wait`);
     await vi.waitFor(() => expect(latest()).toMatchObject({ liveConnections: 1, idleMs: 0, msUntilIdle: undefined }));
+    await vi.waitFor(() => expect(program.waiting).toHaveLength(1));
     program.answerWaiting();
     await (await response).text();
     await vi.waitFor(() => expect(latest()).toMatchObject({ liveConnections: 0, msUntilIdle: 0 }));
