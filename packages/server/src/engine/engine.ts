@@ -74,7 +74,10 @@ export interface LogQuery {
 
 /** What runs backends. Every call is idempotent and may be repeated after a crash in the middle of it. */
 export interface WorkloadRuntime {
-  /** Makes the workload if there is none, and says what is there then; a refusal is an observation, not an error. */
+  /**
+   * Makes the workload if there is none, begins an interrupted one anew, and says what is there then; a refusal is an
+   * observation, not an error.
+   */
   ensure(backend: Backend): Promise<WorkloadObservation>;
   observe(identity: WorkloadIdentity): Promise<WorkloadObservation>;
   /**
