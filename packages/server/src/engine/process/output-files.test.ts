@@ -1,9 +1,11 @@
+import { once } from "node:events";
 import { appendFileSync, closeSync, mkdtempSync, readdirSync, rmSync, statSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { Worker } from "node:worker_threads";
 import fc from "fast-check";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { systemClock } from "../../lib/clock.ts";
 import { lastLines } from "./last-lines.ts";
 import { OutputFiles } from "./output-files.ts";
@@ -102,4 +104,30 @@ test("files of nobody are removed, those of others stay", () => {
   for (const name of ["lost.log", "lost.older.log", "kept.log"]) appendFileSync(join(stateDir, "output", name), "x");
   output.removeAllBut(new Set(["kept", "u"]));
   expect(readdirSync(join(stateDir, "output"))).toEqual(["kept.log", "u.log"]);
+});
+
+test("next to nothing is lost of what a program writes while its output is cut", async () => {
+  const { stateDir, output, write } = makeOutput(32 * 1024 * 1024);
+  const counters = new Int32Array(new SharedArrayBuffer(8));
+  const path = join(stateDir, "output", "u.log");
+  // It writes byte by byte, as fast as it can, until the second counter is set.
+  const writer = new Worker(
+    `const { workerData: { path, counters } } = require("node:worker_threads");
+     const { openSync, writeSync } = require("node:fs");
+     const file = openSync(path, "a");
+     while (Atomics.load(counters, 1) === 0) Atomics.add(counters, 0, writeSync(file, "."));`,
+    { eval: true, workerData: { path, counters } },
+  );
+  await vi.waitFor(() => expect(counters[0]).toBeGreaterThan(0), { timeout: 5_000, interval: 1 });
+  const filling = "x".repeat(17 * 1024 * 1024);
+  for (let round = 0; round < 8; round++) {
+    write(filling);
+    expect(output.limit("u")).toBe(true);
+  }
+  Atomics.store(counters, 1, 1);
+  await once(writer, "exit");
+  const writtenMeanwhile = counters[0] ?? 0;
+  const lost = 8 * filling.length + writtenMeanwhile - output.extent("u").end;
+  // Nearly all that it wrote it wrote while something was copied: half of it would be lost if nobody looked again.
+  expect(lost).toBeLessThan(writtenMeanwhile / 5);
 });

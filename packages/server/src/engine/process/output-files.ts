@@ -1,4 +1,5 @@
 import {
+  appendFileSync,
   closeSync,
   mkdirSync,
   openSync,
@@ -18,6 +19,8 @@ export interface OutputExtent {
   readonly end: number;
 }
 
+/** How often to look for what a program has written while its output was copied. */
+const copyRoundsMax = 4;
 /** Where less than this is free, output gives way to records: without those nobody could start or end a session. */
 const lowDiskBytes = 16 * 1024 * 1024;
 /** What a file may hold then. */
@@ -82,15 +85,9 @@ export class OutputFiles {
   limit(uid: string): boolean {
     const path = this.#pathOf(uid);
     const older = this.#olderPathOf(uid);
-    const size = sizeOf(path);
     const bytesMax = this.#fileBytesMaxNow();
-    if (size <= bytesMax && sizeOf(older) <= bytesMax) return false;
-    const emptied = this.#emptiedOf(uid) + size;
-    try {
-      writeFileSync(older, readAt(path, size - bytesMax, bytesMax), { mode: 0o600 });
-    } catch {
-      rmSync(older, { force: true }); // a full disk, maybe filled by this very file: it is emptied all the same
-    }
+    if (sizeOf(path) <= bytesMax && sizeOf(older) <= 2 * bytesMax) return false;
+    const emptied = this.#emptiedOf(uid) + copyEnd(path, older, bytesMax);
     truncateSync(path);
     this.#emptied.set(uid, emptied);
     return true;
@@ -125,6 +122,28 @@ export class OutputFiles {
 
   #olderPathOf(uid: string): string {
     return join(this.#folder, `${uid}.older.log`);
+  }
+}
+
+/**
+ * Copies the end of a file, and then what was written to it meanwhile, so that as little as can be is lost when it is emptied.
+ * Returns how long it was in the end. The copy has at most twice `bytesMax`.
+ */
+function copyEnd(path: string, copy: string, bytesMax: number): number {
+  let copied = 0;
+  try {
+    for (let round = 0; round < copyRoundsMax; round++) {
+      const size = sizeOf(path);
+      if (round > 0 && size === copied) break;
+      const isLittle = size - copied <= bytesMax / copyRoundsMax;
+      if (round > 0 && isLittle) appendFileSync(copy, readAt(path, copied, size - copied));
+      else writeFileSync(copy, readAt(path, size - bytesMax, bytesMax), { mode: 0o600 });
+      copied = size;
+    }
+    return copied;
+  } catch {
+    rmSync(copy, { force: true }); // a full disk, maybe filled by this very file: it is emptied all the same
+    return sizeOf(path);
   }
 }
 
