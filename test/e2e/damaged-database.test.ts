@@ -1,8 +1,11 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { runSpawner, temporaryFolder } from "../support/dev.ts";
 import { startServed } from "../support/served.ts";
+
+// Servers are started, and restarted, while other tests use the machine.
+vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
 
 test.each([
   [

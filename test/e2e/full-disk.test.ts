@@ -8,7 +8,10 @@ import type { ErrorBody, SpawnResponse } from "@spawner/client";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { WebSocket } from "ws";
 import { spawnerCommand } from "../support/dev.ts";
-import { type Served, startServed } from "../support/served.ts";
+import { expectNothingRetained, type Served, startServed } from "../support/served.ts";
+
+// Servers are started, and restarted, while other tests use the machine.
+vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
 
 /** Why there can be no small disk here; undefined where there can. */
 const noSmallDisk =
@@ -100,7 +103,9 @@ async function askForOne(server: Served): Promise<{ id: string } | { refusal: Er
   return response.ok ? { id: (body as SpawnResponse).name } : { refusal: body as ErrorBody, status: response.status };
 }
 
-describe("a full disk", { skip: noSmallDisk !== undefined, timeout: 60_000 }, () => {
+const why = noSmallDisk === undefined ? "" : ` (skipped: ${noSmallDisk})`;
+
+describe(`a full disk${why}`, { skip: noSmallDisk !== undefined }, () => {
   test("ends no session and loses none that was acknowledged; all goes on when there is space", async () => {
     const disk = await makeSmallDisk();
     const first = await disk.serve([process.execPath, program]);
@@ -122,7 +127,7 @@ describe("a full disk", { skip: noSmallDisk !== undefined, timeout: 60_000 }, ()
     expect(await socket.say("still there?")).toBe("still there?");
     expect(await pidOf(first, running)).toBe(pid);
     process.kill(doomedPid, "SIGKILL");
-    await vi.waitFor(async () => expect([410, 502]).toContain((await first.ask(`/${doomed}/echo`)).status), 10_000);
+    await vi.waitFor(async () => expect([410, 502]).toContain((await first.ask(`/${doomed}/echo`)).status), 20_000);
 
     await first.close("SIGKILL");
     const second = await disk.serve([process.execPath, program]);
@@ -130,21 +135,21 @@ describe("a full disk", { skip: noSmallDisk !== undefined, timeout: 60_000 }, ()
     for (const id of acknowledged) expect((await second.ask(`/api/backend/${id}`)).status).toBe(200);
 
     disk.free();
-    const fresh = await vi.waitFor(() => second.spawn(), { timeout: 10_000, interval: 100 });
+    const fresh = await vi.waitFor(() => second.spawn(), { timeout: 20_000, interval: 100 });
     expect((await second.ask(`/${fresh}/echo`)).status).toBe(200);
     for (const id of acknowledged) expect((await second.ask(`/${id}/echo`)).status).toBe(200);
-    await vi.waitFor(async () => expect(await second.view(doomed)).toMatchObject({ state: "Failed" }), 10_000);
+    await vi.waitFor(async () => expect(await second.view(doomed)).toMatchObject({ state: "Failed" }), 20_000);
     expect(await pidOf(second, running)).toBe(pid);
   });
 
   test("needs no restart to go on: what happened meanwhile is recorded when there is space", async () => {
     const disk = await makeSmallDisk();
-    const server = await disk.serve([process.execPath, program], ["--retain", "2"]);
+    const server = await disk.serve([process.execPath, program]);
     const ids = await Promise.all([server.spawn(), server.spawn(), server.spawn()]);
     const [running, doomed, unwanted] = ids;
     const [pid, doomedPid] = await Promise.all(ids.map((id) => pidOf(server, id)));
     disk.fill();
-    await vi.waitFor(async () => expect(await askForOne(server)).toMatchObject({ status: 503 }), 10_000);
+    await vi.waitFor(async () => expect(await askForOne(server)).toMatchObject({ status: 503 }), 20_000);
     process.kill(doomedPid ?? expect.unreachable(), "SIGKILL");
     const refused = await server.ask(`/api/backend/${unwanted}`, { method: "DELETE" });
     expect(refused.status).toBe(503);
@@ -160,10 +165,7 @@ describe("a full disk", { skip: noSmallDisk !== undefined, timeout: 60_000 }, ()
     const fresh = await server.spawn();
     expect(await pidOf(server, fresh)).toBeGreaterThan(0);
     for (const id of [running, fresh]) await server.ask(`/api/backend/${id}`, { method: "DELETE" });
-    await vi.waitFor(() => expect(server.remains()).toMatchObject({ rows: [], outputFiles: [], processes: [] }), {
-      timeout: 15_000,
-      interval: 100,
-    });
+    await expectNothingRetained(server, (flags) => disk.serve([process.execPath, program], flags));
   });
 
   test("that a program fills with its output is emptied of it: others go on, and new ones can start", async () => {
@@ -175,7 +177,7 @@ describe("a full disk", { skip: noSmallDisk !== undefined, timeout: 60_000 }, ()
     const flooding = await server.spawn({ env: { FIRST: "yes | head -c 100000000" } });
     const floodingPid = await pidOf(server, flooding); // when all is written
     expect(await socket.say("still there?")).toBe("still there?");
-    const fresh = await vi.waitFor(() => server.spawn(), { timeout: 10_000, interval: 100 });
+    const fresh = await vi.waitFor(() => server.spawn(), { timeout: 20_000, interval: 100 });
     expect(await pidOf(server, fresh)).toBeGreaterThan(0);
     expect([await pidOf(server, quiet), await pidOf(server, flooding)]).toEqual([pid, floodingPid]);
   });

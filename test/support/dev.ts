@@ -43,10 +43,10 @@ export function collect(child: ChildProcess) {
     get text() {
       return text;
     },
-    /** Resolves to the first match; rejects after ten seconds. */
-    waitFor(pattern: RegExp): Promise<RegExpExecArray> {
+    /** Resolves to the first match; rejects after `withinMs`. */
+    waitFor(pattern: RegExp, withinMs = 10_000): Promise<RegExpExecArray> {
       return new Promise((resolve, reject) => {
-        const timer = setTimeout(() => reject(new Error(`${pattern} was not written, but:\n${text}`)), 10_000);
+        const timer = setTimeout(() => reject(new Error(`${pattern} was not written, but:\n${text}`)), withinMs);
         const look = () => {
           const match = pattern.exec(text);
           if (match === null) return;

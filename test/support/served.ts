@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { BackendView, SpawnRequest, SpawnResponse, StatusMessage } from "@spawner/client";
+import { expect, vi } from "vitest";
 import { processesWithEnv } from "../../packages/server/src/lib/linux-processes.ts";
 import { collect, spawnerCommand } from "./dev.ts";
 
@@ -18,15 +19,20 @@ export interface ServedOptions {
   readonly wrapper?: readonly string[];
 }
 
+/** Several servers may be starting at once, beside other tests. */
+const startMsMax = 60_000;
+
 /** All that a server holds for sessions. */
 export interface Remains {
   /** What its descriptors are open on. */
   readonly descriptors: string[];
   /** Pids of what was started for any session of it, ever. */
   readonly processes: number[];
+  /** UIDs in the table of workloads. */
+  readonly workloads: string[];
+  /** UIDs in the table of backends: they and their output are retained for a while. */
+  readonly records: string[];
   readonly outputFiles: string[];
-  /** UIDs in the tables of backends and of workloads. */
-  readonly rows: string[];
 }
 
 /** `spawner serve` as a process of its own, over a folder that is the caller's. */
@@ -40,7 +46,10 @@ export async function startServed({ stateDir, command, flags = [], cwd, wrapper 
   });
   const output = collect(child);
   const exited = once(child, "exit");
-  const [, url = ""] = await output.waitFor(/"url":"([^"]+)".*"serving"/);
+  const [, url = ""] = await output.waitFor(/"url":"([^"]+)".*"serving"/, startMsMax).catch((error: unknown) => {
+    child.kill("SIGKILL");
+    throw error;
+  });
   const pid = child.pid ?? 0;
   /** The folder as the server sees it, which may have mounts of its own. */
   const seenStateDir = `/proc/${pid}/root${stateDir}`;
@@ -55,7 +64,7 @@ export async function startServed({ stateDir, command, flags = [], cwd, wrapper 
       descriptors: descriptorsOf(pid),
       processes: processesWithEnv("SERVED_STATE_DIR", stateDir).filter((other) => other !== pid),
       outputFiles: readdirSync(join(seenStateDir, "output")),
-      rows: rowsIn(seenStateDir),
+      ...rowsIn(seenStateDir),
     }),
     /** Ends the server, and kills what its sessions run. Idempotent. */
     async close(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
@@ -118,15 +127,51 @@ function descriptorsOf(pid: number): string[] {
 }
 
 /** The server holds its database alone: a copy of it is asked. */
-function rowsIn(stateDir: string): string[] {
+function rowsIn(stateDir: string): Pick<Remains, "workloads" | "records"> {
   const folder = mkdtempSync(join(tmpdir(), "spawner-rows-"));
   try {
     const path = join(folder, "spawner.db");
     for (const suffix of ["", "-wal"]) copyFileSync(join(stateDir, `spawner.db${suffix}`), `${path}${suffix}`);
     using database = new DatabaseSync(path);
-    const rows = database.prepare("SELECT uid FROM backends UNION ALL SELECT uid FROM workloads").all();
-    return rows.map(({ uid }) => String(uid));
+    const uidsIn = (table: string) =>
+      database
+        .prepare(`SELECT uid FROM ${table}`)
+        .all()
+        .map(({ uid }) => String(uid));
+    return { workloads: uidsIn("workloads"), records: uidsIn("backends") };
   } finally {
     rmSync(folder, { recursive: true });
+  }
+}
+
+/** Waits until the server runs nothing, and holds no more descriptors than it did at rest. */
+export async function expectAtRest(server: Served, before: Remains): Promise<void> {
+  await vi.waitFor(
+    () => {
+      const { descriptors, processes, workloads } = server.remains();
+      expect({ processes, workloads }).toEqual({ processes: [], workloads: [] });
+      expect(descriptors.length, descriptors.join(" ")).toBe(before.descriptors.length);
+    },
+    { timeout: 20_000, interval: 50 },
+  );
+}
+
+/**
+ * Ends the server, and waits until one that retains no records has left nothing in the state folder. While tests look at
+ * records these are retained, since how long looking takes is up to the machine.
+ */
+export async function expectNothingRetained(
+  server: Served,
+  startNext: (flags: readonly string[]) => Promise<Served>,
+): Promise<void> {
+  await server.close();
+  const next = await startNext(["--retain", "0"]);
+  try {
+    await vi.waitFor(
+      () => expect(next.remains()).toMatchObject({ processes: [], workloads: [], records: [], outputFiles: [] }),
+      { timeout: 20_000, interval: 50 },
+    );
+  } finally {
+    await next.close();
   }
 }
