@@ -84,8 +84,8 @@ export class ProcessWorkload {
 
   /** Nothing runs though it has no end: it is to be started anew. */
   get isInterrupted(): boolean {
-    const { process, end } = this.#record;
-    return process === undefined && end === undefined && !this.#isStarting;
+    const { process, end, stopping } = this.#record;
+    return process === undefined && end === undefined && !stopping && !this.#isStarting;
   }
 
   get relayHost(): RelayHostServer {
@@ -172,9 +172,9 @@ export class ProcessWorkload {
     this.#awaiting.abort();
     this.#relayHost.end();
     if (this.#record.end !== undefined) return this.#cleanUp();
-    // What does not go though it was killed would not go for another signal either.
-    if (this.isInterrupted) return void this.#nobodyLeft().then(this.#cleanUp, this.#cleanUp);
     if (!this.#record.stopping) this.#save({ stopping: true });
+    // Interrupted. What does not go though it was killed would not go for another signal either.
+    if (this.#record.process === undefined) return void this.#nobodyLeft().then(this.#cleanUp, this.#cleanUp);
     if (!this.#wasAskedToEnd) {
       // Also where an earlier server recorded that it was to end: it may have been killed before it could ask.
       this.#wasAskedToEnd = true;
@@ -229,7 +229,7 @@ export class ProcessWorkload {
     probe.waitFor(programPort, { owns, sign, onTaken, signal }).then(
       (host) => {
         if (signal.aborted) return;
-        this.#store({ listens: true });
+        if (!this.#record.listens) this.#store({ listens: true });
         this.#relayHost.programListens({ host, port: programPort });
       },
       () => {}, // the program is over, or is to be, and said to be so elsewhere

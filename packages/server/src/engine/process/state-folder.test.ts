@@ -229,6 +229,17 @@ describe("an engine opened again", () => {
     expect(await onlyProcessOf(backend)).not.toBe(pid);
   });
 
+  test("begins nothing anew that is to be removed", async () => {
+    await harness.open();
+    const backend = await harness.start("serves");
+    await onlyProcessOf(backend);
+    const { workloads } = await restart(() => harness.forge(backend.metadata, ({ process: _, ...rest }) => rest));
+    await workloads.remove(backend.metadata, 3_600);
+    expect(await workloads.ensure(backend)).toEqual({ kind: "stopping" });
+    await harness.until(backend, "absent");
+    expect(harness.processesOf(backend)).toEqual([]);
+  });
+
   test.each([
     ["when it is found to have ended for it", (pid: number) => process.kill(pid, "SIGKILL")],
     ["while it waits to listen", () => {}],
