@@ -1,7 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
+import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import {
@@ -9,6 +12,7 @@ import {
   identifyProcess,
   isAlive,
   isSameProcess,
+  markedProcesses,
   processesWithEnv,
   processGroupMembers,
 } from "./linux-processes.ts";
@@ -122,6 +126,28 @@ describe("processes are found by their environment", () => {
     children.push(child);
     await eventually(() => expect(processesWithEnv("ONLY", value)).toEqual([child.pid]));
   });
+});
+
+test("processes are found by either of their marks, and not by anything that only looks like one", async () => {
+  const [value, folder] = [randomUUID(), mkdtempSync(join(tmpdir(), "spawner-marks-"))];
+  const startWith = (file: string, descriptor: 1 | 2 | 3, env: Record<string, string> = {}) => {
+    const opened = openSync(join(folder, file), "a");
+    const stdio = ["ignore", ...[1, 2, 3].map((each) => (each === descriptor ? opened : ("ignore" as const)))] as const;
+    const child = spawn("sleep", ["600"], { env: { PATH: process.env.PATH, ...env }, stdio: [...stdio] });
+    closeSync(opened);
+    children.push(child);
+    return child.pid ?? expect.unreachable();
+  };
+  const outputFile = `${value}.log`;
+  const found = [startWith(outputFile, 1), startWith(outputFile, 2), startWith("x", 1, { MARK: value })];
+  // Another file, another descriptor (it may only read), another variable.
+  startWith(`not-${outputFile}`, 1);
+  startWith(outputFile, 3);
+  startWith("x", 1, { MARKS: value });
+  const look = () => markedProcesses({ env: { name: "MARK", value }, outputFile }).sort();
+  await eventually(() => expect(look()).toEqual(found.toSorted()));
+  rmSync(folder, { recursive: true });
+  expect(look()).toEqual(found.toSorted());
 });
 
 describe("a socket", () => {

@@ -70,19 +70,44 @@ export function processesWithEnv(name: string, value: string): number[] {
   return allPids().filter((pid) => `\0${readText(`/proc/${pid}/environ`) ?? ""}`.includes(entry));
 }
 
+/** What a process may carry of those who started it, as long as it does not lose both. */
+export interface ProcessMarks {
+  /** A variable of its environment. */
+  readonly env: { readonly name: string; readonly value: string };
+  /** The name, without its folder, of a file that is its stdout or stderr; the file may have been removed. */
+  readonly outputFile: string;
+}
+
+/** The live processes that carry one of the marks. Empty where there is no /proc. */
+export function markedProcesses({ env, outputFile }: ProcessMarks): number[] {
+  const entry = `\0${env.name}=${env.value}\0`;
+  const links = [`/${outputFile}`, `/${outputFile} (deleted)`];
+  return allPids().filter((pid) => {
+    const environment = readText(`/proc/${pid}/environ`);
+    if (environment === undefined) return false; // another user's: nor may its descriptors be seen
+    if (`\0${environment}`.includes(entry)) return true;
+    return [1, 2].some((descriptor) => {
+      const target = readLink(`/proc/${pid}/fd/${descriptor}`);
+      return target !== undefined && links.some((link) => target.endsWith(link));
+    });
+  });
+}
+
 function allPids(): number[] {
   return listFolder("/proc").map(Number).filter(Number.isInteger);
 }
 
 function descriptorLinks(pid: number): string[] {
   const folder = `/proc/${pid}/fd`;
-  return listFolder(folder).flatMap((name) => {
-    try {
-      return [readlinkSync(`${folder}/${name}`)];
-    } catch {
-      return []; // closed in between
-    }
-  });
+  return listFolder(folder).flatMap((name) => readLink(`${folder}/${name}`) ?? []);
+}
+
+function readLink(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined; // not open, or closed in between
+  }
 }
 
 function listFolder(path: string): string[] {

@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Clock } from "../../lib/clock.ts";
-import { processesWithEnv } from "../../lib/linux-processes.ts";
 import { pause } from "../../lib/pause.ts";
+import type { WorkloadIdentity } from "../engine.ts";
+import { processesOf } from "./own-processes.ts";
 import type { CommandTemplate } from "./templates.ts";
 
 /** How long what was killed may take to go, and how often to look. */
@@ -54,24 +55,21 @@ export function signalGroup(groupId: number, signal: NodeJS.Signals): boolean {
   return trySignal(-groupId, signal);
 }
 
-/**
- * Kills every process that was started for this backend, wherever it has gone: `SPAWNER_BACKEND` in its environment tells.
- * Returns whether there was one.
- */
-export function killStrays({ name, uid }: { name: string; uid: string }): boolean {
-  const killed = processesWithEnv("SPAWNER_BACKEND", `${name}/${uid}`).filter((pid) => trySignal(pid, "SIGKILL"));
+/** Kills every process that was started for this backend, wherever it has gone. Returns whether there was one. */
+export function killStrays(workload: WorkloadIdentity): boolean {
+  const killed = processesOf(workload).filter((pid) => trySignal(pid, "SIGKILL"));
   return killed.length > 0;
 }
 
 /** Resolves when none of what `killStrays` has killed is left; rejects where one does not go (it waits for a disk, say). */
-export async function untilStrayless({ name, uid }: { name: string; uid: string }, clock: Clock): Promise<void> {
+export async function untilStrayless(workload: WorkloadIdentity, clock: Clock): Promise<void> {
   const untilMs = clock.monotonicMs() + goneWithinMs;
   for (;;) {
-    const left = processesWithEnv("SPAWNER_BACKEND", `${name}/${uid}`);
+    const left = processesOf(workload);
     if (left.length === 0) return;
     if (clock.monotonicMs() > untilMs) {
       throw new Error(
-        `processes of ${name} that were killed are not gone after ${goneWithinMs} ms: ${left.join(", ")}`,
+        `processes of ${workload.name} that were killed are not gone after ${goneWithinMs} ms: ${left.join(", ")}`,
       );
     }
     await pause(clock, goneEveryMs);

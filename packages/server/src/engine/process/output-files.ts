@@ -117,12 +117,17 @@ export class OutputFiles {
   }
 
   #pathOf(uid: string): string {
-    return join(this.#folder, `${uid}.log`);
+    return join(this.#folder, outputFileName(uid));
   }
 
   #olderPathOf(uid: string): string {
     return join(this.#folder, `${uid}.older.log`);
   }
+}
+
+/** The name of the file that is a program's stdout and stderr. */
+export function outputFileName(uid: string): string {
+  return `${uid}.log`;
 }
 
 /**

@@ -3,7 +3,7 @@ import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import type { Backend } from "../../core/resource.ts";
-import { identifyProcess } from "../../lib/linux-processes.ts";
+import { identifyProcess, isAlive } from "../../lib/linux-processes.ts";
 import { eventually, makeProcessHarness, type ProcessHarness } from "./fixtures/harness.ts";
 import type { ProcessEngine } from "./process-engine.ts";
 
@@ -71,6 +71,35 @@ describe("all that a program has started", () => {
     process.kill(leader, "SIGKILL");
     await harness.until(backend, "ended");
     await isGone(backend);
+  });
+});
+
+describe("what has left the program's process group and has lost its environment", () => {
+  const startStray = async (env: Record<string, string> = {}) => {
+    const backend = await harness.start("leaves-a-nameless-one-behind", env);
+    const stray = Number((await harness.written(backend, /stray=(\d+)/))[1]);
+    onTestFinished(() => void (isAlive(stray) && process.kill(stray, "SIGKILL")));
+    await eventually(() => expect(harness.processesOf(backend)).toHaveLength(1)); // the program itself: `env` has become another
+    expect(isAlive(stray)).toBe(true);
+    return { backend, stray };
+  };
+  const isGone = (stray: number) => eventually(() => expect(identifyProcess(stray)).toBeUndefined());
+
+  test.each([
+    ["stdout", { STDERR: "ignore" }],
+    ["stderr", { STDOUT: "ignore" }],
+  ])("is gone with the program where its %s is still the program's output", async (_, env) => {
+    const { backend, stray } = await startStray(env);
+    await remove(backend, 30);
+    await isGone(stray);
+  });
+
+  test("is gone as well when the program ends after the engine was opened again, and its record is gone", async () => {
+    const { backend, stray } = await startStray();
+    await engine.backends.delete(backend.metadata); // and with it the output file
+    engine = await harness.reopen();
+    await remove(backend, 30);
+    await isGone(stray);
   });
 });
 
