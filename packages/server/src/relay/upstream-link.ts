@@ -1,5 +1,5 @@
-import { connect, type Socket } from "node:net";
 import { keyOf, type Upstream } from "./plan.ts";
+import { UpstreamSocket } from "./upstream-socket.ts";
 
 export interface UpstreamEvents {
   onUpstreamConnect(): void;
@@ -16,7 +16,7 @@ export interface UpstreamEvents {
 export class UpstreamLink {
   /** Of its upstream: only requests to the same may go over it. */
   readonly key: string;
-  readonly #socket: Socket;
+  readonly #socket: UpstreamSocket;
   #isConnected = false;
   #requests = 0;
   #idleSinceMs = 0;
@@ -24,7 +24,7 @@ export class UpstreamLink {
 
   constructor(upstream: Upstream, events: UpstreamEvents) {
     this.key = keyOf(upstream);
-    this.#socket = connect({
+    this.#socket = new UpstreamSocket({
       host: upstream.host,
       port: upstream.port,
       allowHalfOpen: true,
@@ -45,7 +45,9 @@ export class UpstreamLink {
       .on("drain", () => events.onUpstreamDrain())
       .on("end", () => {
         this.#isOver = true;
-        events.onUpstreamEnd();
+        const { writeError } = this.#socket;
+        if (writeError === undefined) events.onUpstreamEnd();
+        else this.#socket.destroy(writeError); // close follows
       })
       .on("close", () => {
         this.#isOver = true;
@@ -69,7 +71,8 @@ export class UpstreamLink {
 
   /** Whether another request may go over it. */
   get isReusable(): boolean {
-    return this.#isConnected && !this.#isOver && !this.#socket.destroyed;
+    const { destroyed, writeError } = this.#socket;
+    return this.#isConnected && !this.#isOver && !destroyed && writeError === undefined;
   }
 
   /** How long it has waited for a request. */
