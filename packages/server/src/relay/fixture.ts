@@ -7,9 +7,9 @@ import { Activity } from "./activity.ts";
 import type { Exchange, Plan, Upstream } from "./plan.ts";
 import { Relay, type RelayOptions } from "./relay.ts";
 
-const patienceMs = 5_000;
+const patienceMs = 20_000;
 
-/** Waits for a condition of the real world, for 5 s at most. */
+/** Waits for a condition of the real world, for 20 s at most: what takes a millisecond has taken 5 s on a machine with other work. */
 export async function until(isSo: () => boolean, what: string): Promise<void> {
   const deadlineMs = performance.now() + patienceMs;
   while (!isSo()) {
