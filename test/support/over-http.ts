@@ -49,7 +49,7 @@ const backends: BackendStore = {
   get: (name) => store.get(name),
   list: (query) => store.list(query),
   watch: (onChange) => store.watch(onChange),
-  requestStop: (target) => store.requestStop(target),
+  requestStop: (target, options) => store.requestStop(target, options),
   delete: (target) => store.delete(target),
   async patchStatus(target, patch) {
     await someTime();

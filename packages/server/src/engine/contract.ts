@@ -239,6 +239,24 @@ export function describeEngineContract(
         expect(await store.requestStop(target)).toEqual(first);
       });
 
+      test("asking to stop can shorten the grace in the same write, also later, and never lengthens it", async () => {
+        const { metadata } = await create("b");
+        const target = { name: "b", uid: metadata.uid };
+        const shortened = await store.requestStop(target, { graceSeconds: 5 });
+        expect(shortened.spec).toMatchObject({ stopRequested: true, terminationGracePeriodSeconds: 5 });
+        expect(await store.requestStop(target, { graceSeconds: 6 })).toEqual(shortened);
+        await store.patchStatus(target, { swept: true, reason: "Requested" });
+        const hurried = await store.requestStop(target, { graceSeconds: 0 });
+        expect(hurried.spec).toMatchObject({ stopRequested: true, terminationGracePeriodSeconds: 0 });
+        expect(await store.requestStop(target)).toEqual(hurried);
+      });
+
+      test("a grace that is longer than the spec's changes nothing but that the end is asked for", async () => {
+        const { metadata, spec } = await create("b");
+        const asked = await store.requestStop({ name: "b", uid: metadata.uid }, { graceSeconds: 31 });
+        expect(asked.spec).toEqual({ ...spec, stopRequested: true });
+      });
+
       test("a deleted backend is gone, and deleting it again says so", async () => {
         const { metadata } = await create("b");
         await store.delete(metadata);

@@ -42,6 +42,11 @@ export interface BackendPage {
   readonly continue?: string;
 }
 
+export interface StopOptions {
+  /** At most this long between asking the program to end and killing it. Default: what the spec says. */
+  readonly graceSeconds?: number;
+}
+
 /** Backends as records. Rejections are SpawnerErrors; `unavailable` where the store cannot be reached. */
 export interface BackendStore {
   /** What was created survives any crash. Rejects: already_exists, too_many_backends. */
@@ -52,8 +57,11 @@ export interface BackendStore {
   watch(onChange: (change: BackendChange) => void): () => void;
   /** Merges into `status` (RFC 7396). Rejects: not_found (or another generation), conflict (another version). */
   patchStatus(target: Precondition, patch: StatusPatch): Promise<Backend>;
-  /** Sets `spec.stopRequested`. Rejects: not_found. */
-  requestStop(target: Precondition): Promise<Backend>;
+  /**
+   * Sets `spec.stopRequested`, and in the same write lowers `spec.terminationGracePeriodSeconds` to `graceSeconds`, where that is
+   * less. Also of a backend that has ended, so that a program which goes on gets less time. Rejects: not_found, conflict.
+   */
+  requestStop(target: Precondition, options?: StopOptions): Promise<Backend>;
   /** Removes the record. Rejects: not_found (or another generation), conflict. */
   delete(target: Precondition): Promise<void>;
 }

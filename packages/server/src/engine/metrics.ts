@@ -33,7 +33,7 @@ export function measured(engine: Engine, metrics: Metrics): Engine {
     list: (query) => backends.list(query),
     watch: (onChange) => backends.watch(onChange),
     patchStatus: (target, patch) => counted("patchStatus", () => backends.patchStatus(target, patch)),
-    requestStop: (target) => counted("requestStop", () => backends.requestStop(target)),
+    requestStop: (target, options) => counted("requestStop", () => backends.requestStop(target, options)),
     delete: (target) => counted("delete", () => backends.delete(target)),
   };
   return {

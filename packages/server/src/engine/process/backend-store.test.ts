@@ -6,7 +6,7 @@ import { openDatabase } from "./database.ts";
 import { eventually, makeProcessHarness, type ProcessHarness } from "./fixtures/harness.ts";
 import { makeStubRelayHosts } from "./fixtures/stub-relay-hosts.ts";
 import { OutputFiles } from "./output-files.ts";
-import type { ProcessEngineOptions } from "./process-engine.ts";
+import type { ProcessEngine, ProcessEngineOptions } from "./process-engine.ts";
 import { ProcessWorkloads } from "./process-workloads.ts";
 
 let harness: ProcessHarness;
@@ -29,7 +29,7 @@ describe("the limit of backends", () => {
     const b = await create("b");
     await expect(create("c")).rejects.toMatchObject({
       code: "too_many_backends",
-      message: "2 backends live already, and no more than 2 are allowed (--backends-max).",
+      message: "2 backends live or are ending, and no more than 2 are allowed (--backends-max).",
     });
     await expect(create("a")).rejects.toMatchObject({ code: "already_exists" });
 
@@ -52,6 +52,39 @@ describe("the limit of backends", () => {
     await expect(again.create({ name: "d", spec: harness.spec("sleeps") })).rejects.toMatchObject({
       code: "too_many_backends",
     });
+  });
+});
+
+describe("a program that goes on after its backend has ended", () => {
+  const tooMany = { code: "too_many_backends", message: expect.stringContaining("1 backends live or are ending") };
+
+  async function startStubborn() {
+    const engine = await openWith({ backendsMax: 1 });
+    const backend = await harness.start("stubborn");
+    await harness.written(backend, /listening/);
+    await engine.workloads.remove(backend.metadata, 3_600);
+    await engine.backends.patchStatus({ name: "stubborn", uid: backend.metadata.uid }, { swept: true, reason: "Idle" });
+    return { engine, backend };
+  }
+  const create = ({ backends }: ProcessEngine) => backends.create({ name: "next", spec: harness.spec("sleeps") });
+
+  test("counts until it is gone", async () => {
+    const { engine, backend } = await startStubborn();
+    await expect(create(engine)).rejects.toMatchObject(tooMany);
+    await engine.workloads.remove(backend.metadata, 0);
+    await harness.until(backend, "absent");
+    await create(engine);
+  });
+
+  test("counts after a restart as well, and without a record", async () => {
+    const { backend } = await startStubborn();
+    const engine = await harness.reopen();
+    await expect(create(engine)).rejects.toMatchObject(tooMany);
+    await engine.backends.delete({ name: "stubborn", uid: backend.metadata.uid });
+    await expect(create(engine)).rejects.toMatchObject(tooMany);
+    await engine.workloads.remove(backend.metadata, 0);
+    await harness.until(backend, "absent");
+    await create(engine);
   });
 });
 
@@ -123,6 +156,7 @@ test("a database that cannot be written is said to be so, and what it holds stay
     database,
     clock: systemClock,
     backendsMax: 10,
+    programs: () => [],
     admit: () => {},
     onDeleted: () => {},
   });

@@ -2,16 +2,26 @@ import { randomUUID } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
 import { SpawnerError } from "../../core/errors.ts";
 import { isValidName } from "../../core/names.ts";
-import type { Backend, BackendDraft, BackendSpec } from "../../core/resource.ts";
+import { type Backend, type BackendDraft, type BackendSpec, completeSpec } from "../../core/resource.ts";
 import { applyStatusPatch, hasEnded, type StatusPatch } from "../../core/status.ts";
 import type { Clock } from "../../lib/clock.ts";
-import type { BackendChange, BackendPage, BackendStore, ListQuery, Precondition } from "../engine.ts";
+import type {
+  BackendChange,
+  BackendPage,
+  BackendStore,
+  ListQuery,
+  Precondition,
+  StopOptions,
+  WorkloadIdentity,
+} from "../engine.ts";
 
 export interface SqliteBackendStoreOptions {
   database: DatabaseSync;
   clock: Clock;
-  /** How many backends may live at once. */
+  /** How many backends may live, or have ended with their programs still running. */
   backendsMax: number;
+  /** Whose programs are not over, whatever their records say. */
+  programs(): Iterable<WorkloadIdentity>;
   /** Throws invalid_request where the engine could not run this. */
   admit(spec: BackendSpec): void;
   /** Told when a record is gone for good. */
@@ -54,10 +64,11 @@ export class SqliteBackendStore implements BackendStore {
     }
     this.#options.admit(draft.spec);
     const { backendsMax, clock } = this.#options;
-    if (this.#living >= backendsMax) {
+    const count = this.#living + this.#countEnding();
+    if (count >= backendsMax) {
       throw new SpawnerError(
         "too_many_backends",
-        `${this.#living} backends live already, and no more than ${backendsMax} are allowed (--backends-max).`,
+        `${count} backends live or are ending, and no more than ${backendsMax} are allowed (--backends-max).`,
       );
     }
     return this.#write((resourceVersion) => ({
@@ -106,10 +117,17 @@ export class SqliteBackendStore implements BackendStore {
     return this.#rewrite(target, { spec, status: applyStatusPatch(status, patch) });
   }
 
-  async requestStop(target: Precondition): Promise<Backend> {
+  async requestStop(
+    target: Precondition,
+    { graceSeconds = Number.POSITIVE_INFINITY }: StopOptions = {},
+  ): Promise<Backend> {
     const backend = this.#require(target);
-    if (backend.spec.stopRequested) return backend;
-    return this.#rewrite(target, { spec: { ...backend.spec, stopRequested: true }, status: backend.status });
+    const before = completeSpec(backend.spec);
+    const isLess = graceSeconds < before.terminationGracePeriodSeconds;
+    if (before.stopRequested && !isLess) return backend;
+    const shortened = isLess ? { terminationGracePeriodSeconds: graceSeconds } : {};
+    const spec = { ...backend.spec, ...shortened, stopRequested: true };
+    return this.#rewrite(target, { spec, status: backend.status });
   }
 
   async delete(target: Precondition): Promise<void> {
@@ -119,6 +137,15 @@ export class SqliteBackendStore implements BackendStore {
     if (!hasEnded(backend)) this.#living -= 1;
     this.#tell({ kind: "deleted", backend });
     this.#options.onDeleted(backend);
+  }
+
+  /** How many programs go on whose backends do not live any more: they take what a living one takes. */
+  #countEnding(): number {
+    const programs = [...this.#options.programs()];
+    return programs.filter(({ name, uid }) => {
+      const backend = this.#backends.get(name);
+      return backend?.metadata.uid !== uid || hasEnded(backend);
+    }).length;
   }
 
   /** The backend as it is, if it is the one and the version that is meant. */

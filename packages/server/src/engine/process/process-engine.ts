@@ -16,9 +16,9 @@ export interface ProcessEngineOptions {
   /** Holds the database and the programs' output; made if needed, owned by one engine at a time. */
   stateDir: string;
   templates: CommandTemplates;
-  /** How many backends may live at once. */
+  /** How many backends may live, or have ended with their programs still running. */
   backendsMax: number;
-  /** How much of each program's output is kept, the newest; twice as much for moments. Default 8 MiB. */
+  /** Of each program's output, the newest part is kept: half of this at least, this at most, more for moments. Default 8 MiB. */
   outputBytesMax?: number;
   openRelayHost: OpenRelayHost;
   clock: Clock;
@@ -47,11 +47,13 @@ export class ProcessEngine implements Engine {
       const output = new OutputFiles(stateDir, { bytesMax: options.outputBytesMax ?? outputBytesMax });
       const admit = (spec: BackendSpec) => admitSpec(templates, spec);
       const onDeleted = ({ metadata }: Backend) => output.remove(metadata.uid);
-      const backends = new SqliteBackendStore({ database, clock, backendsMax, admit, onDeleted });
+      let workloads: ProcessWorkloads | undefined;
+      const programs = () => workloads?.running() ?? [];
+      const backends = new SqliteBackendStore({ database, clock, backendsMax, programs, admit, onDeleted });
       const { items } = await backends.list();
       output.removeAllBut(new Set(items.map(({ metadata }) => metadata.uid)));
       const nodeName = hostname();
-      const workloads = await ProcessWorkloads.open({ database, output, clock, nodeName, templates, openRelayHost });
+      workloads = await ProcessWorkloads.open({ database, output, clock, nodeName, templates, openRelayHost });
       return new ProcessEngine({ database, backends, workloads });
     } catch (error) {
       database.close();

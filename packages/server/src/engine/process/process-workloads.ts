@@ -101,6 +101,11 @@ export class ProcessWorkloads implements WorkloadRuntime {
     return readOutput({ clock, output, uid, isOver }, query);
   }
 
+  /** Those whose programs are not over. */
+  running(): WorkloadIdentity[] {
+    return [...this.#workloads.values()].filter(({ hasEnded }) => !hasEnded).map(({ record }) => record);
+  }
+
   relayHostOf(uid: string): RelayHostServer | undefined {
     return this.#workloads.get(uid)?.relayHost;
   }
