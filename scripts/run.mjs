@@ -1,14 +1,12 @@
-// Runs the workspace's commands: `node scripts/run.mjs COMMAND`, by way of package.json. Installs first where the lock
-// file is not the installed one, then goes on with the pinned Node, so that any Node >= 20 will do to begin with.
+// Runs the workspace's commands: `node scripts/run.mjs COMMAND`, by way of package.json. Installs first where the lock file is
+// newer than what is installed, then goes on with the pinned Node, so that any Node >= 20 will do to begin with.
 import { spawn, spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { statSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const modules = join(root, "node_modules");
-const stampFile = join(modules, ".spawner-lock-sha256");
 const spawner = join(root, "packages/server/src/cli/main.ts");
 
 /** Name -> what it runs, one after the other; what the user adds goes to the last. */
@@ -45,17 +43,18 @@ for (const [index, [program, ...args]] of steps.entries()) {
 }
 
 function install() {
-  const lock = createHash("sha256")
-    .update(readFileSync(join(root, "package-lock.json")))
-    .digest("hex");
-  if (existsSync(stampFile) && readFileSync(stampFile, "utf8") === lock) return;
+  // What npm has installed it notes in a lock file of its own, at the end.
+  if (changedAtMs(join(modules, ".package-lock.json")) >= changedAtMs(join(root, "package-lock.json"))) return;
   console.error("Installing what package-lock.json names (once) …");
   const { status } = spawnSync("npm", ["ci", "--no-fund", "--no-audit", "--loglevel=error"], {
     cwd: root,
     stdio: ["ignore", 2, 2],
   });
   if (status !== 0) process.exit(status ?? 1);
-  writeFileSync(stampFile, lock);
+}
+
+function changedAtMs(file) {
+  return statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 }
 
 /** Resolves to the exit code. A terminal gives Ctrl-C to the program as well; what only we are told is passed on. */

@@ -1,13 +1,15 @@
+import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import type { BackendView, SpawnResponse, StatusMessage } from "@spawner/client";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { identifyProcess } from "../../packages/server/src/lib/linux-processes.ts";
-import { runSpawner, startDev, temporaryFolder } from "../support/dev.ts";
+import { runSpawner, spawnerCommand, startDev, temporaryFolder } from "../support/dev.ts";
 import { eventually, startEmbedded } from "../support/embedded.ts";
 
 const listener = [process.execPath, fileURLToPath(new URL("../support/program.mjs", import.meta.url))];
@@ -355,5 +357,36 @@ describe("a token", () => {
     const { code, stderr } = await runCommand(["ls", "--token-file", file]).ended;
     expect(code).toBe(2);
     expect(stderr).toContain(`There is no token in ${file}`);
+  });
+});
+
+describe("output", () => {
+  const main = spawnerCommand([]).map((word) => `'${word}'`);
+  const shell = (line: string) => promisify(execFile)("sh", ["-c", line.replaceAll("spawner", main.join(" "))]);
+
+  test.each(["print-crd", "help dev", "completion bash", "ls --help"])(
+    "of %s may be left unread by whoever it is for",
+    async (args) => {
+      expect((await shell(`spawner ${args} | true`)).stderr).toBe("");
+    },
+  );
+
+  test("that a full disk does not take is said in a line", async () => {
+    const failure = { code: 1, stderr: expect.stringMatching(/^spawner: the output cannot be written: ENOSPC.*\n$/) };
+    await expect(shell("spawner print-crd > /dev/full")).rejects.toMatchObject(failure);
+  });
+});
+
+describe("a variable of a switch", () => {
+  test.each(["0", "no", "off", "FALSE", ""])("that is %j says no", async (value) => {
+    const { code, stderr } = await runCommand(["serve", "--", "true"], { SPAWNER_ALLOW_ANONYMOUS: value }).ended;
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/Who may start and end sessions/);
+  });
+
+  test("that says neither yes nor no is refused", async () => {
+    const { code, stderr } = await runCommand(["serve", "--", "true"], { SPAWNER_ALLOW_ANONYMOUS: "disabled" }).ended;
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/^spawner: SPAWNER_ALLOW_ANONYMOUS is "disabled"; 1, yes, on, true, 0, no, off or false/);
   });
 });

@@ -1,5 +1,5 @@
 import { execFile, spawnSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -29,12 +29,24 @@ const scripts = {
     true`,
 };
 
+/** PATH, without where npm puts the commands of this workspace. */
+function foldersWithoutSpawner(): string[] {
+  const folders = (process.env.PATH ?? "").split(delimiter);
+  return folders.filter((folder) => !existsSync(join(folder, "spawner")));
+}
+
 /** What `shell` offers behind `line`, where `spawner` is a program in PATH. */
-async function offered(shell: keyof typeof scripts, line: string): Promise<string[]> {
+async function offered(
+  shell: keyof typeof scripts,
+  line: string,
+  { asAlias = false }: { asAlias?: boolean } = {},
+): Promise<string[]> {
   const folder = temporaryFolder();
-  writeFileSync(join(folder, "spawner"), `#!/bin/sh\nexec '${process.execPath}' '${main}' "$@"\n`, { mode: 0o755 });
-  const { stdout } = await promisify(execFile)(shell, ["-c", scripts[shell]], {
-    env: { ...process.env, PATH: [folder, process.env.PATH].join(delimiter), LINE: line },
+  const name = asAlias ? "by-another-name" : "spawner";
+  writeFileSync(join(folder, name), `#!/bin/sh\nexec '${process.execPath}' '${main}' "$@"\n`, { mode: 0o755 });
+  const script = scripts[shell].replace("spawner completion", `${name} completion`);
+  const { stdout } = await promisify(execFile)(shell, ["-c", script], {
+    env: { ...process.env, PATH: [folder, ...foldersWithoutSpawner()].join(delimiter), LINE: line },
   });
   return stdout.split("\n").filter((word) => word !== "");
 }
@@ -50,6 +62,10 @@ describe.each(["bash", "zsh", "fish"] as const)("%s", (shell) => {
     // Bash replaces only what is behind the "=".
     const word = shell === "bash" ? "debug" : "--log-level=debug";
     expect(await offered(shell, "spawner dev --port 0 --log-level=d")).toEqual([word]);
+  });
+
+  test.skipIf(isMissing)(`works where spawner is an alias, and no program in PATH${why}`, async () => {
+    expect(await offered(shell, "spawner print-", { asAlias: true })).toEqual(["print-crd", "print-slab"]);
   });
 
   test.skipIf(isMissing)(`leaves the program of a session to the shell${why}`, async () => {

@@ -1,4 +1,6 @@
+import { existsSync, readdirSync } from "node:fs";
 import { createServer } from "node:net";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { identifyProcess } from "../../packages/server/src/lib/linux-processes.ts";
@@ -162,4 +164,54 @@ test("after a kill -9, the next start goes on with the same sessions", async () 
   second.child.kill("SIGINT");
   expect(await second.exited).toBe(0);
   expect(identifyProcess(pid)).toBeUndefined();
+});
+
+describe("without a state folder of one's choice", () => {
+  const start = (stateHome: string) =>
+    runSpawner(["dev", "--port", "0", "--", ...command], { XDG_STATE_HOME: stateHome });
+  const folders = (stateHome: string) => {
+    const home = join(stateHome, "spawner");
+    return existsSync(home) ? readdirSync(home) : [];
+  };
+
+  test("programs of a server that was killed are told of, and its folder goes when they are gone", async () => {
+    const stateHome = temporaryFolder();
+    const first = start(stateHome);
+    const [, url = ""] = await first.output.waitFor(/(http:\/\/127\.0\.0\.1:\d+)\/ /);
+    const { location } = await open(`${url}/`, navigation);
+    const { pid } = JSON.parse((await open(`${url}${location}echo`, {})).body) as { pid: number };
+    onTestFinished(() => void (identifyProcess(pid) && process.kill(pid, "SIGKILL")));
+    const [left = ""] = folders(stateHome);
+    first.child.kill("SIGKILL");
+    await first.exited;
+
+    const second = start(stateHome);
+    await second.output.waitFor(new RegExp(`still run\\..*To end them: kill ${pid}\\n`));
+    process.kill(pid, "SIGKILL");
+    second.child.kill("SIGTERM");
+    expect(await second.exited).toBe(0);
+    expect(folders(stateHome)).toEqual([left]);
+
+    const third = start(stateHome);
+    await third.output.waitFor(/Ctrl-C ends all of them/);
+    await eventually("the folder is gone", () => !folders(stateHome).includes(left));
+    expect(third.output.text).not.toContain("still run");
+    third.child.kill("SIGTERM");
+    expect(await third.exited).toBe(0);
+    expect(folders(stateHome)).toEqual([]);
+  });
+
+  test("a signal during the start leaves nothing either", async () => {
+    const stateHome = temporaryFolder();
+    const { child, exited } = start(stateHome);
+    await eventually("it has begun to start", () => folders(stateHome).length > 0);
+    child.kill("SIGTERM");
+    expect(await exited).toBe(0);
+    expect(folders(stateHome)).toEqual([]);
+  });
+});
+
+test("a program that is not there is told of at the start", async () => {
+  const { output } = await startDev(["no-such-program"]);
+  await output.waitFor(/"no-such-program" cannot be started: it is not in PATH/);
 });

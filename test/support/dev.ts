@@ -44,7 +44,7 @@ export function collect(child: ChildProcess) {
       return text;
     },
     /** Resolves to the first match; rejects after `withinMs`. */
-    waitFor(pattern: RegExp, withinMs = 10_000): Promise<RegExpExecArray> {
+    waitFor(pattern: RegExp, withinMs = 20_000): Promise<RegExpExecArray> {
       return new Promise((resolve, reject) => {
         const timer = setTimeout(() => reject(new Error(`${pattern} was not written, but:\n${text}`)), withinMs);
         const look = () => {

@@ -1,7 +1,6 @@
 import { once } from "node:events";
 import { type SpawnerClient, SpawnerClientError } from "@spawner/client";
 import { type ClientFlags, makeClient } from "./client-flags.ts";
-import { exitCodes } from "./exit-codes.ts";
 
 export interface ClientAction {
   readonly client: SpawnerClient;
@@ -9,13 +8,12 @@ export interface ClientAction {
   readonly signal: AbortSignal;
 }
 
-/** Runs what a command does with the API. Who reads our output may leave (`| head`), which is no error. */
+/** Runs what a command does with the API. */
 export async function withClient(flags: ClientFlags, run: (action: ClientAction) => Promise<void>): Promise<void> {
   const client = makeClient(flags);
   const interruption = new AbortController();
   const onInterrupt = () => interruption.abort();
   process.once("SIGINT", onInterrupt);
-  process.stdout.on("error", onStdoutError);
   try {
     await run({ client, signal: interruption.signal });
   } catch (error) {
@@ -33,11 +31,6 @@ export async function write(output: string | Uint8Array): Promise<void> {
 /** A document as a line of its own. */
 export function jsonLine(value: unknown): string {
   return `${JSON.stringify(value)}\n`;
-}
-
-function onStdoutError(error: NodeJS.ErrnoException): void {
-  if (error.code === "EPIPE") process.exit(exitCodes.ok);
-  throw error;
 }
 
 /** The gateway, too, answers what is asked of it; the usual slip is to leave `/api` out. */

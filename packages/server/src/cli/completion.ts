@@ -1,7 +1,7 @@
 import { Argument, type Command, type Option } from "commander";
 import { type ClientFlags, makeClient } from "./client-flags.ts";
 import { type Candidate, type Completion, completionOf } from "./completion-candidates.ts";
-import { completionScripts, type Shell, shells } from "./completion-scripts.ts";
+import { completionScript, type Shell, shells } from "./completion-scripts.ts";
 
 /** Whoever presses Tab waits no longer than this for ids. */
 const idsMs = 1_000;
@@ -20,7 +20,10 @@ export function addCompletionCommands(program: Command): void {
     .description("Print what makes a shell complete commands, flags and the ids of backends")
     .addArgument(new Argument("<shell>", "the shell").choices(shells))
     .addHelpText("after", examples)
-    .action((shell: Shell) => void process.stdout.write(completionScripts[shell]));
+    .action((shell: Shell) => {
+      const self = [process.execPath, process.argv[1] ?? "spawner"]; // as this very process was started
+      process.stdout.write(completionScript(shell, self));
+    });
   program.command("complete <words...>", { hidden: true }).action(async (words: string[]) => {
     const candidates = await candidatesOf(completionOf(program, words));
     const fitting = candidates.filter(({ word }) => word.startsWith(words.at(-1) ?? ""));

@@ -1,9 +1,10 @@
 import type { Command } from "commander";
 import { systemClock } from "../lib/clock.ts";
+import { commandProblem } from "./command-problem.ts";
 import { addEmbeddedFlags, configOfFlags, type EmbeddedFlags, loopbackNames } from "./embedded-flags.ts";
 import { flag, switchFlag } from "./flags.ts";
 import { makeLogger } from "./logger.ts";
-import { untilSignal } from "./signals.ts";
+import { listenForSignals } from "./signals.ts";
 import { startEmbedded } from "./start-embedded.ts";
 import { devStateDir } from "./state-dir.ts";
 import { openTerminal } from "./terminal.ts";
@@ -11,6 +12,7 @@ import { openTerminal } from "./terminal.ts";
 interface DevFlags extends EmbeddedFlags {
   watch?: true;
   watchPath?: string[];
+  watchIgnore?: string[];
   plain?: true;
 }
 
@@ -31,9 +33,15 @@ export function addDevCommand(program: Command): void {
   addEmbeddedFlags(command, { logLevel: "warn", stateDirDefault: "of this user and port" })
     .addOption(switchFlag("--watch", "tell when the program's files change, and which sessions are older"))
     .addOption(
-      flag("--watch-path <path>", "file or folder to watch, may be repeated (default: the present folder)")
-        .argParser((path: string, before: string[] = []) => [...before, path])
-        .implies({ watch: true }),
+      pathsFlag(
+        "--watch-path <path>",
+        "file or folder to watch, may be repeated (default: the present folder)",
+      ).implies({
+        watch: true,
+      }),
+    )
+    .addOption(
+      pathsFlag("--watch-ignore <path>", "file or folder in which changes mean nothing, such as data; may be repeated"),
     )
     .addOption(switchFlag("--plain", "write lines even where sessions could be shown live"))
     .addHelpText("after", examples)
@@ -47,8 +55,14 @@ export function addDevCommand(program: Command): void {
     });
 }
 
+function pathsFlag(flags: string, description: string) {
+  return flag(flags, description).argParser((path: string, before: string[] = []) => [...before, path]);
+}
+
 async function serve(command: string[], flags: DevFlags & { stateDir: string }): Promise<void> {
   await using held = new AsyncDisposableStack();
+  let hurry = () => {};
+  const signals = held.use(listenForSignals(() => hurry()));
   const terminal = openTerminal(process.stdout, { plain: flags.plain === true });
   const log = await makeLogger(flags.logLevel, terminal.isLive ? terminal.print : undefined);
   const config = {
@@ -63,15 +77,17 @@ async function serve(command: string[], flags: DevFlags & { stateDir: string }):
   const view = held.adopt(await terminal.openView({ engine, url, clock: systemClock }), (opened) => opened.close());
   if (flags.watch) {
     const { tellChanges } = await import("./tell-changes.ts");
-    const watched = { paths: flags.watchPath ?? ["."], ignored: [flags.stateDir] };
+    const watched = { paths: flags.watchPath ?? ["."], ignored: [flags.stateDir, ...(flags.watchIgnore ?? [])] };
     held.adopt(await tellChanges({ clock: systemClock, engine, view, ...watched }), ({ close }) => close());
   }
-  let hurry = () => {};
-  const signalled = untilSignal(() => hurry());
   view.print(banner(command, url, flags));
+  const { abandonedPrograms } = await import("./abandoned-dev.ts"); // here, since it loads the engine
+  for (const warning of [commandProblem(command), ...abandonedPrograms(flags.stateDir)]) {
+    if (warning !== undefined) view.print(`${warning}\n`);
+  }
   held.defer(engine.backends.watch((change) => view.onChange(change)));
 
-  await signalled;
+  await signals.first;
   view.print("\nEnding all sessions. Press Ctrl-C again to kill them.");
   hurry = () => void embedded.drain({ graceSecondsMax: 0 });
   await embedded.drain({ graceSecondsMax: stopGraceSecondsMax });

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { specDefaults } from "../core/spec-defaults.ts";
 import type { EmbeddedConfig } from "../embedded/index.ts";
-import { flag, numberFlag, portRange, secondsRange } from "./flags.ts";
+import { flag, numberFlag, parsedFlag, portRange, secondsRange } from "./flags.ts";
 
 /** What every command takes that serves from this process. */
 export interface EmbeddedFlags {
@@ -32,7 +32,13 @@ export function addEmbeddedFlags(command: Command, given: { logLevel: string; st
         secondsRange,
       ).default(specDefaults.gracePeriodSeconds),
     )
-    .addOption(flag("--state-dir <folder>", `where sessions are recorded (default: ${given.stateDirDefault})`))
+    .addOption(
+      parsedFlag(
+        "--state-dir <folder>",
+        `where sessions are recorded (default: ${given.stateDirDefault})`,
+        parseFolder,
+      ),
+    )
     .addOption(numberFlag("--backends-max <count>", "most sessions at once", countRange).default(100))
     .addOption(
       numberFlag("--parked-max <count>", "most requests that wait for sessions to start", countRange).default(1_000),
@@ -50,6 +56,11 @@ export function addEmbeddedFlags(command: Command, given: { logLevel: string; st
         .choices(["debug", "info", "warn", "error"])
         .default(given.logLevel),
     );
+}
+
+function parseFolder(text: string): string {
+  if (text !== "") return text;
+  throw new RangeError("The name of a folder is needed.");
 }
 
 /** What the flags say of how to serve. The program runs in the present folder. */

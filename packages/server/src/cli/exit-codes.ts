@@ -18,4 +18,4 @@ Exit codes:
   ${exitCodes.noSuchBackend}    there is no such backend, or its record is gone
   ${exitCodes.backendEnded}    the backend that was waited for has ended or failed before it was ready
   ${exitCodes.unreachable}    no Spawner API has answered at that URL
-  ${exitCodes.interrupted}  interrupted by Ctrl-C`;
+  ${exitCodes.interrupted}  interrupted by Ctrl-C (dev and serve, which are meant to end by it, exit with ${exitCodes.ok})`;

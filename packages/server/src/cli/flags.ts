@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option } from "commander";
 import { type NumberRange, parseWholeNumber, variableOf } from "./flag-values.ts";
+import { UsageError } from "./report-failure.ts";
 
 export { type NumberRange, portRange, secondsRange } from "./flag-values.ts";
 
@@ -12,8 +13,14 @@ export function flag(flags: string, description: string): Option {
 /** A flag that is given or not. Commander takes any value of a variable for yes; here one that says no means no. */
 export function switchFlag(flags: string, description: string): Option {
   const option = flag(flags, description);
-  const value = process.env[option.envVar ?? ""];
-  if (value !== undefined && /^(|0|no|false)$/i.test(value)) delete option.envVar;
+  const { envVar = "" } = option;
+  const value = process.env[envVar] ?? "";
+  if (/^(|0|no|off|false)$/i.test(value)) delete option.envVar;
+  else if (!/^(1|yes|on|true)$/i.test(value)) {
+    option.argParser(() => {
+      throw new UsageError(`${envVar} is ${JSON.stringify(value)}; 1, yes, on, true, 0, no, off or false is needed.`);
+    });
+  }
   return option;
 }
 

@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 import { Command } from "commander";
 import manifest from "../../package.json" with { type: "json" };
 import { addClientCommands } from "./client-commands.ts";
@@ -11,6 +10,7 @@ import { addPrintSlabCommand } from "./print-slab.ts";
 import { reportFailure } from "./report-failure.ts";
 import { addServeCommand } from "./serve.ts";
 import { addSidecarCommand } from "./sidecar.ts";
+import { endWithReader } from "./stdout.ts";
 
 const program = new Command("spawner")
   .description("Session-lived backends: a process of its own for each user, document or game.")
@@ -28,6 +28,7 @@ addPrintSlabCommand(program);
 addCreateSlabCommand(program);
 addCompletionCommands(program);
 
+endWithReader();
 try {
   await program.parseAsync();
 } catch (error) {

@@ -34,6 +34,14 @@ test("an answer without a body has none", async () => {
   expect((await patientFetch(url)).body).toBeNull();
 });
 
+test("a redirect is given as it is, as by fetch where it is asked for that, and not followed", async () => {
+  const url = await serve((_, response) => void response.writeHead(307, { location: "http://127.0.0.1:1/" }).end());
+  for (const send of [patientFetch, fetch]) {
+    const { status, headers } = await send(url, { method: "POST", body: "secret", redirect: "manual" });
+    expect([status, headers.get("location")]).toEqual([307, "http://127.0.0.1:1/"]);
+  }
+});
+
 test("nobody who listens is told as fetch does, with the cause", async () => {
   await expect(patientFetch("http://127.0.0.1:1/")).rejects.toMatchObject({
     name: "TypeError",

@@ -1,16 +1,19 @@
 import { systemClock } from "../lib/clock.ts";
 import { run } from "../sidecar/index.ts";
 import type { SidecarFlags } from "./sidecar-flags.ts";
-import { untilSignal } from "./signals.ts";
+import { listenForSignals } from "./signals.ts";
+import { outliveReader } from "./stdout.ts";
 
 /** Serves until a signal asks this process to end. */
 export async function serveSidecar(flags: SidecarFlags): Promise<void> {
+  using signals = listenForSignals();
+  outliveReader();
   const { servePort: port, gracePeriod, firstClient, ...rest } = flags;
   const sidecar = await run(
     { ...rest, port, gracePeriodSeconds: gracePeriod, firstClientSeconds: firstClient },
     { clock: systemClock },
   );
   process.stdout.write(`serving on port ${sidecar.port}, control on port ${sidecar.controlPort}\n`);
-  await untilSignal();
+  await signals.first;
   await sidecar.close();
 }

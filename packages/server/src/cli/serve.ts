@@ -1,10 +1,12 @@
 import type { Command } from "commander";
 import { hostNameOf } from "../core/host-names.ts";
 import type { EmbeddedConfig } from "../embedded/index.ts";
+import { commandProblem } from "./command-problem.ts";
 import { addEmbeddedFlags, configOfFlags, type EmbeddedFlags, loopbackNames } from "./embedded-flags.ts";
 import { flag, parsedFlag, switchFlag } from "./flags.ts";
 import { makeLogger } from "./logger.ts";
-import { untilSignal } from "./signals.ts";
+import { UsageError } from "./report-failure.ts";
+import { listenForSignals } from "./signals.ts";
 import { startEmbedded } from "./start-embedded.ts";
 import { serveStateDir } from "./state-dir.ts";
 
@@ -63,14 +65,16 @@ export function addServeCommand(program: Command): void {
 }
 
 async function serve(command: string[], flags: ServeFlags): Promise<void> {
-  const log = await makeLogger(flags.logLevel);
   const config = serveConfig(command, flags);
-  const embedded = await startEmbedded(config, log);
   const { promise: hurried, resolve: hurry } = Promise.withResolvers<void>();
-  const signalled = untilSignal(hurry);
+  using signals = listenForSignals(hurry);
+  const log = await makeLogger(flags.logLevel);
+  const problem = commandProblem(command);
+  if (problem !== undefined) log.warn({ command, problem }, "program cannot be started");
+  const embedded = await startEmbedded(config, log);
   const { host, port, adoptedCount: adopted } = embedded;
   log.info({ url: flags.publicUrl ?? embedded.url, host, port, stateDir: config.stateDir, adopted }, "serving");
-  const signal = await signalled;
+  const signal = await signals.first;
   log.info({ signal }, "ending, sessions go on");
   await Promise.race([embedded.quiesce({ mostMs: quiesceMs }), hurried]);
   await embedded.close();
@@ -79,12 +83,12 @@ async function serve(command: string[], flags: ServeFlags): Promise<void> {
 function serveConfig(command: string[], flags: ServeFlags): EmbeddedConfig {
   const { host, publicUrl, tokensFile, allowAnonymous = false } = flags;
   if (tokensFile === undefined && !allowAnonymous) {
-    throw new Error(
+    throw new UsageError(
       "Who may start and end sessions? Give the file with their tokens (--tokens-file FILE), or let everybody who can reach this server (--allow-anonymous).",
     );
   }
   if (publicUrl === undefined && wildcards.has(host)) {
-    throw new Error(
+    throw new UsageError(
       `--host ${host} is no address that clients can use: give theirs, --public-url http://NAME:${flags.port}.`,
     );
   }

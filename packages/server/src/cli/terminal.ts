@@ -3,6 +3,7 @@ import { LiveScreen } from "./live-screen.ts";
 import type { LiveViewOptions } from "./live-view.ts";
 import { openLineView } from "./session-lines.ts";
 import type { SessionView } from "./session-view.ts";
+import { outliveReader } from "./stdout.ts";
 
 export interface Terminal {
   /** Whether sessions are shown in place. */
@@ -13,8 +14,7 @@ export interface Terminal {
 
 /** Shows sessions live on a terminal that can, and as lines anywhere else, or where `plain` is asked for. */
 export function openTerminal(stream: WriteStream, { plain }: { plain: boolean }): Terminal {
-  // Whoever read what is written here may be gone (a terminal that was closed, say); that must not end the server.
-  stream.on("error", () => {});
+  outliveReader();
   if (plain || !stream.isTTY || process.env.TERM === "dumb") {
     const print = (text: string) => void stream.write(`${text}\n`);
     return { isLive: false, print, openView: async ({ url }) => openLineView(url, print) };

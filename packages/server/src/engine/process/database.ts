@@ -4,6 +4,9 @@ import { DatabaseSync } from "node:sqlite";
 import { SpawnerError } from "../../core/errors.ts";
 import { findLogDamage } from "./write-ahead-log.ts";
 
+/** In the state folder. */
+export const databaseName = "spawner.db";
+
 /** Raised with every change of the tables. A database of another version is refused, never guessed at. */
 const schemaVersion = 1;
 
@@ -28,7 +31,7 @@ const schema = `
  * synchronous=NORMAL); a power failure may take back the last moments.
  */
 export function openDatabase(stateDir: string): DatabaseSync {
-  const path = join(stateDir, "spawner.db");
+  const path = join(stateDir, databaseName);
   const ownerFile = join(stateDir, "owner.pid");
   const database = openFile({ stateDir, path, ownerFile });
   try {
