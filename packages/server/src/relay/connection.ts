@@ -340,6 +340,7 @@ export class ClientConnection implements ForwardingOwner {
       lastBytes,
       clientEnded: this.#pair.clientEnded,
       limits: this.#deps.limits,
+      clock: this.#deps.clock,
       deadline: this.#deadline,
       onOver: () => this.#close("closed"),
     });

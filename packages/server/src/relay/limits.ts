@@ -12,9 +12,11 @@ export interface RelayLimits {
   connectTimeoutMs: number;
   /** Time without a byte after which a half-closed connection is taken for gone. Default 10 s. */
   halfClosedSilenceMs: number;
-  /** Time in which a client may go on sending after an answer that it did not wait for. Default 2 s. */
+  /** Time in which a client may go on sending after an answer that it did not wait for. Default 30 s. */
   lingerMs: number;
-  /** Bytes of such sending that are read and thrown away. Default 262,144. */
+  /** Time without a byte of such sending after which there is none. Default 2 s. */
+  lingerSilenceMs: number;
+  /** Bytes of such sending that are read and thrown away. Default 67,108,864. */
   lingerBytesMax: number;
   /** Bytes of a connection that wait to be passed on. Default 65,536. */
   pendingBytesMax: number;
@@ -29,8 +31,9 @@ export const defaultLimits: RelayLimits = {
   idleTimeoutMs: 120_000,
   connectTimeoutMs: 5_000,
   halfClosedSilenceMs: 10_000,
-  lingerMs: 2_000,
-  lingerBytesMax: 262_144,
+  lingerMs: 30_000,
+  lingerSilenceMs: 2_000,
+  lingerBytesMax: 67_108_864,
   pendingBytesMax: 65_536,
   connectionsMax: 20_000,
 };

@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import type { Clock } from "../lib/clock.ts";
 import type { Deadline } from "./deadline.ts";
 import type { RelayLimits } from "./limits.ts";
 
@@ -8,9 +9,13 @@ import type { RelayLimits } from "./limits.ts";
  */
 export class Lingering {
   readonly #socket: Socket;
-  readonly #bytesMax: number;
+  readonly #limits: RelayLimits;
+  readonly #clock: Clock;
+  readonly #deadline: Deadline;
   readonly #onOver: () => void;
   #bytes = 0;
+  /** Set once the last bytes have left. */
+  #untilMs: number | undefined;
   #clientEnded: boolean;
 
   constructor(parts: {
@@ -18,30 +23,44 @@ export class Lingering {
     lastBytes: Buffer;
     clientEnded: boolean;
     limits: RelayLimits;
+    clock: Clock;
     deadline: Deadline;
     onOver: () => void;
   }) {
-    const { socket, limits, deadline, onOver } = parts;
+    const { socket, limits, clock, deadline, onOver } = parts;
     this.#socket = socket;
-    this.#bytesMax = limits.lingerBytesMax;
+    this.#limits = limits;
+    this.#clock = clock;
+    this.#deadline = deadline;
     this.#onOver = onOver;
     this.#clientEnded = parts.clientEnded;
     deadline.set("flush", limits.idleTimeoutMs, onOver);
     socket.resume();
-    socket.end(parts.lastBytes, () => {
-      if (this.#clientEnded) onOver();
-      else if (!socket.destroyed) deadline.set("linger", limits.lingerMs, onOver);
-    });
+    socket.end(parts.lastBytes, () => this.#onFlushed());
   }
 
   onClientData(bytes: Buffer): void {
     this.#bytes += bytes.length;
     // Held back, not cut off: it may not have read the answer yet.
-    if (this.#bytes > this.#bytesMax) this.#socket.pause();
+    if (this.#bytes > this.#limits.lingerBytesMax) this.#socket.pause();
+    else this.#expectMore();
   }
 
   onClientEnd(): void {
     this.#clientEnded = true;
     if (this.#socket.writableFinished) this.#onOver();
+  }
+
+  #onFlushed(): void {
+    if (this.#clientEnded) return this.#onOver();
+    if (this.#socket.destroyed) return;
+    this.#untilMs = this.#clock.monotonicMs() + this.#limits.lingerMs;
+    this.#expectMore();
+  }
+
+  #expectMore(): void {
+    if (this.#untilMs === undefined) return;
+    const leftMs = this.#untilMs - this.#clock.monotonicMs();
+    this.#deadline.set("linger", Math.min(leftMs, this.#limits.lingerSilenceMs), this.#onOver);
   }
 }

@@ -65,3 +65,54 @@ describe("an upstream that answers and goes, and has not read the request", () =
     expect(fixture.live).toBe(0);
   });
 });
+
+describe("a client that goes on uploading behind its last answer", () => {
+  const length = 20_000_000;
+
+  /** Its answer is on its way, and the first byte of the upload all that it has sent. */
+  async function refuse(fixture: Fixture): Promise<Peer> {
+    await fixture.open(await fixture.answering(answer));
+    const client = await fixture.client();
+    client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${length}\r\n\r\nx`);
+    return client;
+  }
+
+  it("may send all of it before it reads", async () => {
+    await using fixture = new Fixture();
+    const client = await refuse(fixture);
+    client.socket.pause();
+    client.send(Buffer.alloc(length - 1));
+    await until(() => client.socket.writableLength === 0, "it to be taken");
+    client.socket.resume();
+    expect(await client.takeAll()).toBe(answer);
+    client.end();
+    await until(() => fixture.relay.openConnections === 0, "the connection to be gone");
+  });
+
+  it("is left once it is silent for lingerSilenceMs", async () => {
+    await using fixture = new Fixture();
+    const client = await refuse(fixture);
+    expect(await client.takeAll()).toBe(answer);
+    for (let round = 0; round < 5; round += 1) {
+      await fixture.pass(1_500);
+      client.send("x");
+    }
+    await fixture.pass(1_500);
+    expect(fixture.relay.openConnections).toBe(1);
+    await fixture.pass(1_000);
+    expect(fixture.relay.openConnections).toBe(0);
+  });
+
+  it("is left after lingerMs, however it drips", async () => {
+    await using fixture = new Fixture();
+    const client = await refuse(fixture);
+    expect(await client.takeAll()).toBe(answer);
+    for (let round = 0; round < 29; round += 1) {
+      await fixture.pass(1_000);
+      client.send("x");
+    }
+    expect(fixture.relay.openConnections).toBe(1);
+    await fixture.pass(1_500);
+    expect(fixture.relay.openConnections).toBe(0);
+  });
+});

@@ -189,7 +189,7 @@ describe("a request and its response", () => {
     const upstream = await fixture.raw((peer) => {
       peer.socket.once("data", () => peer.send(answer));
     });
-    await fixture.open(upstream);
+    await fixture.open(upstream, { limits: { lingerBytesMax: 262_144 } });
     const client = await fixture.client();
     client.socket.pause(); // slow to look for an answer
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 8000000\r\n\r\n");
