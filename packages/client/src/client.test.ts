@@ -1,8 +1,17 @@
 import { inspect } from "node:util";
 import { describe, expect, test } from "vitest";
-import { SpawnerClient } from "./client.ts";
+import { SpawnerClient, type SpawnerClientOptions } from "./client.ts";
 import { clientErrorCodes, SpawnerClientError } from "./errors.ts";
-import { type Answerer, badGatewayPage, collect, errorBody, hurriedClient, json, startServer } from "./fixture.ts";
+import {
+  type Answerer,
+  badGatewayPage,
+  collect,
+  countListeners,
+  errorBody,
+  hurriedClient,
+  json,
+  startServer,
+} from "./fixture.ts";
 import type { BackendView } from "./protocol.ts";
 
 const time = "2026-01-01T00:00:00.000Z";
@@ -115,18 +124,77 @@ describe("what the caller gives wrongly is said before anything is sent", () => 
     expect(construct).not.toThrow(/cret|crét/);
   });
 
-  test.each(["", ".", "..", "\ud800"])("the id %j, which would be another path", async (id) => {
+  test.each([undefined, null, 5, new URL("http://127.0.0.1")])("the URL that is no string: %s", (url) => {
+    const construct = () => new SpawnerClient({ url } as unknown as SpawnerClientOptions);
+    expect(construct).toThrow(TypeError);
+    expect(construct).toThrow(/URL must be a string like/);
+  });
+
+  test("no options at all", () => {
+    const construct = () => Reflect.construct(SpawnerClient, []) as unknown;
+    expect(construct).toThrow(TypeError);
+    expect(construct).toThrow(/URL must be a string like .*not undefined/);
+  });
+
+  test.each([null, 5])("the token %j, which is no string", (token) => {
+    const construct = () => new SpawnerClient({ url: "http://127.0.0.1", token } as unknown as SpawnerClientOptions);
+    expect(construct).toThrow(TypeError);
+  });
+
+  const times = ["timeoutMs", "retry.firstMs", "retry.mostMs", "retry.giveUpMs", "retry.silenceMs"];
+  const ofTimes = times.flatMap((name) => [Number.NaN, -1, "5", null].map((ms) => [name, ms] as const));
+  const ofNothing = times.filter((name) => name !== "retry.giveUpMs").map((name) => [name, 0] as const);
+  test.each([...ofTimes, ...ofNothing])("%s: %s", (name, ms) => {
+    const [option = "", part] = name.split(".");
+    const options = { url: "http://127.0.0.1", [option]: part === undefined ? ms : { [part]: ms } };
+    const construct = () => new SpawnerClient(options as unknown as SpawnerClientOptions);
+    expect(construct).toThrow(TypeError);
+    expect(construct).toThrow(`${name} must be a number of milliseconds, ${part === "giveUpMs" ? 0 : 1} or more`);
+  });
+
+  test("times that are left out, endless, or undefined, are none of that", () => {
+    const endless = { firstMs: Number.POSITIVE_INFINITY, silenceMs: Number.POSITIVE_INFINITY };
+    for (const retry of [undefined, {}, endless, { firstMs: undefined, giveUpMs: 0 }]) {
+      expect(() => new SpawnerClient({ url: "http://127.0.0.1", timeoutMs: undefined, retry })).not.toThrow();
+    }
+  });
+
+  test.each([Number.NaN, -1, 0])("a wait's time of %s", async (timeoutMs) => {
     const { url, requests } = await startServer(json({}));
-    const client = hurriedClient(url);
-    const calls = [client.status(id), client.backend(id), client.stop(id), client.waitUntilReady(id)];
-    const streams = [collect(client.statusStream(id)), collect(client.logs(id))].map(async (ended) => {
-      throw (await ended).error;
-    });
-    for (const result of await Promise.allSettled([...calls, ...streams])) {
-      expect(result).toMatchObject({ status: "rejected", reason: { code: "invalid_request" } });
+    const error = await hurriedClient(url)
+      .waitUntilReady("b1", { timeoutMs })
+      .catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(TypeError);
+    expect(error).toMatchObject({ message: expect.stringContaining("timeoutMs must be") });
+    expect(requests).toHaveLength(0);
+  });
+
+  test.each([undefined, null, 5, {}])("the id %j, which is no string", async (id) => {
+    const { url, requests } = await startServer(json({}));
+    for (const reason of await refusals(hurriedClient(url), id as unknown as string)) {
+      expect(reason).toBeInstanceOf(TypeError);
+      expect(reason).toMatchObject({ message: expect.stringMatching(/id must be a string, not/) });
     }
     expect(requests).toHaveLength(0);
   });
+
+  test.each(["", ".", "..", "\ud800"])("the id %j, which would be another path", async (id) => {
+    const { url, requests } = await startServer(json({}));
+    const client = hurriedClient(url);
+    for (const reason of await refusals(client, id)) expect(reason).toMatchObject({ code: "invalid_request" });
+    expect(requests).toHaveLength(0);
+  });
+
+  /** What every call with this id ends with. */
+  async function refusals(client: SpawnerClient, id: string): Promise<unknown[]> {
+    const calls = [client.status(id), client.backend(id), client.stop(id), client.waitUntilReady(id)];
+    const streams = [client.statusStream(id), client.logs(id), client.logBytes(id)];
+    const ends = [
+      ...calls.map((call) => call.then(String, (reason: unknown) => reason)),
+      ...streams.map(async (stream) => (await collect(stream as AsyncIterable<unknown>)).error),
+    ];
+    return Promise.all(ends);
+  }
 });
 
 test("a client that is logged does not show its token", () => {
@@ -192,6 +260,20 @@ describe("every failure is one error with a closed code", () => {
     expect(clientErrorCodes).toContain((error as SpawnerClientError).code);
   });
 
+  test.each([301, 302, 303, 307, 308])("a redirect, %i, which is not followed", async (status) => {
+    const elsewhere = await startServer(json({ name: "b1" }));
+    const location = `${elsewhere.url}/spawn`;
+    const { url } = await startServer((response) => void response.writeHead(status, { location }).end());
+    await expect(hurriedClient(url, { token: "secret" }).spawn({ env: { KEY: "secret" } })).rejects.toMatchObject({
+      code: "bad_answer",
+      status,
+      message: expect.stringContaining(`redirected to ${JSON.stringify(location)}`),
+    });
+    const { error } = await collect(hurriedClient(url).statusStream("b1"));
+    expect(error).toMatchObject({ code: "bad_answer", status });
+    expect(elsewhere.requests).toHaveLength(0);
+  });
+
   test("nobody who listens, with the cause", async () => {
     const { url, stop } = await startServer(json({}));
     await stop();
@@ -220,17 +302,8 @@ describe("every failure is one error with a closed code", () => {
   test("a signal that outlives its calls keeps nothing of them", async () => {
     const { url } = await startServer(json({ state: "Ready", time }));
     const { signal } = new AbortController();
-    let listeners = 0;
-    const [add, remove] = [signal.addEventListener, signal.removeEventListener];
-    signal.addEventListener = (...args: Parameters<typeof add>) => {
-      listeners += 1;
-      add.apply(signal, args);
-    };
-    signal.removeEventListener = (...args: Parameters<typeof remove>) => {
-      listeners -= 1;
-      remove.apply(signal, args);
-    };
+    const listeners = countListeners(signal);
     for (let call = 0; call < 5; call++) await hurriedClient(url).waitUntilReady("b1", { signal });
-    expect(listeners).toBe(0);
+    expect(listeners()).toBe(0);
   });
 });

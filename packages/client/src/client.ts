@@ -1,10 +1,12 @@
 import { backendPath, queryOf } from "./backend-path.ts";
 import { parseBaseUrl } from "./base-url.ts";
+import { checkMs } from "./check-ms.ts";
 import { SpawnerClientError } from "./errors.ts";
+import { makeLeavable } from "./leavable.ts";
 import { makeLimit } from "./limit.ts";
-import { decodeUtf8, readLogs } from "./logs.ts";
+import { type LogsConfig, openLogBytes, openLogs } from "./logs.ts";
 import type { BackendList, BackendView, SpawnRequest, SpawnResponse, StatusMessage } from "./protocol.ts";
-import { defaultRetryPolicy, makePatience, type RetryPolicy } from "./retry.ts";
+import { completeRetryPolicy, makePatience, type RetryOptions, type RetryPolicy } from "./retry.ts";
 import { isBackendList, isBackendView, isSpawnResponse, isStatusMessage } from "./shapes.ts";
 import { openStatusStream, type StatusStream } from "./status-stream.ts";
 import { makeTransport, type Transport } from "./transport.ts";
@@ -20,7 +22,7 @@ export interface SpawnerClientOptions {
   /** Time that a request may take, a stream until its first byte. Default 30,000. */
   timeoutMs?: number | undefined;
   /** How streams notice and survive that the server is away; what is left out has its default. */
-  retry?: Partial<RetryPolicy> | undefined;
+  retry?: RetryOptions | undefined;
 }
 
 /** What every call takes. */
@@ -47,7 +49,8 @@ export interface LogOptions extends CallOptions {
 
 /**
  * A client of one Spawner API, for browsers and Node 20 or later. It holds no connection of its own and needs no closing.
- * Every call rejects with a `SpawnerClientError`, whose `code` says what is the matter.
+ * Every call rejects with a `SpawnerClientError`, whose `code` says what is the matter; with a `TypeError` only where an
+ * argument cannot be one: an id that is no string, a time of NaN.
  *
  * @example
  * const client = new SpawnerClient({ url: "https://example.com/api", token });
@@ -59,15 +62,17 @@ export class SpawnerClient {
   readonly #transport: Transport;
   readonly #retry: RetryPolicy;
 
-  /** Throws a `TypeError` at a URL or token that cannot be one. */
+  /** Throws a `TypeError` at a URL, token or time that cannot be one. */
   constructor(options: SpawnerClientOptions) {
-    const { url, token, timeoutMs = 30_000, retry } = options;
-    if (token !== undefined && !/^[\x21-\x7e]+$/.test(token)) {
+    const baseUrl = parseBaseUrl(options?.url);
+    const { token, timeoutMs = 30_000, retry = {} } = options;
+    checkMs("timeoutMs", timeoutMs);
+    if (token !== undefined && !(typeof token === "string" && /^[\x21-\x7e]+$/.test(token))) {
       throw new TypeError("A token has visible ASCII characters only: is there a line end or a space in it?");
     }
+    this.#retry = completeRetryPolicy(retry);
     const fetch = options.fetch ?? ((...args: Parameters<typeof globalThis.fetch>) => globalThis.fetch(...args));
-    this.#transport = makeTransport({ baseUrl: parseBaseUrl(url), token, fetch, timeoutMs });
-    this.#retry = { ...defaultRetryPolicy, ...retry };
+    this.#transport = makeTransport({ baseUrl, token, fetch, timeoutMs });
   }
 
   /**
@@ -134,6 +139,9 @@ export class SpawnerClient {
     id: string,
     { signal, timeoutMs }: CallOptions & { timeoutMs?: number | undefined } = {},
   ): Promise<StatusMessage> {
+    // Before anything else, since what goes wrong below counts as what happens out there.
+    backendPath(id);
+    if (timeoutMs !== undefined) checkMs("timeoutMs", timeoutMs);
     const limit = makeLimit(`Waiting for backend ${JSON.stringify(id)} to be ready`, signal);
     limit.within(timeoutMs);
     try {
@@ -185,7 +193,11 @@ export class SpawnerClient {
    * @example
    * for await (const { name, state } of client.listAll()) console.log(name, state);
    */
-  async *listAll(options: ListFilter & CallOptions = {}): AsyncGenerator<BackendView, void, undefined> {
+  listAll(options: ListFilter & CallOptions = {}): AsyncGenerator<BackendView, void, undefined> {
+    return makeLeavable((signal) => this.#pages({ ...options, signal }), options.signal);
+  }
+
+  async *#pages(options: ListFilter & CallOptions): AsyncGenerator<BackendView, void, undefined> {
     let after: string | undefined;
     do {
       const page = await this.list(after === undefined ? options : { ...options, continue: after });
@@ -208,7 +220,7 @@ export class SpawnerClient {
    * for await (const text of client.logs(id, { tail: 100, follow: true })) process.stdout.write(text);
    */
   logs(id: string, options: LogOptions = {}): AsyncGenerator<string, void, undefined> {
-    return decodeUtf8(this.logBytes(id, options));
+    return openLogs(this.#transport, this.#logsConfig(id, options));
   }
 
   /**
@@ -217,8 +229,12 @@ export class SpawnerClient {
    * @example
    * for await (const bytes of client.logBytes(id)) await file.write(bytes);
    */
-  logBytes(id: string, { tail, follow = false, signal }: LogOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
-    return readLogs(this.#transport, { id, tail, follow, silenceMs: this.#retry.silenceMs, signal });
+  logBytes(id: string, options: LogOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
+    return openLogBytes(this.#transport, this.#logsConfig(id, options));
+  }
+
+  #logsConfig(id: string, { tail, follow = false, signal }: LogOptions): LogsConfig {
+    return { id, tail, follow, silenceMs: this.#retry.silenceMs, signal };
   }
 
   async #statusPatiently(id: string, signal: AbortSignal): Promise<StatusMessage> {

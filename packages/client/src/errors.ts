@@ -3,11 +3,11 @@ import { type EndReason, errorCodes } from "./protocol.ts";
 /**
  * Every code a `SpawnerClientError` can have: those that the API answers with (`ErrorCode`), and the client's own:
  *
- * | code          | means                                                                                        |
- * | ------------- | -------------------------------------------------------------------------------------------- |
- * | `unreachable` | no answer: nobody listens there, a name does not resolve, the connection was cut             |
- * | `bad_answer`  | an answer that is not Spawner's: a proxy's error page, another server, a type that is unknown |
- * | `aborted`     | the caller's `AbortSignal` ended it; `cause` is the signal's reason                           |
+ * | code          | means                                                                                     |
+ * | ------------- | ----------------------------------------------------------------------------------------- |
+ * | `unreachable` | no answer: nobody listens there, a name does not resolve, the connection was cut          |
+ * | `bad_answer`  | an answer that is not Spawner's: a proxy's error page, a redirect, a type that is unknown |
+ * | `aborted`     | the caller's `AbortSignal` ended it; `cause` is the signal's reason                       |
  *
  * Two of the API's codes are the client's as well: `timeout` (it took longer than it may) and `backend_ended`
  * (`waitUntilReady`: it ended before it was ready, `reason` says why).
@@ -26,7 +26,9 @@ interface ErrorDetails {
 }
 
 /**
- * The one error that the client throws for what happens out there (what a caller gives it wrongly is a `TypeError`).
+ * The one error that the client throws for what happens out there. What no caller can mean is a `TypeError` instead, before
+ * anything is sent: an argument of another type, a time of NaN, a URL or a token that cannot be one. A value of the right
+ * type that the API does not take, such as an id of "", is `invalid_request`, whether the API said so or the client saw it.
  *
  * @example
  * try {

@@ -84,3 +84,18 @@ export async function collect<Item>(items: AsyncIterable<Item>): Promise<{ items
     return { items: collected, error };
   }
 }
+
+/** Tells how many listeners of this signal have not been taken back. */
+export function countListeners(signal: AbortSignal): () => number {
+  const listeners = new Set<unknown>();
+  const [add, remove] = [signal.addEventListener, signal.removeEventListener];
+  signal.addEventListener = (...args: Parameters<typeof add>) => {
+    listeners.add(args[1]);
+    add.apply(signal, args);
+  };
+  signal.removeEventListener = (...args: Parameters<typeof remove>) => {
+    listeners.delete(args[1]);
+    remove.apply(signal, args);
+  };
+  return () => listeners.size;
+}

@@ -20,5 +20,5 @@ export type {
   SweptReason,
 } from "./protocol.ts";
 export { backendStates, errorCodes, failedReasons, sweptReasons } from "./protocol.ts";
-export type { RetryPolicy } from "./retry.ts";
+export type { RetryOptions, RetryPolicy } from "./retry.ts";
 export type { StatusStream } from "./status-stream.ts";

@@ -58,10 +58,11 @@ export function pause(ms: number, signal: AbortSignal | undefined): Promise<void
       clearTimeout(timer);
       if (signal !== undefined) reject(abortedError("The wait", signal));
     };
-    const timer = setTimeout(() => {
+    const onTime = () => {
       signal?.removeEventListener("abort", onAbort);
       resolve();
-    }, ms);
+    };
+    const timer = setTimeout(onTime, Math.min(ms, timerMsMax)); // a timer for any longer would fire at once
     signal?.addEventListener("abort", onAbort, { once: true });
   });
 }

@@ -95,6 +95,20 @@ test("an abort ends a log that is followed, and its connection", async () => {
   await closed.promise;
 });
 
+test.each(["logs", "logBytes"] as const)("return() ends %s that wait for more, and their connection", async (call) => {
+  const closed = Promise.withResolvers<void>();
+  const { url } = await startServer((response) => {
+    response.writeHead(200, { "content-type": "text/plain" }).write("a");
+    response.on("close", closed.resolve);
+  });
+  const parts = hurriedClient(url)[call]("b1", { follow: true });
+  expect((await parts.next()).done).toBe(false);
+  const waiting = parts.next();
+  await parts.return();
+  expect(await waiting).toEqual({ done: true, value: undefined });
+  await closed.promise;
+});
+
 test("a reader that is slow is not told more than it reads", async () => {
   const chunk = Buffer.alloc(64 * 1024, "x");
   let sentBytes = 0;

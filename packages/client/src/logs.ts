@@ -1,4 +1,5 @@
 import { backendPath, queryOf } from "./backend-path.ts";
+import { makeLeavable } from "./leavable.ts";
 import type { Transport } from "./transport.ts";
 
 export interface LogsConfig {
@@ -11,7 +12,16 @@ export interface LogsConfig {
 }
 
 /** What the program wrote, byte for byte. */
-export async function* readLogs(
+export function openLogBytes(transport: Transport, config: LogsConfig): AsyncGenerator<Uint8Array, void, undefined> {
+  return makeLeavable((signal) => readLogs(transport, { ...config, signal }), config.signal);
+}
+
+/** The same as text: UTF-8, wherever it was cut; what is no UTF-8 becomes U+FFFD. */
+export function openLogs(transport: Transport, config: LogsConfig): AsyncGenerator<string, void, undefined> {
+  return makeLeavable((signal) => decodeUtf8(readLogs(transport, { ...config, signal })), config.signal);
+}
+
+async function* readLogs(
   transport: Transport,
   { id, tail, follow, silenceMs, signal }: LogsConfig,
 ): AsyncGenerator<Uint8Array, void, undefined> {
@@ -24,8 +34,7 @@ export async function* readLogs(
   yield* answer.chunks({ silenceMs: follow ? undefined : silenceMs });
 }
 
-/** UTF-8, wherever it was cut; what is no UTF-8 becomes U+FFFD. */
-export async function* decodeUtf8(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string, void, undefined> {
+async function* decodeUtf8(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string, void, undefined> {
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true }); // a log has no byte order mark to be taken away
   for await (const chunk of chunks) {
     const text = decoder.decode(chunk, { stream: true });

@@ -32,25 +32,25 @@ export type FailedReason = (typeof failedReasons)[number];
 /** Why a backend is over. The list is closed. */
 export type EndReason = SweptReason | FailedReason;
 
-/** Body of `POST /spawn`. Unknown fields are refused. */
+/** Body of `POST /spawn`. Unknown fields are refused; what is undefined is left out. */
 export interface SpawnRequest {
   /** Container image; on one machine the name of a template. May be left out where there is only one. */
-  image?: string;
+  image?: string | undefined;
   /** Port that the program listens on in its container, 0 to 65535, default 8080; 0: the first that listens. It
    * gets it as `PORT`. On one machine each backend gets a free port of its own instead. */
-  port?: number;
-  /** Environment variables of the program. `PORT` and `SPAWNER_…` are Spawner's own. */
-  env?: Record<string, string>;
+  port?: number | undefined;
+  /** Environment variables of the program, up to 128 KiB each and 1 MiB in all. `PORT` and `SPAWNER_…` are Spawner's own. */
+  env?: Record<string, string> | undefined;
   /** Seconds without a client after which the backend is swept. Default 300. */
-  gracePeriodSeconds?: number;
+  gracePeriodSeconds?: number | undefined;
   /** Seconds that a ready backend waits for its first client, where that is longer than the grace period. Default 30. */
-  firstClientSeconds?: number;
+  firstClientSeconds?: number | undefined;
   /** Seconds after which the backend is ended even when in use. Default: no limit. */
-  lifetimeSeconds?: number;
+  lifetimeSeconds?: number | undefined;
   /** Seconds in which the program must listen. Default 300. */
-  startupTimeoutSeconds?: number;
+  startupTimeoutSeconds?: number | undefined;
   /** Seconds between asking the program to end and killing it. Default 30. */
-  terminationGracePeriodSeconds?: number;
+  terminationGracePeriodSeconds?: number | undefined;
 }
 
 /** Answer of `POST /spawn`. The URLs are absent where the API was not told its own base. */

@@ -1,3 +1,4 @@
+import { checkMs } from "./check-ms.ts";
 import { SpawnerClientError } from "./errors.ts";
 import { pause } from "./limit.ts";
 
@@ -25,7 +26,16 @@ export interface Patience {
   pauseAfter(error: unknown, signal: AbortSignal | undefined): Promise<void>;
 }
 
-export const defaultRetryPolicy: RetryPolicy = { firstMs: 250, mostMs: 10_000, giveUpMs: 300_000, silenceMs: 45_000 };
+/** What is given of a policy; the rest, and what is undefined, has its default. */
+export type RetryOptions = { [Name in keyof RetryPolicy]?: RetryPolicy[Name] | undefined };
+
+/** The whole policy. Throws a `TypeError` at a time that is none; only the time to give up may be 0: at the first failure. */
+export function completeRetryPolicy(options: RetryOptions): RetryPolicy {
+  const { firstMs = 250, mostMs = 10_000, giveUpMs = 300_000, silenceMs = 45_000 } = options;
+  const policy = { firstMs, mostMs, giveUpMs, silenceMs };
+  for (const [name, ms] of Object.entries(policy)) checkMs(`retry.${name}`, ms, name === "giveUpMs" ? 0 : 1);
+  return policy;
+}
 
 /** A connection that has lived so long was a good one; a server that cuts each at once is to be left in peace. */
 const goodConnectionMs = 5_000;
@@ -68,6 +78,7 @@ function isTransient({ code, status }: SpawnerClientError): boolean {
 }
 
 function givenUp(error: SpawnerClientError, giveUpMs: number): SpawnerClientError {
-  const { code, status, id, message } = error;
-  return new SpawnerClientError(code, `${message} (given up after ${giveUpMs / 1000} s)`, { cause: error, status, id });
+  const { code, status, id, retryAfterSeconds, message } = error;
+  const text = `${message} (given up after ${giveUpMs / 1000} s)`;
+  return new SpawnerClientError(code, text, { cause: error, status, id, retryAfterSeconds });
 }

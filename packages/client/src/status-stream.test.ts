@@ -1,9 +1,11 @@
 import type { ServerResponse } from "node:http";
-import { describe, expect, test } from "vitest";
+import { Readable } from "node:stream";
+import { describe, expect, test, vi } from "vitest";
 import { SpawnerClient } from "./client.ts";
 import {
   badGatewayPage,
   collect,
+  countListeners,
   errorBody,
   events,
   hurriedClient,
@@ -162,6 +164,13 @@ describe("a server that is away", () => {
     expect(requests.length).toBeLessThan(60);
   });
 
+  test("and the last failure still says when to come back", async () => {
+    const { url } = await startServer(json(errorBody("unavailable"), 503, { "retry-after": "7" }));
+    const client = new SpawnerClient({ url, retry: { firstMs: 5, giveUpMs: 100 } });
+    const { error } = await collect(client.statusStream("b1"));
+    expect(error).toMatchObject({ code: "unavailable", status: 503, id: "e1", retryAfterSeconds: 7 });
+  });
+
   test("also where it takes every connection and says nothing new", async () => {
     const { url } = await startServer(events([stateEvent("Submitted")]));
     const client = new SpawnerClient({ url, retry: { firstMs: 5, mostMs: 20, giveUpMs: 100 } });
@@ -249,5 +258,84 @@ describe("leaving", () => {
     const { url, requests } = await startServer(events(lifeEvents));
     expect((await follow(url, { signal: AbortSignal.abort() })).error).toMatchObject({ code: "aborted" });
     expect(requests).toHaveLength(0);
+  });
+
+  /** A stream whose first state was read, and whose second one never comes. */
+  async function startWaiting(options: { signal?: AbortSignal } = {}) {
+    const closed = Promise.withResolvers<void>();
+    const { url, requests } = await startServer((response) => {
+      response.writeHead(200, { "content-type": "text/event-stream" }).write(stateEvent("Submitted"));
+      response.on("close", closed.resolve);
+    });
+    // Patient, so that only leaving can end the wait.
+    const states = hurriedClient(url, { retry: {} }).statusStream("b1", options);
+    expect(await states.next()).toMatchObject({ value: { state: "Submitted" } });
+    return { states, closed: closed.promise, requests };
+  }
+  const done = { done: true, value: undefined };
+
+  test("by return() while a state is waited for: the wait is done, and the connection closed", async () => {
+    const { states, closed, requests } = await startWaiting();
+    const waiting = [states.next(), states.next()];
+    expect(await states.return()).toEqual(done);
+    expect(await Promise.all([...waiting, states.next()])).toEqual([done, done, done]);
+    await closed;
+    expect(requests).toHaveLength(1);
+  });
+
+  test("by throw() while a state is waited for: it rejects, the wait is done, and the connection closed", async () => {
+    const { states, closed } = await startWaiting();
+    const waiting = states.next();
+    await expect(states.throw(new Error("enough"))).rejects.toThrow("enough");
+    expect(await waiting).toEqual(done);
+    await closed;
+  });
+
+  test("by destroying what was made of it: a Readable of Node", async () => {
+    const closed = Promise.withResolvers<void>();
+    const { url } = await startServer((response) => {
+      response.writeHead(200, { "content-type": "text/event-stream" }).write(stateEvent("Submitted"));
+      response.on("close", closed.resolve);
+    });
+    const readable = Readable.from(hurriedClient(url, { retry: {} }).statusStream("b1"));
+    const ended = new Promise((resolve) => readable.once("close", resolve));
+    readable.once("data", () => setImmediate(() => readable.destroy()));
+    await Promise.all([closed.promise, ended]);
+  });
+
+  test("by the end of an `await using`", async () => {
+    const { states, closed } = await startWaiting();
+    const waiting = states.next();
+    {
+      await using _ = states;
+    }
+    expect(await waiting).toEqual(done);
+    await closed;
+  });
+
+  test("by return() before anything is read sends nothing, then or later", async () => {
+    const { url, requests } = await startServer(events(lifeEvents));
+    const states = hurriedClient(url).statusStream("b1");
+    expect(await states.return()).toEqual(done);
+    expect(await states.next()).toEqual(done);
+    expect(requests).toHaveLength(0);
+  });
+
+  test("by return() while it waits for a server that is away does not wait any more", async () => {
+    const { url, requests } = await startServer(json(errorBody("unavailable"), 503, { "retry-after": "60" }));
+    const states = hurriedClient(url).statusStream("b1");
+    const waiting = states.next();
+    await vi.waitFor(() => expect(requests).toHaveLength(1));
+    await states.return();
+    expect(await waiting).toEqual(done);
+  });
+
+  test("by return() takes a signal's listener back", async () => {
+    const { signal } = new AbortController();
+    const listeners = countListeners(signal);
+    const { states } = await startWaiting({ signal });
+    expect(listeners()).toBeGreaterThan(0);
+    await states.return();
+    await vi.waitFor(() => expect(listeners()).toBe(0));
   });
 });

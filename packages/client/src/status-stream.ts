@@ -1,14 +1,18 @@
 import { backendPath } from "./backend-path.ts";
 import { SpawnerClientError } from "./errors.ts";
 import { makeEventParser, type ServerSentEvent } from "./event-stream.ts";
+import { makeLeavable } from "./leavable.ts";
 import type { StatusMessage } from "./protocol.ts";
 import { makePatience, type Patience, type RetryPolicy } from "./retry.ts";
 import { isStatusMessage } from "./shapes.ts";
 import { makeStreamPosition, type StreamPosition } from "./stream-position.ts";
 import type { OpenAnswer, Transport } from "./transport.ts";
 
-/** The states of one backend, to be read once. */
-export interface StatusStream extends AsyncIterable<StatusMessage> {
+/**
+ * The states of one backend, to be read once. `return()`, which a `break` calls, closes its connection at once, also while
+ * a state is waited for; so does the end of an `await using`, where there is such.
+ */
+export interface StatusStream extends AsyncGenerator<StatusMessage, void, undefined> {
   /** Names the last state that was given: a later stream, of another process too, goes on behind it. */
   readonly lastEventId: string | undefined;
 }
@@ -23,13 +27,8 @@ export interface StatusStreamConfig {
 
 export function openStatusStream(config: StatusStreamConfig): StatusStream {
   const position = makeStreamPosition(config.lastEventId);
-  const states = followStates(config, position);
-  return {
-    get lastEventId() {
-      return position.lastEventId;
-    },
-    [Symbol.asyncIterator]: () => states,
-  };
+  const states = makeLeavable((signal) => followStates({ ...config, signal }, position), config.signal);
+  return Object.defineProperty(states, "lastEventId", { get: () => position.lastEventId }) as StatusStream;
 }
 
 /** Reads one connection after the other, until the last state has come. */

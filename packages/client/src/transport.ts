@@ -69,9 +69,12 @@ async function open(call: Call, { baseUrl, token, fetch, timeoutMs }: TransportC
   const limit = makeLimit(`${method} ${url}`, signal);
   limit.within(timeoutMs);
   try {
-    const response = await fetch(url, { method, headers, signal: limit.signal, cache: "no-store", ...sent });
+    const init = { method, headers, signal: limit.signal, cache: "no-store", redirect: "manual", ...sent } as const;
+    const response = await fetch(url, init);
     const answer = makeAnswer(response, { action: `${method} ${url}`, limit });
     if (response.ok) return answer;
+    const redirection = redirectionOf(response, `${method} ${url}`);
+    if (redirection !== undefined) throw redirection;
     const text = await readText(answer.chunks(), answer);
     throw refusalOf(response, text) ?? answer.unexpected(`no error of Spawner's${quote(text)}`);
   } catch (error) {
@@ -128,6 +131,17 @@ async function readText(chunks: AsyncIterable<Uint8Array>, answer: OpenAnswer): 
     text += decoder.decode(chunk, { stream: true });
   }
   return text + decoder.decode();
+}
+
+/** The error for an answer that leads somewhere else. What is sent holds secrets, which are for the one server. */
+function redirectionOf({ type, status, headers }: Response, action: string): SpawnerClientError | undefined {
+  const location = headers.get("location");
+  const isSeen = status >= 300 && status < 400 && location !== null;
+  // Browsers show neither status nor headers of one: https://fetch.spec.whatwg.org/#concept-filtered-response-opaque-redirect
+  if (!isSeen && type !== "opaqueredirect") return undefined;
+  const target = location === null ? "another address" : JSON.stringify(location.slice(0, 200));
+  const text = `${action} was redirected to ${target}, and redirects are not followed: the client needs the API's own URL.`;
+  return new SpawnerClientError("bad_answer", text, { status: status || undefined });
 }
 
 /** The error that the API itself says; undefined where somebody else has answered. */

@@ -96,6 +96,13 @@ test("rejects with aborted when its caller goes", async () => {
   });
 });
 
+test("a server that asks for more patience than timers have is not asked again at once", async () => {
+  const { url, requests } = await startServer(json(errorBody("unavailable"), 503, { "retry-after": "99999999999" }));
+  const client = hurriedClient(url, { retry: { giveUpMs: Number.POSITIVE_INFINITY } });
+  await expect(client.waitUntilReady("b1", { timeoutMs: 300 })).rejects.toMatchObject({ code: "timeout" });
+  expect(requests).toHaveLength(1);
+});
+
 test("an endless time is one", async () => {
   const { url } = await startServer(state("Submitted"), events([stateEvent("Ready")]));
   expect(await hurriedClient(url).waitUntilReady("b1", { timeoutMs: Number.POSITIVE_INFINITY })).toMatchObject({

@@ -41,6 +41,15 @@ describe("POST /spawn", () => {
   });
 });
 
+test("what a caller in the same process gives as undefined is left out", async () => {
+  const api = await startApi({ defaults: { gracePeriodSeconds: 7 } });
+  const { name } = await api.spawn({ image: undefined, env: undefined, gracePeriodSeconds: undefined });
+  expect((await api.engine.backends.get(`spawner-${name}`))?.spec).toEqual({
+    template: { containers: [{ name: "application", env: [] }] },
+    gracePeriodSeconds: 7,
+  });
+});
+
 describe("GET /backend/:id/status and ready", () => {
   test("follow the life of a backend", async () => {
     const api = await startApi();
@@ -146,6 +155,70 @@ test("DELETE asks for the end; what has ended is shown as it is", async () => {
   expect((await api.engine.backends.get(`spawner-${id}`))?.spec.stopRequested).toBe(true);
   await api.end(id, "Requested");
   expect((await remove()).status).toBe(200);
+});
+
+describe("what has ended while its program goes on", () => {
+  async function startEnding() {
+    const api = await startApi();
+    const id = await spawn(api, { terminationGracePeriodSeconds: 60 });
+    await api.end(id, "Idle");
+    let kind: "stopping" | "absent" = "stopping";
+    api.engine.workloads.observe = async () => ({ kind });
+    const stop = (query = "") => fetch(`${api.url}/backend/${id}${query}`, { method: "DELETE" });
+    const gone = () => {
+      kind = "absent";
+    };
+    return { api, id, stop, gone };
+  }
+
+  test("is said to be ending, wherever it is shown, until nothing is left of it", async () => {
+    const { api, id, stop, gone } = await startEnding();
+    const shown = async () => [
+      await getJson<BackendView>(api, `/backend/${id}`),
+      ...(await getJson<BackendList>(api, "/backends")).backends,
+      (await (await stop()).json()) as BackendView,
+    ];
+    const ending = { name: id, state: "Swept", reason: "Idle", terminationGracePeriodSeconds: 60, ending: true };
+    expect(await shown()).toMatchObject([ending, ending, ending]);
+    gone();
+    for (const view of await shown()) expect(view).not.toHaveProperty("ending");
+  });
+
+  test("can be hurried, and is left alone once it is gone", async () => {
+    const { api, id, stop, gone } = await startEnding();
+    const grace = async () => (await api.engine.backends.get(`spawner-${id}`))?.spec.terminationGracePeriodSeconds;
+    const hurried = await stop("?graceSeconds=3");
+    expect(hurried.status).toBe(200);
+    expect(await hurried.json()).toMatchObject({ ending: true, terminationGracePeriodSeconds: 3 });
+    await stop("?graceSeconds=4");
+    expect(await grace()).toBe(3);
+    await stop("?graceSeconds=0");
+    expect(await grace()).toBe(0);
+    gone();
+    const { metadata } = (await api.engine.backends.get(`spawner-${id}`)) ?? expect.unreachable();
+    await stop("?graceSeconds=0");
+    expect((await api.engine.backends.get(`spawner-${id}`))?.metadata).toEqual(metadata);
+  });
+
+  test.each(["-1", "1.5", "x", "", "315360001"])("cannot be given %j seconds", async (given) => {
+    const { stop } = await startEnding();
+    const answer = await stop(`?graceSeconds=${given}`);
+    expect(answer.status).toBe(400);
+    expect(await answer.json()).toMatchObject({ message: expect.stringContaining("graceSeconds") });
+  });
+});
+
+test("a backend that lives is never said to be ending, and its grace can be shortened as it is asked to end", async () => {
+  const api = await startApi();
+  const id = await spawn(api);
+  api.engine.workloads.observe = async () => ({ kind: "stopping" });
+  expect(await getJson(api, `/backend/${id}`)).not.toHaveProperty("ending");
+  const answer = await fetch(`${api.url}/backend/${id}?graceSeconds=7`, { method: "DELETE" });
+  expect(answer.status).toBe(202);
+  expect((await api.engine.backends.get(`spawner-${id}`))?.spec).toMatchObject({
+    stopRequested: true,
+    terminationGracePeriodSeconds: 7,
+  });
 });
 
 test("says that it lives, and when it knows the backends", async () => {

@@ -20,8 +20,14 @@ export function specOfRequest({ image, port, env = {}, ...times }: SpawnRequest,
     template: { containers: [{ name: "application", ...(image === undefined ? {} : { image }), env: variables }] },
     ...(port === undefined ? {} : { httpPort: port }),
     ...defaults,
-    ...times,
+    ...withoutUndefined(times),
   };
+}
+
+/** What is undefined is left out, and must not take the place of a default. */
+function withoutUndefined<Name extends string, Value>(fields: { [Key in Name]?: Value | undefined }) {
+  const given = Object.entries(fields).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given) as { [Key in Name]?: Value };
 }
 
 export function urlOf(id: string, { urlTemplate }: UrlConfig): string | undefined {
@@ -54,3 +60,4 @@ export function viewOf(backend: Backend, names: NameMapping, urls: UrlConfig): B
     gracePeriodSeconds: completeSpec(backend.spec).gracePeriodSeconds,
   };
 }
+  const { gracePeriodSeconds, terminationGracePeriodSeconds } = completeSpec(backend.spec);
