@@ -21,7 +21,7 @@ const seconds = (description: string, options: { minimum?: number; default?: num
 const envNamePattern = "^[ -<>-~]+$";
 
 /** A process environment ends a value at its first zero byte. */
-export const envValuePattern = "^[^\\u0000]*$";
+export const envValuePattern = "^[^\\x00]*$"; // as RE2 has it as well, by which Kubernetes reads the CRD
 
 const envVar = Type.Object(
   {
