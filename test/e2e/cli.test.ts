@@ -10,7 +10,7 @@ import type { BackendView, SpawnResponse, StatusMessage } from "@spawner/client"
 import { describe, expect, onTestFinished, test } from "vitest";
 import { identifyProcess } from "../../packages/server/src/lib/linux-processes.ts";
 import { runSpawner, spawnerCommand, startDev, temporaryFolder } from "../support/dev.ts";
-import { eventually, startEmbedded } from "../support/embedded.ts";
+import { startEmbedded } from "../support/embedded.ts";
 
 const listener = [process.execPath, fileURLToPath(new URL("../support/program.mjs", import.meta.url))];
 /** Writes to both outputs, listens, and goes on with a line each time that it is asked. */
@@ -201,13 +201,72 @@ describe("logs", () => {
 });
 
 describe("stop", () => {
-  test("returns when the backend has ended, and its program is gone soon", async () => {
+  test("returns when the backend has ended, and its program is gone", async () => {
     const { run, url } = await startSpawner();
     const id = await spawnOne(run, "--wait");
     const { pid } = (await (await fetch(`${url}/${id}/echo`)).json()) as { pid: number };
     expect(await run("stop", id)).toMatchObject({ code: 0, stdout: `${id} has ended: Requested\n` });
     expect(JSON.parse((await run("status", id, "--json")).stdout)).toMatchObject({ state: "Swept" });
-    await eventually("its program is gone", () => identifyProcess(pid) === undefined);
+    expect(identifyProcess(pid)).toBeUndefined();
+  });
+
+  describe("of a program that takes its time", () => {
+    const saver = `
+      const server = require("node:http").createServer((request, response) => response.end());
+      server.listen(Number(process.env.PORT), "127.0.0.1", () => console.log("pid=" + process.pid));
+      process.on("SIGTERM", () => console.log("saving"));
+      process.on("SIGUSR2", () => process.exit());
+    `;
+    async function startSaver() {
+      const spawner = await startSpawner(saver);
+      const id = await spawnOne(spawner.run, "--wait");
+      const pid = Number(/pid=(\d+)/.exec((await spawner.run("logs", id)).stdout)?.[1]);
+      return { ...spawner, id, pid };
+    }
+
+    test("waits for it, says so after a while, and so do ls and status", async () => {
+      const { run, spawner, id, pid } = await startSaver();
+      const stopping = spawner("stop", id, "--json");
+      await stopping.output.waitFor(new RegExp(`^${id} has ended: Requested\\. Its program takes .* up to 30 s`));
+      expect(identifyProcess(pid)).toBeDefined();
+      expect((await run("ls")).stdout).toMatch(/Swept, ending +Requested/);
+      expect((await run("status", id)).stdout).toMatch(/STATE +Swept, ending\n/);
+      const asked = { code: 0, stdout: `${id} has ended: Requested; its program has not gone yet\n` };
+      expect(await run("stop", id, "--no-wait")).toMatchObject(asked);
+      process.kill(pid, "SIGUSR2");
+      const { code, stdout } = await stopping.ended;
+      expect({ code, last: JSON.parse(stdout) }).toEqual({
+        code: 0,
+        last: {
+          name: id,
+          state: "Swept",
+          time: expect.any(String),
+          reason: "Requested",
+          message: expect.any(String),
+        },
+      });
+      expect(identifyProcess(pid)).toBeUndefined();
+      expect((await run("ls")).stdout).not.toContain("ending");
+    });
+
+    test("with --grace gives it less, also after it was asked to end", async () => {
+      const { run, id, pid } = await startSaver();
+      await run("stop", id, "--no-wait");
+      expect(await run("stop", id, "--grace", "0")).toMatchObject({
+        code: 0,
+        stdout: `${id} has ended: Requested\n`,
+      });
+      expect(identifyProcess(pid)).toBeUndefined();
+    });
+
+    test("is given up at Ctrl-C", async () => {
+      const { run, spawner, id } = await startSaver();
+      const stopping = spawner("stop", id);
+      await stopping.output.waitFor(/takes its time/);
+      stopping.child.kill("SIGINT");
+      expect(await stopping.ended).toMatchObject({ code: 130, stdout: "" });
+      await run("stop", id, "--grace", "0");
+    });
   });
 
   test("leaves one that has ended as it is", async () => {

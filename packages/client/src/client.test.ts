@@ -22,6 +22,7 @@ const view = (name: string): BackendView => ({
   createdAt: time,
   transitions: [],
   gracePeriodSeconds: 1,
+  terminationGracePeriodSeconds: 30,
 });
 
 describe("each call sends its request", () => {
@@ -30,6 +31,12 @@ describe("each call sends its request", () => {
     ["status", (client) => client.status("b1"), { state: "Ready", time }, "GET /api/backend/b1/status"],
     ["backend", (client) => client.backend("b1"), view("b1"), "GET /api/backend/b1"],
     ["stop", (client) => client.stop("b1"), view("b1"), "DELETE /api/backend/b1"],
+    [
+      "stop in haste",
+      (client) => client.stop("b1", { graceSeconds: 0 }),
+      view("b1"),
+      "DELETE /api/backend/b1?graceSeconds=0",
+    ],
     ["list", (client) => client.list(), { backends: [view("b1")] }, "GET /api/backends"],
     [
       "list of a page",

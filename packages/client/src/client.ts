@@ -160,14 +160,21 @@ export class SpawnerClient {
   }
 
   /**
-   * Asks a backend to end, and resolves to how it stands: that it has ended, `statusStream` says. One that has ended
-   * already stays as it is.
+   * Asks a backend to end, and resolves to how it stands: that it has ended, `statusStream` says, and that nothing is left
+   * of it, `backend` by having no `ending` any more. One that has ended already stays as it is.
+   *
+   * With `graceSeconds`, its program is killed after that time at the latest, where it would have had longer; also the one of
+   * a backend that has ended, while it is `ending`.
    *
    * @example
-   * await client.stop(id);
+   * await client.stop(id, { graceSeconds: 5 });
    */
-  async stop(id: string, { signal }: CallOptions = {}): Promise<BackendView> {
-    return this.#transport.json({ method: "DELETE", path: backendPath(id), signal }, isBackendView);
+  async stop(
+    id: string,
+    { graceSeconds, signal }: CallOptions & { graceSeconds?: number | undefined } = {},
+  ): Promise<BackendView> {
+    const query = queryOf([["graceSeconds", graceSeconds]]);
+    return this.#transport.json({ method: "DELETE", path: backendPath(id, query), signal }, isBackendView);
   }
 
   /**

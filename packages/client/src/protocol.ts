@@ -83,6 +83,12 @@ export interface BackendView extends StatusMessage {
   /** Each state reached, oldest first. */
   transitions: StatusMessage[];
   gracePeriodSeconds: number;
+  terminationGracePeriodSeconds: number;
+  /**
+   * With `Swept` and `Failed` only: what ran it has not gone yet. Its program may still write, and may go on for
+   * `terminationGracePeriodSeconds`. Absent when nothing is left of it.
+   */
+  ending?: true;
 }
 
 /** Answer of `GET /backends`. */

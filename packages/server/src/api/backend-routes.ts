@@ -2,18 +2,20 @@ import { SpawnerError } from "../core/errors.ts";
 import type { Backend } from "../core/resource.ts";
 import { hasEnded } from "../core/status.ts";
 import { findBackend, type Room } from "./room.ts";
-import { idParamsSchema, listQuerySchema } from "./schemas.ts";
+import { idParamsSchema, listQuerySchema, stopQuerySchema } from "./schemas.ts";
 import { viewOf } from "./views.ts";
 
 type IdRoute = { Params: { id: string } };
+type StopRoute = IdRoute & { Querystring: { graceSeconds?: number } };
 type ListRoute = { Querystring: { label?: string[]; limit?: number; continue?: string } };
 
 const defaultLimit = 100;
 
 /** What those who run the service may ask and do: all backends, one backend, and ending it. */
 export function addBackendRoutes(room: Room): void {
-  const { app, engine, names, urls } = room;
-  const view = (backend: Backend) => viewOf(backend, names, urls);
+  const { app, engine } = room;
+  const view = async (backend: Backend) => viewOf({ backend, hasWorkload: await hasWorkload(backend) }, room);
+  const hasWorkload = async ({ metadata }: Backend) => (await engine.workloads.observe(metadata)).kind !== "absent";
 
   app.route<ListRoute>({
     method: "GET",
@@ -29,7 +31,7 @@ export function addBackendRoutes(room: Room): void {
       const labels = labelsOf(query.label ?? []);
       const after = query.continue === undefined ? {} : { continue: query.continue };
       const page = await engine.backends.list({ labels, limit: query.limit ?? defaultLimit, ...after });
-      const backends = page.items.map(view).filter((each) => each !== undefined);
+      const backends = (await Promise.all(page.items.map(view))).filter((each) => each !== undefined);
       return page.continue === undefined ? { backends } : { backends, continue: page.continue };
     },
   });
@@ -46,20 +48,23 @@ export function addBackendRoutes(room: Room): void {
     handler: async ({ params }) => view(await findBackend(room, params.id)),
   });
 
-  app.route<IdRoute>({
+  app.route<StopRoute>({
     method: "DELETE",
     url: "/backend/:id",
     schema: {
       operationId: "stopBackend",
       summary: "End a backend: 202, or 200 where it has ended already. Its record stays for a while",
       params: idParamsSchema,
+      querystring: stopQuerySchema,
       response: { 200: { $ref: "Backend#" }, 202: { $ref: "Backend#" } },
     },
-    handler: async ({ params }, reply) => {
+    handler: async ({ params, query }, reply) => {
       const backend = await findBackend(room, params.id);
-      if (hasEnded(backend)) return view(backend);
       const { name, uid } = backend.metadata;
-      return reply.code(202).send(view(await engine.backends.requestStop({ name, uid })));
+      const isOver = hasEnded(backend);
+      const isAsked = !isOver || (query.graceSeconds !== undefined && (await hasWorkload(backend)));
+      const asked = isAsked ? await engine.backends.requestStop({ name, uid }, query) : backend;
+      return reply.code(isOver ? 200 : 202).send(await view(asked));
     },
   });
 }

@@ -96,6 +96,14 @@ const backendViewSchema = Type.Object(
     createdAt: Type.String({ format: "date-time", description: "When it was accepted." }),
     transitions: Type.Array(Type.Ref("StatusMessage#"), { description: "Each state reached, oldest first." }),
     gracePeriodSeconds: Type.Integer({ description: "Seconds without a client after which it is swept." }),
+    terminationGracePeriodSeconds: Type.Integer({
+      description: "Seconds between asking its program to end and killing it.",
+    }),
+    ending: Type.Optional(
+      Type.Literal(true, {
+        description: "It is over, and its program may still run and write. Absent when nothing is left of it.",
+      }),
+    ),
   },
   {
     description: "A backend.",
@@ -112,6 +120,8 @@ const backendViewSchema = Type.Object(
           sweptExample,
         ],
         gracePeriodSeconds: 300,
+        terminationGracePeriodSeconds: 30,
+        ending: true,
       },
     ],
   },
@@ -154,6 +164,15 @@ export const listQuerySchema = Type.Object(
     ),
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500, description: "Page size. Default 100." })),
     continue: Type.Optional(Type.String({ maxLength: 63, description: "`continue` of the page before." })),
+  },
+  { additionalProperties: false },
+);
+
+export const stopQuerySchema = Type.Object(
+  {
+    graceSeconds: seconds(
+      "Kill its program after this many seconds, where it would have longer. Default: terminationGracePeriodSeconds.",
+    ),
   },
   { additionalProperties: false },
 );

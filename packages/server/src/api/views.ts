@@ -1,7 +1,7 @@
 import type { BackendView, SpawnRequest, SpawnResponse } from "@spawner/client";
 import type { NameMapping } from "../core/names.ts";
 import { type Backend, type BackendSpec, completeSpec } from "../core/resource.ts";
-import { statusHistory, statusMessage } from "../core/status.ts";
+import { hasEnded, statusHistory, statusMessage } from "../core/status.ts";
 
 export interface UrlConfig {
   /** Base of readyUrl and statusUrl. Default: they are left out. */
@@ -46,18 +46,32 @@ export function spawnResponse(id: string, urls: UrlConfig): SpawnResponse {
   };
 }
 
-/** What clients see of a backend; undefined where it has no id among these names. */
-export function viewOf(backend: Backend, names: NameMapping, urls: UrlConfig): BackendView | undefined {
+/** How backends are shown. */
+export interface ViewConfig {
+  readonly names: NameMapping;
+  readonly urls: UrlConfig;
+}
+
+/**
+ * What clients see of a backend, of which there still is a workload or is not; undefined where it has no id among these
+ * names.
+ */
+export function viewOf(
+  { backend, hasWorkload }: { backend: Backend; hasWorkload: boolean },
+  { names, urls }: ViewConfig,
+): BackendView | undefined {
   const id = names.idOf(backend.metadata.name);
   if (id === undefined) return undefined;
   const url = urlOf(id, urls);
+  const { gracePeriodSeconds, terminationGracePeriodSeconds } = completeSpec(backend.spec);
   return {
     name: id,
     ...statusMessage(backend),
     ...(url === undefined ? {} : { url }),
     createdAt: backend.metadata.creationTimestamp,
     transitions: statusHistory(backend),
-    gracePeriodSeconds: completeSpec(backend.spec).gracePeriodSeconds,
+    gracePeriodSeconds,
+    terminationGracePeriodSeconds,
+    ...(hasEnded(backend) && hasWorkload ? { ending: true } : {}),
   };
 }
-  const { gracePeriodSeconds, terminationGracePeriodSeconds } = completeSpec(backend.spec);

@@ -15,6 +15,7 @@ const ready: BackendView = {
     { state: "Ready", time: at(1) },
   ],
   gracePeriodSeconds: 300,
+  terminationGracePeriodSeconds: 30,
 };
 const crashed: BackendView = {
   ...ready,
@@ -33,6 +34,12 @@ a-longer-id  Failed  Crashed  3m   http://127.0.0.1/b1/
 b1           Ready   -        3m   -
 `,
   );
+});
+
+test("one that is over while its program goes on is said to be ending", () => {
+  const ending: BackendView = { ...ready, state: "Swept", reason: "Idle", ending: true };
+  expect(backendTable([ending], new Date(at(5)))).toMatch(/^b1 +Swept, ending +Idle +5s/m);
+  expect(backendText(ending, new Date(at(5)))).toMatch(/^STATE +Swept, ending$/m);
 });
 
 test("one backend is told with its message, as the program wrote it, but for what a terminal would obey", () => {

@@ -7,7 +7,7 @@ import { textTable } from "./text-table.ts";
 export function backendTable(backends: readonly BackendView[], now: Date): string {
   const rows = backends.map((backend) => [
     backend.name,
-    backend.state,
+    stateOf(backend),
     backend.reason ?? "",
     ageOf(backend, now),
     backend.url ?? "",
@@ -19,7 +19,7 @@ export function backendTable(backends: readonly BackendView[], now: Date): strin
 export function backendText(backend: BackendView, now: Date): string {
   const facts = textTable([
     ["ID", backend.name],
-    ["STATE", backend.state],
+    ["STATE", stateOf(backend)],
     ["REASON", backend.reason ?? ""],
     ["AGE", ageOf(backend, now)],
     ["URL", backend.url ?? ""],
@@ -33,6 +33,11 @@ export function backendText(backend: BackendView, now: Date): string {
 export function statusLine({ time, state, reason, message }: StatusMessage): string {
   const why = reason === undefined ? "" : `  ${reason}: ${oneLine(message ?? "")}`;
   return `${time}  ${state}${why}\n`;
+}
+
+/** With the word for one whose program still runs. */
+function stateOf({ state, ending }: BackendView): string {
+  return ending === true ? `${state}, ending` : state;
 }
 
 function ageOf({ createdAt }: BackendView, now: Date): string {

@@ -1,57 +1,102 @@
-import { type SpawnerClient, SpawnerClientError, type StatusMessage } from "@spawner/client";
+import { setTimeout } from "node:timers/promises";
+import { type BackendView, type ClientErrorCode, type SpawnerClient, SpawnerClientError } from "@spawner/client";
 import type { Command } from "commander";
 import { jsonLine, withClient, write } from "./client-action.ts";
 import { addClientCommand, type ClientFlags, jsonFlag } from "./client-flags.ts";
-import { switchFlag } from "./flags.ts";
+import { numberFlag, secondsRange, switchFlag } from "./flags.ts";
 
 interface StopFlags extends ClientFlags {
   json?: boolean;
   wait: boolean;
+  grace?: number;
 }
+
+/** What is said of a backend at last; of one whose record is gone, no more is known. */
+type LastView = Pick<BackendView, "state" | "time" | "reason" | "message" | "ending">;
+
+/** How often to look whether its program is gone, and after which time people are told why it takes so long. */
+const pollMs = 100;
+const tellAfterMs = 1_000;
 
 const examples = `
 Examples:
-  spawner stop b4xk2m9qvd             returns when it has ended
+  spawner stop b4xk2m9qvd             returns when it has ended, and its program is gone
+  spawner stop b4xk2m9qvd --grace 5   its program is killed after 5 s, where it would have longer
   spawner stop b4xk2m9qvd --no-wait   returns when it has been asked to
 
-One that has ended already is left as it is. With --json: its last state, with its id as "name".`;
+One that has ended already is left as it is; while its program still runs, that is waited for, and --grace shortens it.
+With --json: its last state, with its id as "name", and with "ending" while its program runs.`;
 
 export function addStopCommand(program: Command): void {
   addClientCommand(program, "stop")
     .argument("<id>", "the backend's id")
-    .description("End a backend, and wait until it has ended")
+    .description("End a backend, and wait until its program is gone")
+    .addOption(numberFlag("--grace <seconds>", "time the program has to end, at most (default: its own)", secondsRange))
     .addOption(switchFlag("--no-wait", "do not wait"))
     .addOption(jsonFlag())
     .addHelpText("after", examples)
-    .action((id: string, { json, wait, ...flags }: StopFlags) =>
+    .action((id: string, { json, wait, grace, ...flags }: StopFlags) =>
       withClient(flags, async ({ client, signal }) => {
-        const asked = await client.stop(id, { signal });
-        const status = wait && !hasEnded(asked) ? await untilEnded(client, { id, signal, asked }) : asked;
-        if (json) return write(jsonLine({ name: id, ...statusOf(status) }));
-        await write(hasEnded(status) ? `${id} has ended: ${status.reason}\n` : `${id} was asked to end\n`);
+        const asked = await client.stop(id, { graceSeconds: grace, signal });
+        const last = wait ? await untilGone(client, { id, signal, asked }) : asked;
+        await write(json ? jsonLine({ name: id, ...fieldsOf(last) }) : `${id} ${outcomeOf(last)}\n`);
       }),
     );
 }
 
-async function untilEnded(
+/** Waits until the backend has ended, and then until its program is gone, which only a look at it tells. */
+async function untilGone(
   client: SpawnerClient,
-  { id, signal, asked }: { id: string; signal: AbortSignal; asked: StatusMessage },
-): Promise<StatusMessage> {
-  let last = asked;
-  try {
+  { id, signal, asked }: { id: string; signal: AbortSignal; asked: BackendView },
+): Promise<LastView> {
+  let last: LastView = asked;
+  const untilEnded = async () => {
     for await (const status of client.statusStream(id, { signal })) last = status;
+  };
+  try {
+    if (!hasEnded(last)) await untilEnded();
+    const tellAtMs = performance.now() + tellAfterMs;
+    // A wait that is cut short is followed by a call that rejects for the same reason.
+    for (let isTold = false; ; await setTimeout(pollMs, undefined, { signal }).catch(() => {})) {
+      try {
+        const view = await client.backend(id, { signal });
+        last = view;
+        if (view.ending !== true) return view;
+        if (isTold || performance.now() < tellAtMs) continue;
+        isTold = true;
+        process.stderr.write(slowText(view));
+      } catch (error) {
+        if (!isClientError(error, "unreachable")) throw error;
+        await untilEnded(); // waits, patiently, until the server is back
+      }
+    }
   } catch (error) {
-    // It was there a moment ago: it has ended, and its record is gone as well.
-    if (!(error instanceof SpawnerClientError) || error.code !== "not_found") throw error;
-    return { state: "Swept", time: new Date().toISOString(), reason: "Requested" };
+    // It was there a moment ago: it has ended, and so has its program, which its record outlives.
+    if (!isClientError(error, "not_found")) throw error;
+    if (!hasEnded(last)) return { state: "Swept", time: new Date().toISOString(), reason: "Requested" };
+    const { ending: _, ...ended } = last;
+    return ended;
   }
-  return last;
 }
 
-function hasEnded({ state }: StatusMessage): boolean {
+function isClientError(error: unknown, code: ClientErrorCode): boolean {
+  return error instanceof SpawnerClientError && error.code === code;
+}
+
+function hasEnded({ state }: LastView): boolean {
   return state === "Swept" || state === "Failed";
 }
 
-function statusOf({ state, time, reason, message }: StatusMessage): StatusMessage {
-  return { state, time, ...(reason === undefined ? {} : { reason }), ...(message === undefined ? {} : { message }) };
+function outcomeOf(view: LastView): string {
+  if (!hasEnded(view)) return "was asked to end";
+  return `has ended: ${view.reason}${view.ending === true ? "; its program has not gone yet" : ""}`;
+}
+
+function slowText({ name, reason, terminationGracePeriodSeconds: seconds }: BackendView): string {
+  return `${name} has ended: ${reason}. Its program takes its time, and has up to ${seconds} s (--grace shortens that).\n`;
+}
+
+function fieldsOf({ state, time, reason, message, ending }: LastView): LastView {
+  const given = { reason, message, ending };
+  return { state, time, ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) };
 }

@@ -121,6 +121,26 @@ test("ends a backend at its lifetime and one that does not listen at its startup
   await expectState("lives", "Swept", "LifetimeExceeded");
 });
 
+test("gives a program less time to end when that is asked for, also after its backend has ended", async () => {
+  const { clock, engine, start, create, expectState } = await startController();
+  start();
+  const target = generationOf(await create("a", "stubborn", { terminationGracePeriodSeconds: 300 }));
+  const stopping = () =>
+    vi.waitFor(async () => expect(await engine.workloads.observe(target)).toEqual({ kind: "stopping" }));
+  await expectState("a", "Running");
+  await engine.backends.requestStop(target, { graceSeconds: 200 });
+  await expectState("a", "Swept", "Requested");
+  await stopping();
+  clock.advance(10_000);
+  await stopping();
+  await engine.backends.requestStop(target, { graceSeconds: 1 });
+  await vi.waitFor(async () => {
+    clock.advance(500);
+    expect(await engine.workloads.list()).toEqual([]);
+  });
+  expect(clock.monotonicMs()).toBeLessThan(100_000); // of 200 s, which it would have had
+});
+
 test("removes the workload of a record that is deleted, or was while nobody watched", async () => {
   const { engine, start, create, expectState } = await startController();
   const controller = start();
