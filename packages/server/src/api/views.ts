@@ -47,7 +47,7 @@ export function spawnResponse(id: string, urls: UrlConfig): SpawnResponse {
 }
 
 /** How backends are shown. */
-export interface ViewConfig {
+interface ViewConfig {
   readonly names: NameMapping;
   readonly urls: UrlConfig;
 }
