@@ -142,7 +142,7 @@ test("are those that the document lists: names, types, labels and every value of
   );
   const { route, code } = documented.get("spawner_api_requests_total")?.labels ?? {};
   expect(route?.toSorted()).toEqual([...routes, "none"].sort());
-  const statuses = new Set([200, 202, 302, ...Object.values(httpStatusOf)]);
+  const statuses = new Set([200, 202, 204, 302, ...Object.values(httpStatusOf)]);
   expect(code).toEqual([...[...statuses].sort((a, b) => a - b).map(String), "other"]);
 });
 

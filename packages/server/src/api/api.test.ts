@@ -100,8 +100,21 @@ describe("GET /backend/:id/status/stream", () => {
       return statesOf(await response.text());
     };
     expect(await resume(`${uid}/Running`)).toEqual(["Ready", "Swept"]);
-    expect(await resume(`${uid}/Swept`)).toEqual([]);
     expect(await resume("another/Running")).toHaveLength(6);
+    expect(await resume("another/Swept")).toHaveLength(6);
+  });
+
+  test("answers 204 to who has the last state, as a browser's EventSource wants it to come to rest", async () => {
+    const api = await startApi();
+    const id = await spawn(api);
+    const uid = (await api.engine.backends.get(`spawner-${id}`))?.metadata.uid;
+    await api.end(id, "Requested");
+    for (const method of ["GET", "HEAD"]) {
+      const headers = { "last-event-id": `${uid}/Swept` };
+      const response = await fetch(`${api.url}/backend/${id}/status/stream`, { method, headers });
+      expect([method, response.status, await response.text()]).toEqual([method, 204, ""]);
+      expect(response.headers.get("content-type")).toBeNull();
+    }
   });
 
   test("says so when the record is deleted, and ends", async () => {

@@ -6,7 +6,7 @@ import { ClientErrors } from "./client-errors.ts";
 import { type ErrorDeps, sendError } from "./errors.ts";
 import { onlyHosts } from "./host-names.ts";
 import { takeOnlyJson } from "./json-body.ts";
-import { refuseAmbiguousMessages } from "./message-rules.ts";
+import { refuseAmbiguousMessages, refuseBadQueries } from "./message-rules.ts";
 import { documentOptions } from "./openapi.ts";
 import { namedSchemas } from "./schemas.ts";
 import type { TokensFile } from "./tokens-file.ts";
@@ -53,6 +53,7 @@ export async function makeApp({ auth, tokens, allowedHosts, ...errorDeps }: AppO
   if (allowedHosts !== undefined) app.addHook("onRequest", onlyHosts(allowedHosts));
   app.addHook("onRequest", refuseUnknownRoutes(app));
   if (tokens !== undefined) app.addHook("onRequest", onlyWithToken(tokens));
+  app.addHook("onRequest", refuseBadQueries);
   for (const [name, schema] of Object.entries(namedSchemas)) app.addSchema({ $id: name, ...schema });
   await app.register(swagger, documentOptions({ auth, allowedHosts }));
   return app;

@@ -29,6 +29,20 @@ const bodies: [name: string, body: string, status: number, message: RegExp, head
   ["a stack's worth of levels", `{"image":${"[".repeat(400_000)}${"]".repeat(400_000)}}`, 400, /nested 32 levels/],
   ["a comma too many", '{"env":{"KEY":"secret",}}', 400, /^The body is not JSON: see its character 24\.$/],
   ["a word", '{"env":secret}', 400, /^The body is not JSON(: see its character \d+)?\.$/],
+  [
+    "another charset",
+    "{}",
+    415,
+    /in UTF-8; "latin1" was given as its charset/,
+    { "content-type": "application/json; charset=latin1" },
+  ],
+  [
+    "a quoted charset behind another parameter",
+    "{}",
+    415,
+    /in UTF-8; "utf-16" was given/,
+    { "content-type": 'application/json; a="b; c"; CHARSET="utf-16"' },
+  ],
   ["gzip", "{}", 415, /must not be encoded; "gzip"/, { ...json, "content-encoding": "gzip" }],
   ["1,001 variables", JSON.stringify({ env: manyVariables(1_001) }), 400, /env must .*1000/],
   ["a variable's name of 1,025 characters", `{"env":{"${"A".repeat(1025)}":""}}`, 400, /env must not have the name/],
@@ -38,6 +52,13 @@ const bodies: [name: string, body: string, status: number, message: RegExp, head
   ["half a port", '{"port":80.5}', 400, /port must be a whole number; 80.5 was given/],
   ["a negative grace period", '{"gracePeriodSeconds":-1}', 400, /gracePeriodSeconds must be at least 0; -1 was given/],
   ["a lifetime of nothing", '{"lifetimeSeconds":0}', 400, /lifetimeSeconds must be at least 1; 0 was given/],
+  [
+    "a number that is none any more",
+    '{"gracePeriodSeconds":1e999}',
+    400,
+    /gracePeriodSeconds must be a whole number; a number out of range was given/,
+  ],
+  ["such numbers in a list", '{"image":[1e999,-1e999]}', 400, /must be a string; \["Infinity","-Infinity"\] was given/],
   ["an endless grace period", '{"gracePeriodSeconds":1e300}', 400, /gracePeriodSeconds must be at most 315360000/],
   ["a number in the environment", '{"env":{"A":1}}', 400, /env\.A must be a string; a number was given/],
   ["an environment that is a list", '{"env":[]}', 400, /env must be an object; an array was given/],
@@ -45,6 +66,24 @@ const bodies: [name: string, body: string, status: number, message: RegExp, head
   ["an empty name", '{"env":{"":"x"}}', 400, /env must not have the name ""/],
   ["a name outside ASCII", '{"env":{"Ä":"x"}}', 400, /env must not have the name "Ä"/],
   ["a value with NUL", '{"env":{"A":"x\\u0000"}}', 400, /env\.A must not have a zero byte; a string was given/],
+  [
+    "half a surrogate pair",
+    '{"env":{"A":"x\\ud800"}}',
+    400,
+    /^env\.A must be Unicode.*surrogate.*; a string was given\.$/,
+  ],
+  [
+    "a variable longer than Linux hands to a program",
+    JSON.stringify({ env: { LONG: "x".repeat(131_067) } }),
+    400,
+    /^env\.LONG must have at most 131071 bytes as NAME=value; 131072 were given\.$/,
+  ],
+  [
+    "a variable that is longer in bytes than in characters",
+    JSON.stringify({ env: { LONG: "é".repeat(70_000) } }),
+    400,
+    /^env\.LONG must have at most 131071 bytes as NAME=value; 140005 were given\.$/,
+  ],
   ["a name that Spawner sets", '{"env":{"PORT":"1"}}', 400, /"PORT".*set by Spawner/],
   ["another name that Spawner sets", '{"env":{"SPAWNER_BACKEND":"1"}}', 400, /"SPAWNER_BACKEND".*set by Spawner/],
 ];
@@ -61,6 +100,30 @@ describe("a spawn request is refused with what is wrong and what is needed, and 
       message: expect.stringMatching(message),
     });
     expect((await engine.backends.list()).items).toEqual([]);
+  });
+
+  test("an environment of more than 1 MiB, each variable of which is small enough", async () => {
+    const { post, engine } = await startApi({ bodyBytesMax: 4 * 1024 * 1024 });
+    const env = (bytes: number) =>
+      JSON.stringify({
+        env: Object.fromEntries(
+          Array.from({ length: 16 }, (_, index) => [`A${index % 10}${index}`, "x".repeat(bytes)]),
+        ),
+      });
+    const response = await post(env(65_531));
+    expect([response.status, await response.json()]).toMatchObject([
+      400,
+      {
+        message: "env must have at most 1048576 bytes in all, as NAME=value and a byte each; 1048582 were given.",
+      },
+    ]);
+    expect((await engine.backends.list()).items).toEqual([]);
+    expect((await post(env(65_530))).status).toBe(200);
+  });
+
+  test.each(["utf-8", '"UTF-8"', "utf8"])("but not a body that is said to be of the charset %s", async (charset) => {
+    const { post } = await startApi();
+    expect((await post("{}", { "content-type": `application/json; charset=${charset}` })).status).toBe(200);
   });
 
   test("a body that is not UTF-8", async () => {
@@ -102,7 +165,7 @@ describe("a spawn request is refused with what is wrong and what is needed, and 
       code: "timeout",
       message: expect.stringContaining("Content-Length"),
     });
-    expect(performance.now() - startMs).toBeLessThan(deadlines.requestBodyMs + 2_500);
+    expect(performance.now() - startMs).toBeLessThan(deadlines.requestBodyMs + 5_000);
   });
 
   test("no body at all", async () => {
@@ -173,8 +236,34 @@ describe("what is no route, no id or no HTTP gets an error that says so:", () =>
     ["two slashes", get("//backends"), 404, "not_found", /no route/],
     ["another case", get("/Backends"), 404, "not_found", /no route/],
     ["one number twice", get("/backends?limit=1&limit=2"), 400, "invalid_request", /limit must be a whole number/],
-    ["a label without a value", get("/backends?label=a"), 400, "invalid_request", /label\[0\] must/],
-    ["a selector in a label", get("/backends?label=a=b,c"), 400, "invalid_request", /label\[0\] must/],
+    [
+      "a label without a value",
+      get("/backends?label=a"),
+      400,
+      "invalid_request",
+      /^label\[0\] must be a label: name=value is needed, of letters, .*; "a" was given\.$/,
+    ],
+    [
+      "a selector in a label",
+      get("/backends?label=a=b,c"),
+      400,
+      "invalid_request",
+      /name=value is needed, .*; "a=b,c"/,
+    ],
+    [
+      "a query that is not percent-encoded",
+      get("/backends?label=a%zz"),
+      400,
+      "invalid_request",
+      /query must be UTF-8, percent-encoded; "label=a%zz" was/,
+    ],
+    [
+      "a query that is not UTF-8",
+      get("/backends?continue=%ff"),
+      400,
+      "invalid_request",
+      /query must be UTF-8, percent-encoded/,
+    ],
     [
       "a label with two values",
       get("/backends?label=a=1&label=a=2"),

@@ -1,3 +1,4 @@
+import { MIMEType } from "node:util";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { SpawnerError } from "../core/errors.ts";
 
@@ -13,6 +14,7 @@ export function takeOnlyJson(app: FastifyInstance): void {
     async (request: FastifyRequest, body: Buffer) => {
       // Clients that name a content type with every request name it with a DELETE too, which has no body.
       if (body.length === 0 && request.method === "DELETE") return undefined;
+      refuseOtherCharset(request.headers["content-type"]);
       const coding = request.headers["content-encoding"] ?? "identity";
       if (coding.toLowerCase() === "identity") return parseJson(body);
       throw new SpawnerError(
@@ -20,6 +22,16 @@ export function takeOnlyJson(app: FastifyInstance): void {
         `The body must not be encoded; ${JSON.stringify(coding.slice(0, 80))} was given.`,
       );
     },
+  );
+}
+
+/** JSON is UTF-8 (RFC 8259, 8.1); what is said to be something else would be read as what it is not. */
+function refuseOtherCharset(contentType = ""): void {
+  const charset = new MIMEType(contentType).params.get("charset") ?? "utf-8";
+  if (/^utf-?8$/i.test(charset)) return;
+  throw new SpawnerError(
+    "unsupported_media_type",
+    `The body must be in UTF-8; ${JSON.stringify(charset.slice(0, 80))} was given as its charset.`,
   );
 }
 

@@ -24,3 +24,16 @@ export async function refuseAmbiguousMessages({ raw }: FastifyRequest): Promise<
     );
   }
 }
+
+/** A query that cannot be decoded would be read as it stands, as what nobody has meant. */
+export async function refuseBadQueries({ url }: FastifyRequest): Promise<void> {
+  const query = url.includes("?") ? url.slice(url.indexOf("?") + 1) : "";
+  try {
+    decodeURIComponent(query);
+  } catch (cause) {
+    const shown = JSON.stringify(query.slice(0, 120));
+    throw new SpawnerError("invalid_request", `The query must be UTF-8, percent-encoded; ${shown} was given.`, {
+      cause,
+    });
+  }
+}

@@ -22,7 +22,7 @@ const refusals = [
   "internal",
 ] as const satisfies readonly ErrorCode[];
 /** Of what is answered; any other would be `other`. */
-const statuses = [...new Set([200, 202, 302, ...Object.values(httpStatusOf)])].sort((a, b) => a - b).map(String);
+const statuses = [...new Set([200, 202, 204, 302, ...Object.values(httpStatusOf)])].sort((a, b) => a - b).map(String);
 const otherStatus = "other";
 
 /** What the API counts. Routes are counted by their patterns; what a client may choose is in no label. */

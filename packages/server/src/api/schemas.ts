@@ -10,7 +10,7 @@ const envName = "^(?!PORT$|SPAWNER_|__proto__$)[ -<>-~]{1,1024}$";
 
 /** A label as Kubernetes takes it; with anything else, a selector could ask for more than one thing. */
 const labelWord = "[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?";
-const labelPattern = `^([a-z0-9.-]{1,253}/)?${labelWord}=(${labelWord})?$`;
+export const labelPattern = `^([a-z0-9.-]{1,253}/)?${labelWord}=(${labelWord})?$`;
 
 /** SpawnRequest of the client's protocol. */
 export const spawnRequestSchema = Type.Object(
@@ -30,10 +30,12 @@ export const spawnRequestSchema = Type.Object(
       }),
     ),
     env: Type.Optional(
-      Type.Record(Type.String({ pattern: envName }), Type.String({ pattern: envValuePattern, maxLength: 131_072 }), {
+      Type.Record(Type.String({ pattern: envName }), Type.String({ pattern: envValuePattern }), {
         additionalProperties: false,
         maxProperties: 1000,
-        description: "Environment of the program. PORT and SPAWNER_… are set by Spawner.",
+        description:
+          "Environment of the program. PORT and SPAWNER_… are set by Spawner. As NAME=value in UTF-8, each variable may " +
+          "have 131,071 bytes, and all together 1 MiB.",
       }),
     ),
     gracePeriodSeconds: seconds("Seconds without a client after which the backend is swept. Default 300."),

@@ -1,4 +1,5 @@
 import type { SpawnRequest, SpawnResponse } from "@spawner/client";
+import { problemsOfEnvironment } from "../core/environment.ts";
 import { isSpawnerError, SpawnerError } from "../core/errors.ts";
 import { makeId } from "../core/names.ts";
 import type { Engine } from "../engine/index.ts";
@@ -17,6 +18,7 @@ const idAttempts = 5;
 /** What `POST /spawn` does: records a backend under an id of its own. Rejects with a SpawnerError. */
 export function makeSpawn(engine: Engine, options: SpawnOptions): (request: SpawnRequest) => Promise<SpawnResponse> {
   return async (request) => {
+    refuseBadEnvironment(request);
     const spec = specOfRequest(request, options.defaults ?? {});
     for (let attempt = 1; ; attempt++) {
       const id = makeId();
@@ -30,4 +32,11 @@ export function makeSpawn(engine: Engine, options: SpawnOptions): (request: Spaw
       }
     }
   };
+}
+
+/** What the schema of a request cannot say. Throws invalid_request. */
+function refuseBadEnvironment({ env = {} }: SpawnRequest): void {
+  const variables = Object.entries(env).map(([name, value]) => ({ name, value }));
+  const problems = problemsOfEnvironment(variables, { whole: "env", of: ({ name }) => `env.${name}` });
+  if (problems.length > 0) throw new SpawnerError("invalid_request", `${problems.join("; ")}.`);
 }

@@ -3,7 +3,7 @@ import { hasEnded, statusMessage } from "../core/status.ts";
 import { findBackend, type Room } from "./room.ts";
 import { idParamsSchema, resumeHeadersSchema } from "./schemas.ts";
 import { sendStream } from "./send-stream.ts";
-import { openStatusStream } from "./status-stream.ts";
+import { isBehindEnd, openStatusStream } from "./status-stream.ts";
 import { urlOf } from "./views.ts";
 
 type IdRoute = { Params: { id: string } };
@@ -35,7 +35,7 @@ export function addStatusRoutes(room: Room): void {
       summary: "The states of a backend as server-sent events, from the first; ends after the last",
       description:
         "Each event is a StatusMessage; its id can be given as Last-Event-ID to go on behind it. A comment comes at least " +
-        "each 15 seconds.",
+        "each 15 seconds. Who gives the id of the last state gets 204, which ends a browser's EventSource.",
       params: idParamsSchema,
       headers: resumeHeadersSchema,
       response: {
@@ -44,11 +44,15 @@ export function addStatusRoutes(room: Room): void {
           // Without a type: OpenAPI 3.1 does not say whether this is the stream, which is text, or one event, which is not.
           content: { "text/event-stream": { schema: { examples: [eventExample] } } },
         },
+        204: { type: "null", description: "Last-Event-ID names the last state: nothing comes behind it." },
       },
     },
     handler: async ({ params, headers }, reply) => {
       const backend = await findBackend(room, params.id);
       const lastEventId = headers["last-event-id"];
+      // A browser's EventSource asks again after each end of a stream, until it is told so
+      // (https://html.spec.whatwg.org/multipage/server-sent-events.html#server-sent-events-intro).
+      if (isBehindEnd({ backend, lastEventId })) return reply.code(204).send();
       reply.type("text/event-stream").header("cache-control", "no-cache");
       return sendStream(room, reply, () => openStatusStream(room, { backend, lastEventId }));
     },

@@ -50,9 +50,12 @@ export function openStatusStream(room: Room, { backend, lastEventId }: StatusStr
     heartbeat.cancel();
   });
   onBackend(backend);
-  // The client has seen the end already.
-  if (lastRank >= rankOf("Swept")) stream.end();
   return stream;
+}
+
+/** Whether `lastEventId` names the end of this generation, behind which nothing comes. */
+export function isBehindEnd({ backend, lastEventId }: StatusStreamOptions): boolean {
+  return rankOfEventId(lastEventId, backend.metadata.uid) >= rankOf("Swept");
 }
 
 function rankOfEventId(lastEventId: string | undefined, uid: string): number {

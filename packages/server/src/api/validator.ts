@@ -1,14 +1,20 @@
 import type { FastifySchemaCompiler } from "fastify";
 import type { TSchema } from "typebox";
 import { SpawnerError } from "../core/errors.ts";
-import { makeChecker } from "../core/validation.ts";
+import { envPatternNeeds, makeChecker, type PatternNeeds } from "../core/validation.ts";
+import { labelPattern } from "./schemas.ts";
 
 const wholes: Readonly<Record<string, string>> = { body: "the body", querystring: "the query", params: "the path" };
+
+const patternNeeds: PatternNeeds = {
+  ...envPatternNeeds,
+  [labelPattern]: "must be a label: name=value is needed, of letters, digits, dots, - and _",
+};
 
 /** Makes every refusal of a request's parts by the one mechanism that all validation uses. */
 export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart = "body" }) => {
   const whole = wholes[httpPart] ?? httpPart;
-  const check = makeChecker(schema, whole);
+  const check = makeChecker(schema, { whole, patternNeeds });
   return (given: unknown) => {
     const value = httpPart === "querystring" ? coerce(given, schema) : given;
     const problems = check(value);

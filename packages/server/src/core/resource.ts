@@ -18,7 +18,7 @@ const seconds = (description: string, options: { minimum?: number; default?: num
   Type.Optional(Type.Integer({ minimum: 0, maximum: longestSeconds, ...options, description }));
 
 /** Kubernetes takes any printable ASCII but `=` (since 1.34); a process environment takes no more. */
-const envNamePattern = "^[ -<>-~]+$";
+export const envNamePattern = "^[ -<>-~]+$";
 
 /** A process environment ends a value at its first zero byte. */
 export const envValuePattern = "^[^\\x00]*$"; // as RE2 has it as well, by which Kubernetes reads the CRD

@@ -63,7 +63,7 @@ describe("what is wrong with a spec names the field, what is needed and what was
     ["a name beyond ASCII", "Ä"],
   ])("%s in the environment", (_, name) => {
     const [problem, ...others] = problemsOf(withContainer({ env: [{ name }] }));
-    expect(problem).toContain(`${container}.env[0].name must`);
+    expect(problem).toContain(`${container}.env[0].name must be printable ASCII without "="`);
     expect(problem).toContain(`${JSON.stringify(name)} was given`);
     expect(others).toEqual([]);
   });
@@ -76,6 +76,37 @@ describe("what is wrong with a spec names the field, what is needed and what was
     [{ A: "secret" }, `${container}.env must be an array; an object`],
   ])("a value in the environment may be a secret, and is told in no message: %j", (env, problem) => {
     expect(problemsOf(withContainer({ env }))).toEqual([`${problem} was given`]);
+  });
+
+  test("a variable may have as many bytes as Linux hands to a program, its name counted, and no more", () => {
+    const problems = (value: string) => problemsOf(withContainer({ env: [{ name: "A" }, { name: "K", value }] }));
+    expect(problems("x".repeat(131_069))).toEqual([]);
+    expect(problems("x".repeat(131_070))).toEqual([
+      `${container}.env[1].value (of "K") must have at most 131071 bytes as NAME=value; 131072 were given`,
+    ]);
+    expect(problems("é".repeat(65_535))).toHaveLength(1);
+  });
+
+  test("all variables together have a limit too", () => {
+    const env = (bytes: number) => Array.from({ length: 16 }, () => ({ name: "A", value: "x".repeat(bytes) }));
+    expect(problemsOf(withContainer({ env: env(65_533) }))).toEqual([]);
+    expect(problemsOf(withContainer({ env: env(65_534) }))).toEqual([
+      `${container}.env must have at most 1048576 bytes in all, as NAME=value and a byte each; 1048592 were given`,
+    ]);
+  });
+
+  test("half a surrogate pair, which is no text, is refused in a value, and the value not told", () => {
+    expect(problemsOf(withContainer({ env: [{ name: "A", value: "secret\udc00" }] }))).toEqual([
+      `${container}.env[0].value (of "A") must be Unicode, without half a surrogate pair; a string was given`,
+    ]);
+    expect(problemsOf(withContainer({ env: [{ name: "A", value: "\u{1f600}" }] }))).toEqual([]);
+  });
+
+  test("in any container, since each is started with its own", () => {
+    const containers = [{}, { env: [{ name: "A", value: "\ud800" }] }];
+    expect(problemsOf({ template: { containers } })).toEqual([
+      expect.stringMatching(/^template\.containers\[1\]\.env\[0\]/),
+    ]);
   });
 
   test.each([70_000, "secret", 1.5, true])("a port that is %j has one problem", (httpPort) => {
@@ -125,7 +156,7 @@ test.each([
 describe("a closed schema", () => {
   const check = makeChecker(
     Type.Object({ image: Type.String(), port: Type.Optional(Type.Integer()) }, { additionalProperties: false }),
-    "the body",
+    { whole: "the body" },
   );
 
   test.each([

@@ -1,6 +1,7 @@
 import type { TSchema } from "typebox";
 import { Compile, type Validator } from "typebox/compile";
-import { type Backend, type BackendSpec, envValuePattern, specSchema } from "./resource.ts";
+import { problemsOfEnvironment } from "./environment.ts";
+import { type Backend, type BackendSpec, envNamePattern, envValuePattern, specSchema } from "./resource.ts";
 
 /** The parts of TypeBox's errors (the same as Ajv's) that a message needs. */
 interface SchemaError {
@@ -17,7 +18,9 @@ const mostProblems = 5;
 /** `value` as JSON, cut where it is long. */
 function show(value: unknown): string {
   if (value === undefined) return "nothing";
-  const text = JSON.stringify(value);
+  // JSON can say 1e999, which is read as Infinity, and which JSON.stringify would call null.
+  if (typeof value === "number" && !Number.isFinite(value)) return "a number out of range";
+  const text = JSON.stringify(value, (_, each) => (Math.abs(each) === Number.POSITIVE_INFINITY ? String(each) : each));
   return text.length > longestShownValue ? `${text.slice(0, longestShownValue)}… (${text.length} characters)` : text;
 }
 
@@ -64,7 +67,10 @@ const kindOf = (type: unknown) =>
 
 const count = (limit: unknown, unit: string) => `${limit} ${unit}${limit === 1 ? "" : "s"}`;
 
-function need(error: SchemaError): string {
+/** What is needed where a pattern is not met, by the pattern: nobody should have to read one. */
+export type PatternNeeds = Readonly<Record<string, string>>;
+
+function need(error: SchemaError, patternNeeds: PatternNeeds): string {
   const params = error.params as Record<string, unknown>;
   switch (error.keyword) {
     case "type":
@@ -82,14 +88,21 @@ function need(error: SchemaError): string {
     case "maxItems":
       return `must have at most ${count(params.limit, "item")}`;
     case "pattern":
-      return params.pattern === envValuePattern ? "must not have a zero byte" : error.message;
+      return patternNeeds[String(params.pattern)] ?? error.message;
     default:
       return error.message;
   }
 }
 
+/** What messages are made from, beside the value. */
+interface Told {
+  readonly whole: string;
+  readonly schema: TSchema;
+  readonly patternNeeds: PatternNeeds;
+}
+
 /** What is wrong with `root`, one sentence each: the field, what is needed and what was given. */
-function problemsOf(errors: readonly SchemaError[], root: unknown, whole: string, schema: TSchema): string[] {
+function problemsOf(errors: readonly SchemaError[], root: unknown, { whole, schema, patternNeeds }: Told): string[] {
   const problems = errors.flatMap((error) => {
     const field = nameOf(error.instancePath, whole);
     const params = error.params as Record<string, unknown>;
@@ -111,7 +124,7 @@ function problemsOf(errors: readonly SchemaError[], root: unknown, whole: string
     // Nobody means null: it may stand in the place of a value, and the value's own error says what is needed.
     if (params.type === "null" && error.schemaPath.includes("/anyOf/")) return [];
     const variable = variableAt(root, error.instancePath);
-    return [`${field}${variable} ${need(error)}; ${showAt(root, error.instancePath)} was given`];
+    return [`${field}${variable} ${need(error, patternNeeds)}; ${showAt(root, error.instancePath)} was given`];
   });
   const shown = problems.length > 0 ? [...new Set(problems)] : [`${whole} is not as it must be`];
   return shown.length > mostProblems
@@ -123,15 +136,25 @@ const envNameRule =
   'a name is printable ASCII without "=" (and not empty), and PORT and SPAWNER_… are set by Spawner itself';
 
 /** Checks values against a schema, compiled once. `whole` is what a message calls the value itself: "the body". */
-export function makeChecker<Schema extends TSchema>(schema: Schema, whole: string): (value: unknown) => string[] {
+export function makeChecker<Schema extends TSchema>(
+  schema: Schema,
+  { whole, patternNeeds = {} }: { whole: string; patternNeeds?: PatternNeeds },
+): (value: unknown) => string[] {
   let validator: Validator | undefined;
   return (value) => {
     validator ??= Compile(schema);
-    return validator.Check(value) ? [] : problemsOf(validator.Errors(value) as SchemaError[], value, whole, schema);
+    if (validator.Check(value)) return [];
+    return problemsOf(validator.Errors(value) as SchemaError[], value, { whole, schema, patternNeeds });
   };
 }
 
-const checkSpecSchema = makeChecker(specSchema, "spec");
+/** Of environment variables, wherever they are given. */
+export const envPatternNeeds: PatternNeeds = {
+  [envNamePattern]: 'must be printable ASCII without "=", and not empty',
+  [envValuePattern]: "must not have a zero byte",
+};
+
+const checkSpecSchema = makeChecker(specSchema, { whole: "spec", patternNeeds: envPatternNeeds });
 
 /** Names that Spawner gives to the program itself. */
 export function isReservedEnvName(name: string): boolean {
@@ -142,10 +165,22 @@ export function isReservedEnvName(name: string): boolean {
 export function problemsOfSpec(spec: BackendSpec): string[] {
   const problems = checkSpecSchema(spec);
   if (problems.length > 0) return problems;
-  const names = spec.template.containers[0]?.env?.map((variable) => variable.name) ?? [];
-  return names
+  const { containers } = spec.template;
+  const names = containers[0]?.env?.map((variable) => variable.name) ?? [];
+  const reserved = names
     .filter((name) => name.startsWith("SPAWNER_"))
     .map((name) => `template.containers[0].env: ${name} is set by Spawner itself and cannot be given`);
+  return [...reserved, ...containers.flatMap(({ env = [] }, index) => problemsOfContainerEnv(env, index))];
+}
+
+type ContainerEnv = Parameters<typeof problemsOfEnvironment>[0];
+
+function problemsOfContainerEnv(env: ContainerEnv, containerIndex: number): string[] {
+  const whole = `template.containers[${containerIndex}].env`;
+  return problemsOfEnvironment(env, {
+    whole,
+    of: ({ name }, index) => `${whole}[${index}].value (of ${show(name)})`,
+  });
 }
 
 /** What is wrong with a stored backend, as one sentence; undefined if it can be run. */

@@ -129,7 +129,7 @@ export class Session {
     const tooLong = hasId && encodeURIComponent(oddId ?? "").length > 200 ? [404] : [];
     if (operation.needsToken && this.#target.token !== undefined && token !== "good") return [401, ...tooLong];
     if (isFaulty) return [400, 413, 415, ...tooLong];
-    if (hasId) return isKnown ? [200, 202, 302, 409, 410] : [404];
+    if (hasId) return isKnown ? [200, 202, 204, 302, 409, 410] : [404];
     return operation.method === "POST" ? [200, 429] : [200];
   }
 
