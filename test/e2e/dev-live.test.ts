@@ -25,9 +25,17 @@ describe("on a terminal", { skip: noTerminal !== undefined }, () => {
   const columns = 62;
   const rows = 12;
 
-  async function startLive({ args = [], env = {} }: { args?: string[]; env?: Record<string, string> } = {}) {
+  async function startLive({
+    args = [],
+    env = {},
+    program = command,
+  }: {
+    args?: string[];
+    env?: Record<string, string>;
+    program?: readonly string[];
+  } = {}) {
     const flags = ["--port", "0", "--state-dir", temporaryFolder(), ...args];
-    const spawner = runInTerminal(["dev", ...flags, "--", ...command], { columns, rows, env });
+    const spawner = runInTerminal(["dev", ...flags, "--", ...program], { columns, rows, env });
     const type = (text: string) => spawner.child.stdin.write(text);
     onTestFinished(async () => {
       type("\x03"); // ends the sessions too
@@ -105,6 +113,19 @@ describe("on a terminal", { skip: noTerminal !== undefined }, () => {
     await spawnSession(url);
     await output.waitFor(/ready {5}after/);
     expect(output.text).not.toContain("\x1b");
+  });
+
+  test("a session that is over stays in the table until its program is gone", async () => {
+    const stubborn = ["sh", "-c", "trap '' TERM; while :; do sleep 0.05; done"];
+    const { url, output } = await startLive({ program: stubborn });
+    const id = await spawnSession(url);
+    await output.waitFor(new RegExp(`${id}  .*Running`));
+    const stop = (query = "") => fetch(`${url}/api/backend/${id}${query}`, { method: "DELETE" });
+    await stop();
+    await output.waitFor(/ended {5}Requested/);
+    await eventually("it is ending", () => new RegExp(`^${id}  Swept, ending  `).test(lastFrame(output.text)[1] ?? ""));
+    await stop("?graceSeconds=0");
+    await eventually("it is gone", () => lastFrame(output.text)[0] === "no sessions");
   });
 
   test("Ctrl-C ends all sessions", async () => {

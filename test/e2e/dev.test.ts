@@ -96,7 +96,7 @@ test("a second Ctrl-C kills what does not want to end", async () => {
   await eventually("it runs", async () => (await (await fetch(`${url}/api/backends`)).text()).includes("Running"));
   const startMs = performance.now();
   child.kill("SIGINT");
-  await output.waitFor(/Press Ctrl-C again/);
+  await output.waitFor(/waiting for 1 program to end, 5 s at most\. Press Ctrl-C again/);
   child.kill("SIGINT");
   expect(await exited).toBe(0);
   expect(performance.now() - startMs).toBeLessThan(4_500); // the grace that was cut short is 5 s

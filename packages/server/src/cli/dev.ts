@@ -88,9 +88,15 @@ async function serve(command: string[], flags: DevFlags & { stateDir: string }):
   held.defer(engine.backends.watch((change) => view.onChange(change)));
 
   await signals.first;
-  view.print("\nEnding all sessions. Press Ctrl-C again to kill them.");
   hurry = () => void embedded.drain({ graceSecondsMax: 0 });
+  view.print(farewell((await engine.workloads.list()).length));
   await embedded.drain({ graceSecondsMax: stopGraceSecondsMax });
+}
+
+function farewell(programCount: number): string {
+  const programs = programCount === 1 ? "1 program" : `${programCount} programs`;
+  const wait = `waiting for ${programs} to end, ${stopGraceSecondsMax} s at most`;
+  return `\nEnding all sessions${programCount === 0 ? "" : `, ${wait}`}. Press Ctrl-C again to kill them.`;
 }
 
 function banner(command: string[], url: string, { gracePeriod, watch, watchPath = ["."] }: DevFlags): string {

@@ -10,6 +10,7 @@ const session = (id: string, overrides: Partial<LiveSession> = {}): LiveSession 
   clients: 0,
   url: `http://127.0.0.1:8080/${id}/`,
   isStale: false,
+  isEnding: false,
   ...overrides,
 });
 
@@ -33,6 +34,15 @@ describe("the table of sessions", () => {
       "ID     STATE         AGE  CLIENTS  URL",
       "new    Submitted     5s   ?        http://127.0.0.1:8080/new/",
       "older  Ready, stale  30m  12       http://127.0.0.1:8080/older/",
+    ]);
+  });
+
+  test("says of one that is over that its program goes on, be it stale or not", () => {
+    const over = { state: "Swept", isEnding: true } as const;
+    const table = liveTable([session("a", over), session("b", { ...over, isStale: true })], plain);
+    expect(table.slice(1)).toEqual([
+      "a   Swept, ending  5s   0        http://127.0.0.1:8080/a/",
+      "b   Swept, ending  5s   0        http://127.0.0.1:8080/b/",
     ]);
   });
 

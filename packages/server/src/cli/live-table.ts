@@ -10,6 +10,8 @@ export interface LiveSession {
   readonly url: string;
   /** Whether it runs a program that has changed since. */
   readonly isStale: boolean;
+  /** Whether it is over, and its program still runs. */
+  readonly isEnding: boolean;
 }
 
 export interface TableSpace {
@@ -55,15 +57,20 @@ export function formatAge(ms: number): string {
   return `${Math.floor(seconds / 86_400)}d`;
 }
 
-function cellsOf({ id, state, createdAt, clients, url, isStale }: LiveSession, now: Date): Cell[] {
-  const living = state === "Ready" ? "green" : "cyan";
+function cellsOf({ id, createdAt, clients, url, ...session }: LiveSession, now: Date): Cell[] {
   return [
     { text: id },
-    isStale ? { text: `${state}, stale`, style: "yellow" } : { text: state, style: living },
+    stateCell(session),
     { text: formatAge(now.getTime() - createdAt.getTime()) },
     { text: clients === undefined ? "?" : String(clients) },
     { text: url },
   ];
+}
+
+function stateCell({ state, isStale, isEnding }: Pick<LiveSession, "state" | "isStale" | "isEnding">): Cell {
+  if (isEnding) return { text: `${state}, ending`, style: "yellow" };
+  if (isStale) return { text: `${state}, stale`, style: "yellow" };
+  return { text: state, style: state === "Ready" ? "green" : "cyan" };
 }
 
 /** Pads each cell but the last of a line to the width of its column, and puts the gap behind it. */

@@ -28,13 +28,19 @@ interface Shown {
   clients: number | undefined;
   /** Ends the watch of its relay host, once there is one. */
   unwatch: (() => void) | undefined;
+  /** It is over, and its program still runs. */
+  isEnding: boolean;
 }
 
-/** Shows the sessions that live as a table on a terminal, and how each has ended as lines above it. */
+/**
+ * Shows the sessions that live as a table on a terminal, and how each has ended as lines above it; in the table it stays until
+ * its program is gone.
+ */
 export class LiveView implements SessionView {
   readonly #options: LiveViewOptions;
   readonly #sessions = new Map<string, Shown>();
   readonly #tellEnd: (change: BackendChange) => void;
+  readonly #unwatchWorkloads: () => void;
   #changedAt: Date | undefined;
   #timer: Timer | undefined;
   #drawnAtMs = Number.NEGATIVE_INFINITY;
@@ -46,6 +52,10 @@ export class LiveView implements SessionView {
       const { reason } = event.status;
       if (reason !== undefined) this.print(sessionLine(event, options.url));
     });
+    this.#unwatchWorkloads = options.engine.workloads.watch(({ uid }) => {
+      const shown = this.#sessions.get(uid);
+      if (shown?.isEnding) this.#noteEnd(shown.backend);
+    });
     options.terminal.on("resize", this.#draw);
     this.#draw();
   }
@@ -54,10 +64,8 @@ export class LiveView implements SessionView {
     this.#tellEnd(change);
     if (change.kind === "synced") return;
     const { backend } = change;
-    const { uid } = backend.metadata;
-    if (change.kind === "deleted" || hasEnded(backend)) this.#forget(uid);
-    else this.#note(uid, backend);
-    this.#drawSoon();
+    if (change.kind === "deleted" || hasEnded(backend)) this.#noteEnd(backend);
+    else this.#note(backend, { isEnding: false });
   }
 
   print(text: string): void {
@@ -72,16 +80,30 @@ export class LiveView implements SessionView {
   close(): void {
     this.#closed = true;
     this.#timer?.cancel();
+    this.#unwatchWorkloads();
     this.#options.terminal.off("resize", this.#draw);
     for (const uid of [...this.#sessions.keys()]) this.#forget(uid);
     this.#options.screen.show([]);
   }
 
-  #note(uid: string, backend: Backend): void {
-    const shown = this.#sessions.get(uid) ?? { backend, clients: undefined, unwatch: undefined };
+  #note(backend: Backend, { isEnding }: { isEnding: boolean }): void {
+    const { uid } = backend.metadata;
+    const shown = this.#sessions.get(uid) ?? { backend, clients: undefined, unwatch: undefined, isEnding };
     shown.backend = backend;
+    shown.isEnding = isEnding;
     this.#sessions.set(uid, shown);
     if (shown.unwatch === undefined && addressOf(backend) !== undefined) shown.unwatch = this.#watchClients(shown);
+    this.#drawSoon();
+  }
+
+  #noteEnd(backend: Backend): void {
+    this.#options.engine.workloads.observe(backend.metadata).then(
+      ({ kind }) => {
+        if (kind === "absent" || this.#closed) this.#forget(backend.metadata.uid);
+        else this.#note(backend, { isEnding: true });
+      },
+      () => this.#forget(backend.metadata.uid), // nobody can tell: what is shown is what is known
+    );
   }
 
   #watchClients(shown: Shown): (() => void) | undefined {
@@ -100,6 +122,7 @@ export class LiveView implements SessionView {
   #forget(uid: string): void {
     this.#sessions.get(uid)?.unwatch?.();
     this.#sessions.delete(uid);
+    this.#drawSoon();
   }
 
   #drawSoon(): void {
@@ -126,7 +149,7 @@ export class LiveView implements SessionView {
     this.#drawIn(redrawMostMs);
   };
 
-  #sessionOf({ backend, clients }: Shown): LiveSession {
+  #sessionOf({ backend, clients, isEnding }: Shown): LiveSession {
     const createdAt = new Date(backend.metadata.creationTimestamp);
     const id = idOf(backend);
     return {
@@ -136,6 +159,7 @@ export class LiveView implements SessionView {
       clients,
       url: `${this.#options.url}/${id}/`,
       isStale: this.#changedAt !== undefined && createdAt < this.#changedAt,
+      isEnding,
     };
   }
 }
