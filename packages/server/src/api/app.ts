@@ -1,11 +1,13 @@
 import swagger from "@fastify/swagger";
 import { type FastifyInstance, fastify } from "fastify";
 import { deadlines } from "../core/deadlines.ts";
+import type { Clock } from "../lib/clock.ts";
 import { type Auth, onlyWithToken } from "./auth.ts";
 import { ClientErrors } from "./client-errors.ts";
 import { type ErrorDeps, sendError } from "./errors.ts";
 import { onlyHosts } from "./host-names.ts";
 import { takeOnlyJson } from "./json-body.ts";
+import { lingerOnClose } from "./lingering.ts";
 import { refuseAmbiguousMessages, refuseBadQueries } from "./message-rules.ts";
 import { documentOptions } from "./openapi.ts";
 import { namedSchemas } from "./schemas.ts";
@@ -14,6 +16,7 @@ import { refuseUnknownRoutes } from "./unknown-routes.ts";
 import { validatorCompiler } from "./validator.ts";
 
 export interface AppOptions extends ErrorDeps {
+  readonly clock: Clock;
   readonly auth: Auth;
   /** Undefined where everybody may use everything. */
   readonly tokens: TokensFile | undefined;
@@ -21,9 +24,15 @@ export interface AppOptions extends ErrorDeps {
 }
 
 /** An HTTP server without routes: what holds for all of them is set. */
-export async function makeApp({ auth, tokens, allowedHosts, ...errorDeps }: AppOptions): Promise<FastifyInstance> {
+export async function makeApp({
+  clock,
+  auth,
+  tokens,
+  allowedHosts,
+  ...errorDeps
+}: AppOptions): Promise<FastifyInstance> {
   const { counts, bodyBytesMax } = errorDeps;
-  const clientErrors = new ClientErrors({ onAnswered: (status) => counts.answeredUnrouted(status) });
+  const clientErrors = new ClientErrors({ clock, onAnswered: (status) => counts.answeredUnrouted(status) });
   const app: FastifyInstance = fastify({
     bodyLimit: bodyBytesMax,
     forceCloseConnections: true,
@@ -43,6 +52,7 @@ export async function makeApp({ auth, tokens, allowedHosts, ...errorDeps }: AppO
     },
   });
   clientErrors.attach(app.server);
+  lingerOnClose(app.server);
   app.setValidatorCompiler(validatorCompiler);
   app.setErrorHandler((error, _, reply) => sendError(reply, error, errorDeps));
   counts.attach(app);

@@ -2,6 +2,7 @@ import { type IncomingMessage, maxHeaderSize, type Server, type ServerResponse, 
 import type { Duplex } from "node:stream";
 import type { ErrorCode } from "@spawner/client";
 import { makeErrorAnswer } from "../core/error-body.ts";
+import type { Clock } from "../lib/clock.ts";
 
 interface Exchange {
   readonly request: IncomingMessage;
@@ -10,8 +11,13 @@ interface Exchange {
 
 const socketErrors: Readonly<Record<string, ErrorCode>> = {
   HPE_HEADER_OVERFLOW: "head_too_large",
-  ERR_HTTP_REQUEST_TIMEOUT: "timeout",
 };
+
+/**
+ * How long a request that is late gets yet. Where the process did not run for a while, Node looks at the time before it
+ * looks at what came meanwhile: that is read in this time, so that nobody is refused for our own absence.
+ */
+const secondLookMs = 1_000;
 
 /**
  * Answers what no route ever sees: what is no HTTP, what comes too slowly, CONNECT. An answer that is owed for an earlier
@@ -19,12 +25,14 @@ const socketErrors: Readonly<Record<string, ErrorCode>> = {
  * what it is not.
  */
 export class ClientErrors {
+  readonly #clock: Clock;
   readonly #onAnswered: (status: number) => void;
   /** The last message of each connection. */
   readonly #latest = new WeakMap<Duplex, Exchange>();
   readonly #ending = new WeakSet<Duplex>();
 
-  constructor({ onAnswered }: { onAnswered: (status: number) => void }) {
+  constructor({ clock, onAnswered }: { clock: Clock; onAnswered: (status: number) => void }) {
+    this.#clock = clock;
     this.#onAnswered = onAnswered;
   }
 
@@ -34,6 +42,7 @@ export class ClientErrors {
       socket.destroy();
       return;
     }
+    if (error.code === "ERR_HTTP_REQUEST_TIMEOUT") return this.#lookAgain(socket);
     const code = socketErrors[error.code ?? ""] ?? "invalid_request";
     this.#refuse(socket, code, messages[code] ?? `The request is not HTTP/1.1: ${error.message}.`);
   };
@@ -43,6 +52,17 @@ export class ClientErrors {
     server.on("connect", (_, socket) => {
       socket.on("error", () => socket.destroy());
       this.#refuse(socket, "not_implemented", "CONNECT is not offered here.");
+    });
+  }
+
+  /** Refuses a request that is late, unless it is whole soon. */
+  #lookAgain(socket: Duplex): void {
+    const before = this.#latest.get(socket);
+    const isInBody = before?.request.complete === false;
+    this.#clock.after(secondLookMs, () => {
+      const late = isInBody ? before : this.#latest.get(socket);
+      const hasCome = late?.request.complete === true && (isInBody || late !== before);
+      if (!hasCome) this.#refuse(socket, "timeout", tooLate);
     });
   }
 
@@ -68,8 +88,9 @@ function isAnswerDue({ request, response }: Exchange, socket: Duplex): boolean {
   return !response.headersSent && response.socket === socket;
 }
 
+const tooLate = "The request did not arrive whole in time: is its body as long as Content-Length says?";
+
 const messages: Partial<Readonly<Record<ErrorCode, string>>> = {
-  timeout: "The request did not arrive whole in time: is its body as long as Content-Length says?",
   head_too_large: `The head of a request may have ${maxHeaderSize} bytes at most.`,
 };
 

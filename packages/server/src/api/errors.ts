@@ -36,9 +36,8 @@ export function sendError(reply: FastifyReply, error: unknown, { log, counts, bo
   if (status >= 500) log.error(fields, "request failed");
   else log.debug(fields, "request refused");
   if (status === 429 || status === 503) reply.header("retry-after", "1");
-  // Fastify would close where a body is too long. What is left of it would reset the connection, and take the answer with it:
-  // Node reads on instead, for as long as a request may take.
-  reply.removeHeader("connection");
+  // Fastify would close where a body is too long. A client that keeps its connection may: the rest of the body is read away.
+  if (reply.raw.shouldKeepAlive && reply.hasHeader("connection")) reply.removeHeader("connection");
   return reply.code(status).type("application/json; charset=utf-8").send(body);
 }
 

@@ -52,7 +52,7 @@ export async function run(config: ApiConfig, { engine, clock, log, metrics }: Ap
   const names = nameMapping(config.servicePrefix);
   const streams = new OpenStreams(streamsMax);
   const counts = new ApiMetrics(metrics, { streams: () => streams.count });
-  const app = await makeApp({ auth, tokens, allowedHosts, log, bodyBytesMax, counts });
+  const app = await makeApp({ clock, auth, tokens, allowedHosts, log, bodyBytesMax, counts });
   const hub = new StatusHub(engine.backends);
   const spawn = counts.countAccepted(makeSpawn(engine, config));
 
