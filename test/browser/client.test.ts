@@ -99,3 +99,53 @@ test("in a page, too, errors have their codes, and an abort ends a stream", asyn
     away: "SpawnerClientError unreachable",
   });
 });
+
+test("a browser's own EventSource comes to rest after the last state, and does not ask again and again", async () => {
+  const { spawn } = await startEmbedded({ gracePeriodSeconds: 60 });
+  const { url, name } = await spawn();
+  const page = await openPage(url);
+  const asked: number[] = [];
+  page.on("response", (response) => {
+    if (response.url().endsWith("/status/stream")) asked.push(response.status());
+  });
+  const seen = await page.evaluate(async (id) => {
+    const client = new spawner.SpawnerClient({ url: "/api" });
+    const source = new EventSource(`/api/backend/${id}/status/stream`);
+    const states: string[] = [];
+    let errors = 0;
+    source.addEventListener("message", ({ data }) => {
+      const { state } = JSON.parse(data as string) as { state: string };
+      states.push(state);
+      if (state === "Ready") void client.stop(id);
+    });
+    await new Promise<void>((resolve) => {
+      source.addEventListener("error", () => {
+        errors += 1;
+        if (source.readyState === EventSource.CLOSED) resolve();
+      });
+    });
+    return { states, errors };
+  }, name);
+  expect(seen.states).toEqual(["Submitted", "Constructed", "Scheduled", "Running", "Ready", "Swept"]);
+  expect({ asked, errors: seen.errors }).toEqual({ asked: [200, 204], errors: 2 });
+});
+
+test("in a page, too, a redirect is not followed", async () => {
+  const { spawn } = await startEmbedded({ gracePeriodSeconds: 60 });
+  const page = await openPage((await spawn()).url);
+  let sent = 0;
+  await page.route("**/elsewhere/**", (route) => {
+    sent += 1;
+    return route.fulfill({ json: { name: "b1" } });
+  });
+  await page.route("**/moved/**", (route) => route.fulfill({ status: 307, headers: { location: "/elsewhere/spawn" } }));
+  const error = await page.evaluate(async () => {
+    const client = new spawner.SpawnerClient({ url: "/moved" });
+    return client.spawn({ env: { KEY: "secret" } }).then(
+      () => undefined,
+      ({ code, status, message }: { code: string; status: unknown; message: string }) => ({ code, status, message }),
+    );
+  });
+  expect(error).toEqual({ code: "bad_answer", message: expect.stringMatching(/was redirected to another address/) });
+  expect(sent).toBe(0);
+});

@@ -40,6 +40,21 @@ test("a stream goes on behind the last event of an earlier one", async () => {
   const states: string[] = [];
   for await (const { state } of client.statusStream(id, { lastEventId: first.lastEventId })) states.push(state);
   expect(states).toEqual(["Swept"]);
+  const behind = client.statusStream(id, { lastEventId: `${first.lastEventId?.split("/")[0]}/Swept` });
+  expect(await behind.next()).toEqual({ done: true, value: undefined });
+});
+
+test("as much environment as is taken arrives, and more is refused before there is a backend", async () => {
+  const { client } = await startWithClient();
+  const longest = (name: string) => [name, "x".repeat(131_071 - name.length - 1)] as const;
+  const env = Object.fromEntries(["A", "LONG_B", "C", "D", "E", "F", "G"].map(longest));
+  const { name: id, url = "" } = await client.spawn({ env });
+  expect(await (await fetch(`${url}echo`)).json()).toMatchObject({ env });
+  await expect(client.spawn({ env: { A: `${env.A}x` } })).rejects.toMatchObject({
+    code: "invalid_request",
+    message: "env.A must have at most 131071 bytes as NAME=value; 131072 were given.",
+  });
+  expect((await client.list()).backends.map(({ name }) => name)).toEqual([id]);
 });
 
 test("a program that does not start is told with its reason and what it wrote", async () => {
