@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, onTestFinished, test, vi } from "vitest";
+import { text } from "node:stream/consumers";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import type { Backend, BackendSpec } from "../core/resource.ts";
 import { hasEnded, stateOf } from "../core/status.ts";
 import { identityOf } from "../core/workload.ts";
@@ -15,6 +16,8 @@ import { type ControllerConfig, run } from "./controller.ts";
 const templates = new Map([
   ["sleeps", { command: ["sleep", "60"], cwd: "/" }],
   ["fails", { command: ["sh", "-c", "echo something is wrong; exit 7"], cwd: "/" }],
+  ["tells", { command: ["sh", "-c", "echo all is well; exec sleep 60"], cwd: "/" }],
+  ["tells much", { command: ["sh", "-c", "yes é | tr -d '\\n' | head -c 100001; exec sleep 60"], cwd: "/" }],
   ["stubborn", { command: ["sh", "-c", "trap '' TERM; while :; do sleep 0.05; done"], cwd: "/" }],
 ]);
 
@@ -139,6 +142,56 @@ test("gives a program less time to end when that is asked for, also after its ba
     expect(await engine.workloads.list()).toEqual([]);
   });
   expect(clock.monotonicMs()).toBeLessThan(100_000); // of 200 s, which it would have had
+});
+
+describe("the last lines that the program wrote are in the message", () => {
+  async function startWith(image: string, spec: Partial<BackendSpec> = {}, startAfterMs = 0) {
+    const controlled = await startController();
+    const { clock, engine, create, expectState } = controlled;
+    const target = generationOf(await create("a", image, spec));
+    clock.advance(startAfterMs);
+    controlled.start();
+    await expectState("a", "Running");
+    await vi.waitFor(async () => expect((await text(engine.workloads.logs(target))).length).toBeGreaterThan(0));
+    const messageOf = async () => (await engine.backends.get("a"))?.status.message ?? "";
+    return { ...controlled, target, messageOf };
+  }
+
+  test("of a workload that somebody has removed", async () => {
+    const { engine, expectState, target, messageOf } = await startWith("tells");
+    await engine.workloads.remove(target, 30);
+    await expectState("a", "Failed", "WorkloadLost");
+    expect(await messageOf()).toBe(
+      "The workload of the backend was removed by somebody else. Its last output:\nall is well",
+    );
+  });
+
+  test("of a start that took too long, however short a time it ran", async () => {
+    const { clock, expectState, messageOf } = await startWith("tells", { startupTimeoutSeconds: 1 }, 700);
+    clock.advance(300);
+    await expectState("a", "Failed", "StartupTimeout");
+    expect(await messageOf()).toMatch(/within 1 s \(startupTimeoutSeconds\)\. Its last output:\nall is well$/);
+  });
+
+  test("up to 2 kB of them, and whole characters", async () => {
+    const { engine, expectState, target, messageOf } = await startWith("tells much");
+    await vi.waitFor(async () => expect((await text(engine.workloads.logs(target))).length).toBe(50_001));
+    await engine.workloads.remove(target, 30);
+    await expectState("a", "Failed", "WorkloadLost");
+    const [, output = ""] = (await messageOf()).split("Its last output:\n");
+    expect(output).toMatch(/^é+\ufffd$/); // what the program itself has cut stays as it is
+    expect(Buffer.byteLength(output.replace("\ufffd", ""))).toBeGreaterThan(2_040);
+  });
+
+  test("and nothing keeps it from being ended where they cannot be read", async () => {
+    const { engine, expectState, target, messageOf } = await startWith("tells");
+    engine.workloads.logs = () => {
+      throw new Error("out of reach");
+    };
+    await engine.workloads.remove(target, 30);
+    await expectState("a", "Failed", "WorkloadLost");
+    expect(await messageOf()).toBe("The workload of the backend was removed by somebody else.");
+  });
 });
 
 test("removes the workload of a record that is deleted, or was while nobody watched", async () => {

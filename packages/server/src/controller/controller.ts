@@ -1,5 +1,5 @@
 import { deadlines } from "../core/deadlines.ts";
-import { type Decision, decide, type Observed } from "../core/decide.ts";
+import { type Decision, decide, needsOutput, type Observed } from "../core/decide.ts";
 import { isSpawnerError } from "../core/errors.ts";
 import { type Backend, completeSpec } from "../core/resource.ts";
 import { hasEnded, stateOf } from "../core/status.ts";
@@ -10,6 +10,7 @@ import { KeyedQueue } from "../lib/keyed-queue.ts";
 import type { Log } from "../lib/log.ts";
 import type { Metrics } from "../lib/metrics.ts";
 import type { Running } from "../lib/running.ts";
+import { readLastOutput } from "./last-output.ts";
 import { type ControllerMetrics, controllerMetrics } from "./metrics.ts";
 import { RecordLimit } from "./record-limit.ts";
 
@@ -126,17 +127,26 @@ class Reconciler implements Controller {
     const stored = await engine.backends.get(identity.name);
     const backend = stored?.metadata.uid === identity.uid ? stored : undefined;
     const workload = await engine.workloads.observe(identity);
-    const decision = this.#decide({ backend, workload });
+    const decision = await this.#decide(identity, { backend, workload });
     if (decision.workload !== "ensure" || backend === undefined) return this.#apply(identity, backend, decision);
     const made = await engine.workloads.ensure(backend);
     if (made.kind === "absent") throw new Error(`the engine made no workload for ${keyOf(identity)}`);
-    return this.#apply(identity, backend, this.#decide({ backend, workload: made }));
+    return this.#apply(identity, backend, await this.#decide(identity, { backend, workload: made }));
   }
 
-  #decide(observed: Observed): Decision {
+  async #decide(identity: WorkloadIdentity, observed: Observed): Promise<Decision> {
+    const now = this.#deps.clock.now();
     const surplus = observed.backend !== undefined && this.#records.isSurplus(identityOf(observed.backend));
     const retainSeconds = surplus ? 0 : this.#config.retainSeconds;
-    return decide(observed, this.#deps.clock.now(), { retainSeconds, draining: this.#drain !== undefined });
+    const config = { retainSeconds, draining: this.#drain !== undefined };
+    const decision = decide(observed, now, config);
+    if (!needsOutput(decision)) return decision;
+    try {
+      return decide({ ...observed, lastOutput: await readLastOutput(this.#deps.engine, identity) }, now, config);
+    } catch (error) {
+      this.#deps.log.debug({ backend: identity.name, err: error }, "output could not be read");
+      return decision;
+    }
   }
 
   async #apply(

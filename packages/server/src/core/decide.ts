@@ -1,5 +1,6 @@
 import type { EndReason, FailedReason } from "@spawner/client";
 import { deadlines } from "./deadlines.ts";
+import { describeOutput } from "./describe-output.ts";
 import { type Backend, completeSpec } from "./resource.ts";
 import { rankOf } from "./states.ts";
 import {
@@ -47,7 +48,7 @@ export type WorkloadObservation =
       readonly scheduledAt: Date;
       readonly runningAt: Date;
       readonly address: WorkloadAddress;
-      /** What is seen of a program that has not listened for a while: sentences for the message, should it never do. */
+      /** What is seen of a program that has not listened for a while: a sentence for the message, should it never do. */
       readonly notListening?: string;
     }
   /** It was told to end and has not gone yet. */
@@ -67,6 +68,8 @@ export interface Observed {
   /** Undefined where the record is gone. */
   readonly backend: Backend | undefined;
   readonly workload: WorkloadObservation;
+  /** The last lines that its program wrote. Only needed where `needsOutput` says so. */
+  readonly lastOutput?: string;
 }
 
 /** What to do about it, in this order: the status is written, then the workload is dealt with, then the record. */
@@ -85,13 +88,19 @@ export interface DecisionConfig {
   readonly draining: boolean;
 }
 
+/** Whether a decision would say more to its users if it knew the last lines that the program wrote. */
+export function needsOutput({ status }: Decision): boolean {
+  return status?.reason === "StartupTimeout" || status?.reason === "WorkloadLost";
+}
+
 const nothing: Decision = { workload: "leave", record: "keep" };
 
 /** What has to happen to a backend next: a pure function of what was observed and the time. */
-export function decide({ backend, workload }: Observed, now: Date, config: DecisionConfig): Decision {
+export function decide(observed: Observed, now: Date, config: DecisionConfig): Decision {
+  const { backend, workload } = observed;
   if (backend === undefined) return workload.kind === "absent" ? nothing : { ...nothing, workload: "remove" };
   if (hasEnded(backend)) return decideEnded(backend, workload, now, config);
-  const end = endingOf(backend, workload, now, config);
+  const end = endingOf({ ...observed, backend }, now, config);
   if (end !== undefined) {
     const status = endedPatch(backend, end, reachedTimes(backend, workload));
     return { ...nothing, ...withStatus(status), workload: "remove" };
@@ -121,8 +130,7 @@ function decideLiving(backend: Backend, workload: WorkloadObservation, now: Date
 
 /** Why a living backend has to end now, if it has. */
 function endingOf(
-  backend: Backend,
-  workload: WorkloadObservation,
+  { backend, workload, lastOutput }: Observed & { backend: Backend },
   now: Date,
   { draining }: DecisionConfig,
 ): WorkloadEnd | undefined {
@@ -138,16 +146,26 @@ function endingOf(
     return end("LifetimeExceeded", `The backend reached its lifetime of ${spec.lifetimeSeconds} s.`);
   }
   if (workload.kind === "stopping" || (workload.kind === "absent" && isBegun(backend))) {
-    return end("WorkloadLost", "The workload of the backend was removed by somebody else.");
+    // What it wrote may be gone with it.
+    const output = lastOutput ? describeOutput(lastOutput) : undefined;
+    return end("WorkloadLost", sentences("The workload of the backend was removed by somebody else.", output));
   }
   if (stateOf(backend) !== "Ready" && reaches(now, startupEnd(backend))) {
     if (workload.kind === "pending" && workload.problem) return { ...workload.problem, at: now };
     const needed = `${spec.startupTimeoutSeconds} s (startupTimeoutSeconds)`;
-    if (workload.kind !== "running") return end("StartupTimeout", `The program was not started within ${needed}.`);
+    if (workload.kind !== "running") {
+      const output = lastOutput ? describeOutput(lastOutput) : undefined; // of a start that was cut short
+      return end("StartupTimeout", sentences(`The program was not started within ${needed}.`, output));
+    }
     const late = `The program did not listen on its port (PORT in its environment) within ${needed}.`;
-    return end("StartupTimeout", workload.notListening === undefined ? late : `${late} ${workload.notListening}`);
+    const output = lastOutput === undefined ? undefined : describeOutput(lastOutput);
+    return end("StartupTimeout", sentences(late, workload.notListening, output));
   }
   return undefined;
+}
+
+function sentences(...given: readonly (string | undefined)[]): string {
+  return given.filter((sentence) => sentence !== undefined).join(" ");
 }
 
 function isBegun(backend: Backend): boolean {

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import type { WorkloadEnd } from "../../core/decide.ts";
+import { describeOutput } from "../../core/describe-output.ts";
 import type { CommandTemplate } from "./templates.ts";
 
 /** How a program ended: as in Node's exit event; code and signal both null: nobody saw it end. */
@@ -30,16 +31,10 @@ export function describeExit({ code, signal, at, leftOthers, outOfMemory }: Prog
   return { reason: "Crashed", message: `The program ended while Spawner was not running (unknown why). ${tail}`, at };
 }
 
-/** What to say of a program that runs and does not listen on its port. */
-export function describeNotListening(port: number, elsewhere: readonly number[], output: string): string {
-  const tail = describeOutput(output);
-  if (elsewhere.length === 0) return tail;
+/** What to say of a program that listens on other ports than its own. */
+export function describeElsewhere(port: number, elsewhere: readonly number[]): string {
   const ports = `port${elsewhere.length > 1 ? "s" : ""} ${elsewhere.join(" and ")}`;
-  return `It listens on ${ports} instead, and has to listen on the one in PORT, which was ${port} this time. ${tail}`;
-}
-
-function describeOutput(output: string): string {
-  return output.trim() === "" ? "It wrote nothing." : `Its last output:\n${output.trimEnd()}`;
+  return `It listens on ${ports} instead, and has to listen on the one in PORT, which was ${port} this time.`;
 }
 
 /** What to say of a program that could not be started. */
@@ -52,11 +47,12 @@ export function describeStartError(error: NodeJS.ErrnoException, template: Comma
   };
 }
 
-/** What to say of a program that got no port of its own, in so many attempts. */
-export function describePortsTaken(attempts: number, at: Date): WorkloadEnd {
+/** What to say of a program that got no port of its own, in so many attempts. `output` is the end of what it wrote. */
+export function describePortsTaken({ attempts, at }: { attempts: number; at: Date }, output: string): WorkloadEnd {
+  const what = `Another program on this machine listened on the port that the program was given, ${attempts} times in a row.`;
   return {
     reason: "StartError",
-    message: `Another program on this machine listened on the port that the program was given, ${attempts} times in a row. Which program takes ports from 20000 to 32767?`,
+    message: `${what} Which program takes ports from 20000 to 32767? ${describeOutput(output)}`,
     at,
   };
 }

@@ -12,6 +12,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { fromWholeCharacter } from "../../lib/utf8.ts";
 
 /** What is kept of a program's output: bytes from `start` up to `end`, counted from the first that it wrote. */
 export interface OutputExtent {
@@ -169,10 +170,4 @@ function readAt(path: string, position: number, bytesMax: number): Buffer {
   } finally {
     closeSync(file);
   }
-}
-
-/** Without the end of a UTF-8 character that was cut in two (RFC 3629: such bytes begin with the bits 10). */
-function fromWholeCharacter(text: Buffer): Buffer {
-  const start = text.subarray(0, 4).findIndex((byte) => (byte & 0xc0) !== 0x80);
-  return text.subarray(Math.max(start, 0));
 }

@@ -1,14 +1,15 @@
 import type { ChildProcess } from "node:child_process";
 import { closeSync } from "node:fs";
 import type { WorkloadEnd, WorkloadObservation } from "../../core/decide.ts";
+import { messageBytesMax, messageLinesMax } from "../../core/describe-output.ts";
 import type { Workload } from "../../core/workload.ts";
 import type { Clock, Timer } from "../../lib/clock.ts";
 import { identifyProcess, isSameProcess, socketsOfTree } from "../../lib/linux-processes.ts";
 import type { ListenProbe } from "../../lib/listen-probe.ts";
 import { exitOf, killStrays, signalGroup, startChild, untilStrayless } from "./child.ts";
 import {
+  describeElsewhere,
   describeExit,
-  describeNotListening,
   describePortsTaken,
   describeStartError,
   type ProgramExit,
@@ -21,10 +22,6 @@ import { holdsSocketOf, listenedPorts, strangerListens } from "./port-owner.ts";
 import type { RelayHostServer } from "./relay-host-server.ts";
 import type { CommandTemplate } from "./templates.ts";
 import type { WorkloadRecord, WorkloadTable } from "./workload-table.ts";
-
-/** How much of a program's output goes into the message of its end. */
-const messageLines = 10;
-const messageBytesMax = 2_048;
 
 /** How long a program may be expected to begin: before, nobody looks at what it does instead of listening. */
 const expectedStartMs = 500;
@@ -252,7 +249,10 @@ export class ProcessWorkload {
     this.#lifeTimer?.cancel();
     this.#awaiting.abort();
     const { moves = 0 } = this.#record;
-    if (moves === movesMax) return this.#ended(describePortsTaken(moves + 1, this.#deps.clock.now()));
+    if (moves === movesMax) {
+      const refusal = { attempts: moves + 1, at: this.#deps.clock.now() };
+      return this.#ended(describePortsTaken(refusal, this.#lastOutput()));
+    }
     const { process: _, ...record } = this.#record;
     this.#record = record;
     this.#save({ moves: moves + 1 });
@@ -304,12 +304,12 @@ export class ProcessWorkload {
     if (process === undefined || this.#record.listens) return {};
     if (this.#deps.clock.now().getTime() - Date.parse(process.startedAt) < expectedStartMs) return {};
     const elsewhere = listenedPorts(this.#record, process.pid).filter((port) => port !== programPort);
-    return { notListening: describeNotListening(programPort, elsewhere, this.#lastOutput()) };
+    return elsewhere.length === 0 ? {} : { notListening: describeElsewhere(programPort, elsewhere) };
   }
 
   #lastOutput(): string {
     const written = this.#deps.output.readTail(this.#record.uid, messageBytesMax);
-    return lastLines(written, messageLines).toString("utf8");
+    return lastLines(written, messageLinesMax).toString("utf8");
   }
 
   #ended(end: WorkloadEnd): void {

@@ -221,7 +221,10 @@ describe("the port of a program", () => {
     });
     expect(taken.size).toBe(4);
     expect(await engine.workloads.observe(backend.metadata)).toMatchObject({
-      end: { reason: "StartError", message: expect.stringContaining("4 times in a row") },
+      end: {
+        reason: "StartError",
+        message: expect.stringMatching(/4 times in a row.* Its last output:\n(.*\n)*PORT=\d+/),
+      },
     });
     await eventually(() => expect(harness.processesOf(backend)).toEqual([])); // it was killed, and may still be dying
   });
