@@ -48,7 +48,8 @@ async function buildSpawner(folder) {
   const foreign = [...sidecar.imports, ...sidecar.dynamicImports].filter((name) => !name.startsWith("node:"));
   if (foreign.length > 0) throw new Error(`The sidecar may load Node alone, and loads ${foreign.join(", ")}.`);
 
-  for (const name of ["README.md", "LICENSE", "CHANGELOG.md"]) copy(name, root, folder);
+  copy("README.md", server, folder);
+  for (const name of ["LICENSE", "CHANGELOG.md"]) copy(name, root, folder);
   writeManifest(folder, {
     ...manifest,
     dependencies,

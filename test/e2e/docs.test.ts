@@ -148,6 +148,7 @@ const documents = [
   "README.md",
   "CHANGELOG.md",
   "packages/client/README.md",
+  "packages/server/README.md",
   ...readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".md"))
     .map((name) => `docs/${name}`),

@@ -16,6 +16,7 @@ import { promisify } from "node:util";
 import { build } from "rolldown";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { collect, temporaryFolder } from "../support/dev.ts";
+import { fileBlock, prose } from "../support/documents.ts";
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -80,17 +81,24 @@ describe.skipIf(!hasRegistry)("the packages, installed in an empty folder", () =
     expect(new Set(packed.map(({ version }) => version)).size).toBe(1);
   });
 
-  test("npx spawner dev runs a server of one's own, and Ctrl-C ends it", async () => {
-    writeFileSync(
-      join(app, "server.js"),
-      `const { createServer } = require("node:http");
-       let visits = 0;
-       createServer((request, response) => {
-         visits += 1;
-         response.end(\`visit \${visits} of \${process.pid}\`);
-       }).listen(process.env.PORT, "127.0.0.1");`,
-    );
-    const command = ["spawner", "dev", "--port", "0", "--", "node", "server.js"];
+  test("have READMEs of which every link and picture leads to what is in the package, and that need no checkout", () => {
+    for (const { name, files } of packed) {
+      for (const { path, text } of filesOf(name).filter(({ path }) => path.endsWith(".md"))) {
+        const targets = [...prose(text).matchAll(/\]\(([^)\s#]+)/g)].map(([, target = ""]) => target);
+        const inside = targets
+          .filter((target) => !/^[a-z]+:/.test(target))
+          .map((target) => join(dirname(path), target));
+        const missing = inside.filter((target) => !files.some((file) => file.path === target));
+        expect(missing, `${name}/${path}`).toEqual([]);
+        if (path === "README.md") expect(text, name).not.toMatch(/npm (start|test|run)\b|\bcheckout\b/);
+      }
+    }
+  });
+
+  test("npx spawner dev runs the server of its README, and Ctrl-C ends it", async () => {
+    const readme = readFileSync(join(app, "node_modules/spawner/README.md"), "utf8");
+    writeFileSync(join(app, "server.mjs"), fileBlock(readme, "server.mjs"));
+    const command = ["spawner", "dev", "--port", "0", "--", "node", "server.mjs"];
     const npx = spawn("npx", command, { cwd: app, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
     const exited = new Promise((resolve) => npx.once("exit", resolve));
     const interrupt = (signal: NodeJS.Signals) => process.kill(-(npx.pid ?? Number.NaN), signal);
@@ -104,11 +112,11 @@ describe.skipIf(!hasRegistry)("the packages, installed in an empty folder", () =
     const answer = await fetch(`${url}/api/spawn`, { method: "POST", headers, body: "{}" });
     const session = (await answer.json()) as { url: string };
     const first = await (await fetch(session.url)).text();
-    expect(first).toMatch(/^visit 1 of \d+$/);
-    expect(await (await fetch(session.url)).text()).toBe(first.replace("visit 1", "visit 2"));
+    expect(first).toMatch(/^You are visitor 1 of process \d+\.\n$/);
+    expect(await (await fetch(session.url)).text()).toBe(first.replace("visitor 1", "visitor 2"));
     interrupt("SIGINT"); // to all of its processes, as a terminal does
     await exited;
-    const pid = Number(first.split(" ").at(-1));
+    const pid = Number(/process (\d+)/.exec(first)?.[1]);
     expect(() => process.kill(pid, 0)).toThrow("ESRCH");
   });
 
@@ -125,6 +133,8 @@ describe.skipIf(!hasRegistry)("the packages, installed in an empty folder", () =
            throw error;
          }
        }
+       export const left = client.spawn({ env: undefined, gracePeriodSeconds: undefined });
+       export const retry = new SpawnerClient({ url: "/api", retry: { firstMs: undefined }, timeoutMs: undefined });
        // @ts-expect-error: a backend's id is a string
        void client.status(1);`,
     );
@@ -132,6 +142,7 @@ describe.skipIf(!hasRegistry)("the packages, installed in an empty folder", () =
     const module = resolution === "nodenext" ? "nodenext" : "esnext";
     const flags = [
       "--strict",
+      "--exactOptionalPropertyTypes",
       "--noEmit",
       "--target",
       "es2022",
