@@ -297,5 +297,10 @@ describe("what is no route, no id or no HTTP gets an error that says so:", () =>
     const ask = (host: string) => raw(`GET /healthz HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`);
     expect(errorIn(await ask("evil.example:80"))).toMatchObject({ status: 403, code: "forbidden_host" });
     expect(await ask("LOCALHOST:1234")).toContain("200 OK");
+    // RFC 9112 3.2.2: the host in the target is the one that counts.
+    const askFully = (url: string, host: string) =>
+      raw(`GET ${url} HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`);
+    expect(errorIn(await askFully("http://evil.example/healthz", "localhost"))).toMatchObject({ status: 403 });
+    expect(await askFully("http://localhost:1234/healthz", "evil.example")).toContain("200 OK");
   });
 });

@@ -1,11 +1,11 @@
 import type { onRequestAsyncHookHandler } from "fastify";
 import { SpawnerError } from "../core/errors.ts";
-import { hostNameOf } from "../core/host-names.ts";
+import { askedHost, hostNameOf } from "../core/host-names.ts";
 
 /** Refuses requests that name another host: a page that had its name rebound to this address cannot use the API. */
 export function onlyHosts(allowedHosts: readonly string[]): onRequestAsyncHookHandler {
-  return async ({ headers }) => {
-    const host = headers.host ?? "";
+  return async ({ raw }) => {
+    const host = askedHost(raw.url ?? "", raw.headers.host ?? "");
     if (allowedHosts.includes(hostNameOf(host))) return;
     const given = JSON.stringify(host.slice(0, 80));
     throw new SpawnerError("forbidden_host", `Host ${given} is not served here; ${allowedHosts.join(", ")} are.`);

@@ -1,7 +1,7 @@
 import { deadlines } from "../core/deadlines.ts";
 import { makeErrorAnswer } from "../core/error-body.ts";
 import { isSpawnerError } from "../core/errors.ts";
-import { hostNameOf } from "../core/host-names.ts";
+import { askedHost, hostNameOf } from "../core/host-names.ts";
 import { nameMapping } from "../core/names.ts";
 import { refusalHeader } from "../core/relay-host.ts";
 import type { Backend } from "../core/resource.ts";
@@ -127,7 +127,7 @@ class Gateway {
 
   route(exchange: Exchange): Plan | Promise<Plan> {
     const { head } = exchange;
-    const host = head.header("host") ?? "";
+    const host = askedHost(head.target, head.header("host") ?? "");
     const { allowedHosts } = this.#config;
     if (allowedHosts !== undefined && !allowedHosts.includes(hostNameOf(host))) {
       return refuse("forbidden_host", `Host ${quote(host)} is not served here; ${allowedHosts.join(", ")} are.`);
@@ -200,7 +200,7 @@ class Gateway {
     const identity = identityOf(backend);
     const { forwardedProto } = this.#config;
     const prefix = `/${id}`;
-    const host = head.header("host") ?? "";
+    const host = askedHost(head.target, head.header("host") ?? "");
     return {
       kind: "forward",
       upstream: {

@@ -1,41 +1,12 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { connect, type Socket } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { expect, onTestFinished, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import { deadlines } from "../core/deadlines.ts";
 import { SpawnerError } from "../core/errors.ts";
 import { endedPatch, reachedPatch } from "../core/status.ts";
-import { ProcessEngine } from "../engine/process/index.ts";
-import { FakeClock } from "../lib/fake-clock.ts";
-import { silentLog } from "../lib/log.ts";
-import { Metrics } from "../lib/metrics.ts";
-import { run } from "./index.ts";
+import { startGateway } from "./fixture.ts";
 
-/** A gateway over records alone, and one backend that is on its way. */
-async function startGateway({ parkedMax = 10 } = {}) {
-  const clock = new FakeClock();
-  const stateDir = mkdtempSync(join(tmpdir(), "spawner-gateway-"));
-  const engine = await ProcessEngine.open({
-    stateDir,
-    templates: new Map([["default", { command: ["true"], cwd: "/" }]]),
-    backendsMax: 10,
-    openRelayHost: () => Promise.reject(new Error("nothing is started here")),
-    clock,
-  });
-  const metrics = new Metrics();
-  const gateway = await run(
-    { host: "127.0.0.1", port: 0, servicePrefix: "", forwardedProto: "http", parkedMax },
-    { engine, clock, log: silentLog, metrics },
-  );
-  const sockets: Socket[] = [];
-  onTestFinished(async () => {
-    for (const socket of sockets) socket.destroy();
-    await gateway.close();
-    await engine.close();
-    rmSync(stateDir, { recursive: true, force: true });
-  });
-  const { backends } = engine;
+/** A gateway, and one backend that is on its way. */
+async function startWithBackend({ parkedMax = 10 } = {}) {
+  const { clock, metrics, backends, ask } = await startGateway({ parkedMax });
   const backend = await backends.create({ name: "b", spec: { template: { containers: [{}] } } });
   const counted = async () => {
     const found = (await metrics.text()).matchAll(
@@ -47,17 +18,7 @@ async function startGateway({ parkedMax = 10 } = {}) {
     clock,
     backends,
     backend,
-    /** Asks for the backend. Gives the connection, and the status of the answer once there is one. */
-    ask: () => {
-      const socket = connect({ host: "127.0.0.1", port: gateway.port });
-      sockets.push(socket);
-      socket.on("error", () => {}); // it is reset in some tests
-      const status = new Promise<number>((resolve) =>
-        socket.once("data", (bytes) => resolve(Number(String(bytes).split(" ")[1]))),
-      );
-      socket.write("GET /b/ HTTP/1.1\r\nhost: a\r\n\r\n");
-      return { socket, status };
-    },
+    ask: () => ask("GET /b/ HTTP/1.1\r\nhost: a\r\n\r\n"),
     expectCounts: (counts: Record<string, number>) =>
       vi.waitFor(async () => {
         const none = { now: 0, ready: 0, ended: 0, unknown: 0, timeout: 0, full: 0, gone: 0, failed: 0 };
@@ -67,7 +28,7 @@ async function startGateway({ parkedMax = 10 } = {}) {
 }
 
 test("a parked request that is not answered in time", async () => {
-  const { clock, ask, expectCounts } = await startGateway();
+  const { clock, ask, expectCounts } = await startWithBackend();
   const { status } = ask();
   await expectCounts({ now: 1 });
   clock.advance(deadlines.parkMs - 1);
@@ -78,7 +39,7 @@ test("a parked request that is not answered in time", async () => {
 });
 
 test("parked requests whose backend ends, and whose backend's record is deleted", async () => {
-  const { backends, backend, ask, expectCounts } = await startGateway();
+  const { backends, backend, ask, expectCounts } = await startWithBackend();
   const first = ask();
   await expectCounts({ now: 1 });
   const end = endedPatch(backend, { reason: "Crashed", message: "", at: new Date() });
@@ -97,7 +58,7 @@ test("parked requests whose backend ends, and whose backend's record is deleted"
 });
 
 test("a request goes on waiting over states that are not the one, and counts once", async () => {
-  const { backends, backend, ask, expectCounts } = await startGateway();
+  const { backends, backend, ask, expectCounts } = await startWithBackend();
   const { socket } = ask();
   await expectCounts({ now: 1 });
   const reached = reachedPatch(backend, { Constructed: new Date(), Running: new Date() });
@@ -108,7 +69,7 @@ test("a request goes on waiting over states that are not the one, and counts onc
 });
 
 test("requests beyond the limit, and those for which the store cannot be read", async () => {
-  const { backends, ask, expectCounts } = await startGateway({ parkedMax: 1 });
+  const { backends, ask, expectCounts } = await startWithBackend({ parkedMax: 1 });
   const waiting = ask();
   await expectCounts({ now: 1 });
   expect(await ask().status).toBe(503);

@@ -1,3 +1,4 @@
+import { askedHost } from "../core/host-names.ts";
 import { backendHeader } from "../core/relay-host.ts";
 import { type RequestHead, type ResponseHead, rewriteRequestHead, rewriteResponseHead } from "../relay/index.ts";
 
@@ -18,14 +19,17 @@ export interface ForwardedRequest {
 /** The head that a backend gets in path mode. */
 export function forwardHead(head: RequestHead, request: ForwardedRequest): Buffer {
   const { prefix, target, clientAddress, forwardedProto, identity } = request;
+  const hostField = head.header("host") ?? "";
+  const host = askedHost(head.target, hostField);
   return rewriteRequestHead(head, {
     target,
     remove: ourFields,
     set: [
       ["x-forwarded-for", clientAddress],
       ["x-forwarded-proto", forwardedProto],
-      ["x-forwarded-host", head.header("host") ?? ""],
+      ["x-forwarded-host", host],
       ["x-forwarded-prefix", prefix],
+      ...(host === hostField ? [] : [["host", host] as const]),
       ...(identity === undefined ? [] : [[backendHeader, identity] as const]),
     ],
   });

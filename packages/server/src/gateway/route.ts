@@ -7,10 +7,10 @@ export type Route =
   | { readonly kind: "segment"; readonly id: string; readonly target: string }
   | { readonly kind: "malformed" };
 
-/** RFC 9112 3.2.2: a server has to take a target in absolute form too; only its path and query matter here. */
-const absoluteForm = /^https?:\/\/[^/?#]+/i;
+/** RFC 9112 3.2.2: a server has to take a target in absolute form too. One with a user's name is malformed (RFC 9110 4.2.4). */
+const absoluteForm = /^https?:\/\/[^/?#@]+/i;
 
-/** Splits a request target. Nothing is decoded or normalized: an id is what it is, byte for byte. */
+/** Splits a request target. Nothing is decoded or normalized: an id is what it is, byte for byte. The host is `askedHost`. */
 export function parseTarget(target: string): Route {
   const path = target.replace(absoluteForm, "") || "/";
   if (!path.startsWith("/")) return { kind: "malformed" };

@@ -1,0 +1,67 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { connect, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { onTestFinished } from "vitest";
+import { ProcessEngine } from "../engine/process/index.ts";
+import { FakeClock } from "../lib/fake-clock.ts";
+import { silentLog } from "../lib/log.ts";
+import { Metrics } from "../lib/metrics.ts";
+import { type GatewayConfig, type GatewayDeps, run } from "./gateway.ts";
+
+export interface TestGatewayOptions extends Partial<GatewayConfig>, Pick<GatewayDeps, "api"> {}
+
+/** A gateway over records alone: nothing is started here. */
+export async function startGateway({ api, ...config }: TestGatewayOptions = {}) {
+  const clock = new FakeClock();
+  const stateDir = mkdtempSync(join(tmpdir(), "spawner-gateway-"));
+  const engine = await ProcessEngine.open({
+    stateDir,
+    templates: new Map([["default", { command: ["true"], cwd: "/" }]]),
+    backendsMax: 10,
+    openRelayHost: () => Promise.reject(new Error("nothing is started here")),
+    clock,
+  });
+  const metrics = new Metrics();
+  const gateway = await run(
+    { host: "127.0.0.1", port: 0, servicePrefix: "", forwardedProto: "http", parkedMax: 10, ...config },
+    { engine, clock, log: silentLog, metrics, ...(api === undefined ? {} : { api }) },
+  );
+  const sockets: Socket[] = [];
+  onTestFinished(async () => {
+    for (const socket of sockets) socket.destroy();
+    await gateway.close();
+    await engine.close();
+    rmSync(stateDir, { recursive: true, force: true });
+  });
+  const open = () => {
+    const socket = connect({ host: "127.0.0.1", port: gateway.port });
+    sockets.push(socket);
+    return socket.on("error", () => {}); // it is reset in some tests
+  };
+  return {
+    clock,
+    metrics,
+    backends: engine.backends,
+    /** Sends bytes. Gives the connection, and the status of the answer once there is one. */
+    ask: (text: string) => {
+      const socket = open();
+      const status = new Promise<number>((resolve) =>
+        socket.once("data", (bytes) => resolve(Number(String(bytes).split(" ")[1]))),
+      );
+      socket.write(text);
+      return { socket, status };
+    },
+    /** Sends bytes, and reads until the connection ends. */
+    exchange: (text: string) =>
+      new Promise<string>((resolve) => {
+        let answer = "";
+        const socket = open();
+        socket.on("data", (bytes) => {
+          answer += bytes;
+        });
+        socket.on("close", () => resolve(answer));
+        socket.write(text);
+      }),
+  };
+}
