@@ -233,7 +233,7 @@ export class ClientConnection implements ForwardingOwner {
         forwarding.onUpstreamData(bytes);
       } catch (error) {
         if (!(error instanceof RelayProblem) || error.kind === "upstream_failed") throw error;
-        throw new RelayProblem("upstream_failed", error.message, { cause: error }); // malformed, but not by the client
+        throw new RelayProblem("upstream_failed", `the upstream's answer: ${error.message}`, { cause: error });
       }
     });
   }
