@@ -24,6 +24,10 @@ test.each([
   ["a=b; Path=/b4x/x", "a=b; Path=/b4x/x"],
   ["a=path=/x", "a=path=/x"],
   ["a=b", "a=b"],
+  ["__Host-a=b; Path=/; Secure", "__Host-a=b; Path=/; Secure"],
+  ["__host-a=b; Secure; Path=/", "__host-a=b; Secure; Path=/"],
+  ["__Secure-a=b; Path=/; Secure", "__Secure-a=b; Path=/b4x/; Secure"],
+  ["a=__Host-b; Path=/", "a=__Host-b; Path=/b4x/"],
 ])("Set-Cookie: %s becomes %s", (given, mapped) => {
   expect(mapCookiePath(given, here.prefix)).toBe(mapped);
 });

@@ -54,8 +54,12 @@ export function mapLocation(location: string, { prefix, host }: { prefix: string
   return `${origin}${underPrefix(path, prefix)}`;
 }
 
-/** `Path=/…` of a Set-Cookie value under the prefix. */
+/**
+ * `Path=/…` of a Set-Cookie value under the prefix. Not of a `__Host-` cookie, in any case: browsers take that with no other
+ * path than `/` (RFC 6265bis 4.1.3.2).
+ */
 export function mapCookiePath(cookie: string, prefix: string): string {
+  if (/^__host-/i.test(cookie)) return cookie;
   return cookie.replace(/(;\s*path\s*=\s*)(\/[^;]*)/gi, (_, name: string, path: string) => {
     return `${name}${underPrefix(path.trimEnd(), prefix)}`;
   });
