@@ -1,5 +1,6 @@
 import { Agent, request } from "node:http";
 import { describe, expect, it } from "vitest";
+import { systemClock } from "../lib/clock.ts";
 import { Fixture, get, ok, type Peer, post, settle, until } from "./fixture.ts";
 
 const chunked = "Transfer-Encoding: chunked\r\n";
@@ -256,6 +257,18 @@ describe("what the relay answers itself", () => {
     expect(await client.takeAll()).toMatch(/^HTTP\/1.1 408 /);
     await fixture.pass(2_500); // the client does not close: lingering ends
     expect(fixture.relay.openConnections).toBe(0);
+  });
+
+  it("is not 408 for a head whose rest came in time, while the process did not run", async () => {
+    await using fixture = new Fixture();
+    await fixture.open(await fixture.answering(ok("a")), { clock: systemClock, limits: { headTimeoutMs: 500 } });
+    const client = await fixture.client();
+    client.send("GET / HT");
+    await until(() => fixture.relay.traffic().bytesReceived > 0, "its beginning to be read");
+    await new Promise((resolve) => setImmediate(resolve)); // timers come next, and only then what was received
+    client.send("TP/1.1\r\nHost: a\r\n\r\n");
+    for (const untilMs = performance.now() + 1_500; performance.now() < untilMs; );
+    expect(await client.takeUntil("\r\n\r\n")).toMatch(/^HTTP\/1\.1 200 /);
   });
 
   it("is 503 for a connection that is one too many", async () => {

@@ -140,7 +140,7 @@ export class Relay {
         new RelayProblem("too_many_connections", `more than ${this.#limits.connectionsMax} connections are open`),
       );
     }
-    this.#tick ??= clock.after(tickMs, () => this.#onTick());
+    if (this.#tick === undefined) this.#scheduleTick();
   }
 
   #forget(connection: ClientConnection): void {
@@ -149,11 +149,21 @@ export class Relay {
     this.#bytesSent += connection.bytesSent;
   }
 
+  #scheduleTick(): void {
+    const { clock } = this.#options;
+    const lateMs = clock.monotonicMs() + 2 * tickMs;
+    this.#tick = clock.after(tickMs, () => {
+      // This process did not run for a while. What was received meanwhile is read before anybody is taken for silent.
+      if (clock.monotonicMs() > lateMs) this.#tick = clock.after(0, () => this.#onTick());
+      else this.#onTick();
+    });
+  }
+
   #onTick(): void {
     const nowMs = this.#options.clock.monotonicMs();
     for (const connection of this.#connections) connection.tick(nowMs);
-    const { clock } = this.#options;
-    this.#tick = this.#connections.size > 0 ? clock.after(tickMs, () => this.#onTick()) : undefined;
+    if (this.#connections.size > 0) this.#scheduleTick();
+    else this.#tick = undefined;
   }
 }
 
