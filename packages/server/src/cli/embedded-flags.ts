@@ -39,7 +39,11 @@ export function addEmbeddedFlags(command: Command, given: { logLevel: string; st
         parseFolder,
       ),
     )
-    .addOption(numberFlag("--backends-max <count>", "most sessions at once", countRange).default(100))
+    .addOption(
+      numberFlag("--backends-max <count>", "most sessions at once, until their programs are gone", countRange).default(
+        100,
+      ),
+    )
     .addOption(
       numberFlag("--parked-max <count>", "most requests that wait for sessions to start", countRange).default(1_000),
     )

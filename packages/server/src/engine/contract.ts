@@ -637,6 +637,18 @@ export function describeEngineContract(
         await until(backend, "absent");
       });
 
+      test("one that was told to end is said to be ending after the engine was opened again, and can be hurried", async () => {
+        const backend = await start("stubborn");
+        await listening(backend);
+        await remove(backend, 3_600);
+        await until(backend, "stopping");
+        use(await harness.reopen());
+        expect(await engine.workloads.observe(backend.metadata)).toEqual({ kind: "stopping" });
+        await remove(backend, 3_600);
+        await remove(backend, 0);
+        await until(backend, "absent");
+      });
+
       test("a workload outlives its record, so that whoever finds it can remove it", async () => {
         const backend = await start("serves");
         await until(backend, "running");
