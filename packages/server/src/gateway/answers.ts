@@ -11,7 +11,7 @@ export function endedAnswer(backend: Backend): Answer {
 
 export function unknown(id: string): Plan {
   if (id === "") {
-    return refuse("not_found", "The path of a backend is /<id>/, with one slash in front of the id; more were given.");
+    return refuse("not_found", "There is no backend there: a path has one slash in front of the id, more were given.");
   }
   const hint = reservedIds.has(id) ? "that path is not a backend's" : "it never was, or its record is gone";
   return refuse("not_found", `There is no backend ${quote(id)}: ${hint}.`);

@@ -51,5 +51,5 @@ test("a host with a user's name in front is no host (RFC 9110 4.2.4)", async () 
 
 test("a path that begins with two slashes is told what is wrong with it", async () => {
   const { exchange } = await startGateway();
-  expect(await exchange(get("//b4x/y", "a"))).toMatch(/^HTTP\/1\.1 404 [\s\S]*with one slash in front of the id/);
+  expect(await exchange(get("//b4x/y", "a"))).toMatch(/^HTTP\/1\.1 404 [\s\S]*one slash in front of the id/);
 });
