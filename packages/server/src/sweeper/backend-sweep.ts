@@ -86,7 +86,8 @@ export class BackendSweep {
     this.#host = undefined;
     this.#heard = undefined;
     this.#streamTimer?.cancel();
-    this.#actTimer?.cancel();
+    // What became of a write of Swept is found out without the host too: until then it may still be made.
+    if (this.#closed || !this.#isUnsettled) this.#actTimer?.cancel();
   }
 
   #reconnectLater(): void {

@@ -294,6 +294,23 @@ test("a write that takes too long is given up within the lease, and ends nobody 
   expect(await store.get("b")).toEqual(await backend());
 });
 
+test("a write that takes too long ends nobody later, also where the stream is lost meanwhile", async () => {
+  const { host, clock, detours, expectState, goIdle } = await startIdle();
+  const late: (() => Promise<Backend>)[] = [];
+  detours.push((write) => {
+    late.push(write);
+    return new Promise(() => {});
+  });
+  await goIdle();
+  clock.advance(deadlines.sweptWriteMs);
+  await settle();
+  host.lose(); // and says nothing when it is watched again
+  clock.advance(deadlines.streamRetryFirstMs);
+  await settle();
+  await expect(late[0]?.()).rejects.toMatchObject({ code: "conflict" });
+  await expectState("Ready");
+});
+
 test("a write that takes too long and is made before it is asked about is the end", async () => {
   const { host, clock, detours, expectState, goIdle } = await startIdle();
   detours.push(async (write) => {
