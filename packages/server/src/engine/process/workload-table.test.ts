@@ -55,6 +55,15 @@ test("a last attempt is made at the end, and none after it", () => {
   clock.advance(60_000);
 });
 
+test("what comes after the last attempt is not tried again", () => {
+  const { clock, table, free } = makeFullTable();
+  table.close();
+  table.putSoon(record("a"));
+  free();
+  clock.advance(60_000);
+  expect(table.all()).toEqual([record("before")]);
+});
+
 test("what must be written before anything is done throws where it cannot be", () => {
   const { table } = makeFullTable();
   expect(() => table.put(record("a"))).toThrow("full");

@@ -39,6 +39,7 @@ export class WorkloadTable {
   /** By UID, what is still to be written; undefined: to be removed. */
   readonly #unwritten = new Map<string, WorkloadRecord | undefined>();
   #retry: Timer | undefined;
+  #isClosed = false;
 
   constructor(database: DatabaseSync, clock: Clock) {
     this.#clock = clock;
@@ -69,8 +70,8 @@ export class WorkloadTable {
 
   /** Makes a last attempt at what is still to be written. To be called before the database is closed. */
   close(): void {
+    this.#isClosed = true;
     this.#writeAll();
-    this.#retry?.cancel();
   }
 
   #writeSoon(uid: string, record: WorkloadRecord | undefined): void {
@@ -88,7 +89,8 @@ export class WorkloadTable {
       }
     } catch {
       // Nobody could do anything about it here: the next write of a backend fails for the same reason, and is told of.
-      this.#retry = this.#clock.after(retryMs, () => this.#writeAll());
+      // Behind the last attempt somebody may still hear of an end: the next server finds out by itself.
+      if (!this.#isClosed) this.#retry = this.#clock.after(retryMs, () => this.#writeAll());
     }
   }
 }
