@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import type { WorkloadEnd } from "../../core/decide.ts";
 import { describeOutput } from "../../core/describe-output.ts";
+import { firstPort, lastPort } from "./free-port.ts";
 import type { CommandTemplate } from "./templates.ts";
 
 /** How a program ended: as in Node's exit event; code and signal both null: nobody saw it end. */
@@ -52,7 +53,7 @@ export function describePortsTaken({ attempts, at }: { attempts: number; at: Dat
   const what = `Another program on this machine listened on the port that the program was given, ${attempts} times in a row.`;
   return {
     reason: "StartError",
-    message: `${what} Which program takes ports from 20000 to 32767? ${describeOutput(output)}`,
+    message: `${what} Which program takes ports from ${firstPort} to ${lastPort}? ${describeOutput(output)}`,
     at,
   };
 }

@@ -5,8 +5,8 @@ import { createServer } from "node:net";
  * Below the ports that Linux (32768 to 60999) and macOS (49152 and up) give to outgoing connections, so that none of
  * those takes a port between our choice and the program's listening.
  */
-const firstPort = 20_000;
-const lastPort = 32_767;
+export const firstPort = 20_000;
+export const lastPort = 32_767;
 
 /** A port on which nobody listens and that is not in `taken`. Somebody may take it before it is used. */
 export async function findFreePort(taken: ReadonlySet<number>): Promise<number> {
