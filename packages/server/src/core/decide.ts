@@ -136,6 +136,8 @@ function endingOf(
 ): WorkloadEnd | undefined {
   const spec = completeSpec(backend.spec);
   const end = (reason: EndReason, message: string): WorkloadEnd => ({ reason, message, at: now });
+  // Nothing is said of none: it may be gone with the workload, or of a start that was cut short.
+  const written = lastOutput ? describeOutput(lastOutput) : undefined;
 
   const invalid = stateOf(backend) === "Submitted" ? invalidity(backend) : undefined;
   if (invalid !== undefined) return end("InvalidSpec", invalid);
@@ -146,16 +148,13 @@ function endingOf(
     return end("LifetimeExceeded", `The backend reached its lifetime of ${spec.lifetimeSeconds} s.`);
   }
   if (workload.kind === "stopping" || (workload.kind === "absent" && isBegun(backend))) {
-    // What it wrote may be gone with it.
-    const output = lastOutput ? describeOutput(lastOutput) : undefined;
-    return end("WorkloadLost", sentences("The workload of the backend was removed by somebody else.", output));
+    return end("WorkloadLost", sentences("The workload of the backend was removed by somebody else.", written));
   }
   if (stateOf(backend) !== "Ready" && reaches(now, startupEnd(backend))) {
     if (workload.kind === "pending" && workload.problem) return { ...workload.problem, at: now };
     const needed = `${spec.startupTimeoutSeconds} s (startupTimeoutSeconds)`;
     if (workload.kind !== "running") {
-      const output = lastOutput ? describeOutput(lastOutput) : undefined; // of a start that was cut short
-      return end("StartupTimeout", sentences(`The program was not started within ${needed}.`, output));
+      return end("StartupTimeout", sentences(`The program was not started within ${needed}.`, written));
     }
     const late = `The program did not listen on its port (PORT in its environment) within ${needed}.`;
     const output = lastOutput === undefined ? undefined : describeOutput(lastOutput);
