@@ -1,7 +1,7 @@
 import { deadlines } from "../core/deadlines.ts";
 import { makeErrorAnswer } from "../core/error-body.ts";
 import { isSpawnerError } from "../core/errors.ts";
-import { askedHost, hostNameOf } from "../core/host-names.ts";
+import { hostNameOf } from "../core/host-names.ts";
 import { nameMapping } from "../core/names.ts";
 import { refusalHeader } from "../core/relay-host.ts";
 import type { Backend } from "../core/resource.ts";
@@ -25,7 +25,7 @@ import { endedAnswer, quote, redirect, refuse, unknown } from "./answers.ts";
 import { Directory, type WaitOutcome } from "./directory.ts";
 import { GatewayMetrics, type ParkedOutcome, type ServedBy } from "./metrics.ts";
 import { backwardHead, forwardHead } from "./path-mode.ts";
-import { parseTarget } from "./route.ts";
+import { hostOf, parseTarget } from "./route.ts";
 
 export interface GatewayConfig {
   host: string;
@@ -127,7 +127,7 @@ class Gateway {
 
   route(exchange: Exchange): Plan | Promise<Plan> {
     const { head } = exchange;
-    const host = askedHost(head.target, head.header("host") ?? "");
+    const host = hostOf(head);
     const { allowedHosts } = this.#config;
     if (allowedHosts !== undefined && !allowedHosts.includes(hostNameOf(host))) {
       return refuse("forbidden_host", `Host ${quote(host)} is not served here; ${allowedHosts.join(", ")} are.`);
@@ -200,7 +200,7 @@ class Gateway {
     const identity = identityOf(backend);
     const { forwardedProto } = this.#config;
     const prefix = `/${id}`;
-    const host = askedHost(head.target, head.header("host") ?? "");
+    const host = hostOf(head);
     return {
       kind: "forward",
       upstream: {

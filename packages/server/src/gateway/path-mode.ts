@@ -1,6 +1,6 @@
-import { askedHost } from "../core/host-names.ts";
 import { backendHeader } from "../core/relay-host.ts";
 import { type RequestHead, type ResponseHead, rewriteRequestHead, rewriteResponseHead } from "../relay/index.ts";
+import { hostOf } from "./route.ts";
 
 /** Fields that only Spawner may set on the way to a program. */
 const ourFields = [backendHeader, "x-spawner-user", "x-spawner-auth"];
@@ -19,8 +19,7 @@ export interface ForwardedRequest {
 /** The head that a backend gets in path mode. */
 export function forwardHead(head: RequestHead, request: ForwardedRequest): Buffer {
   const { prefix, target, clientAddress, forwardedProto, identity } = request;
-  const hostField = head.header("host") ?? "";
-  const host = askedHost(head.target, hostField);
+  const host = hostOf(head);
   return rewriteRequestHead(head, {
     target,
     remove: ourFields,
@@ -29,7 +28,7 @@ export function forwardHead(head: RequestHead, request: ForwardedRequest): Buffe
       ["x-forwarded-proto", forwardedProto],
       ["x-forwarded-host", host],
       ["x-forwarded-prefix", prefix],
-      ...(host === hostField ? [] : [["host", host] as const]),
+      ...(host === (head.header("host") ?? "") ? [] : [["host", host] as const]),
       ...(identity === undefined ? [] : [[backendHeader, identity] as const]),
     ],
   });

@@ -1,3 +1,11 @@
+import { askedHost } from "../core/host-names.ts";
+import type { RequestHead } from "../relay/index.ts";
+
+/** The host that a request is for, with its port; "" where it names none. */
+export function hostOf(head: RequestHead): string {
+  return askedHost(head.target, head.header("host") ?? "");
+}
+
 /** Where a request target leads. */
 export type Route =
   | { readonly kind: "root" }
@@ -10,7 +18,7 @@ export type Route =
 /** RFC 9112 3.2.2: a server has to take a target in absolute form too. One with a user's name is malformed (RFC 9110 4.2.4). */
 const absoluteForm = /^https?:\/\/[^/?#@]+/i;
 
-/** Splits a request target. Nothing is decoded or normalized: an id is what it is, byte for byte. The host is `askedHost`. */
+/** Splits a request target. Nothing is decoded or normalized: an id is what it is, byte for byte. The host is `hostOf`. */
 export function parseTarget(target: string): Route {
   const path = target.replace(absoluteForm, "") || "/";
   if (!path.startsWith("/")) return { kind: "malformed" };
