@@ -82,11 +82,6 @@ export class ClientConnection implements ForwardingOwner {
     return bytesWritten - writableLength;
   }
 
-  /** Key of the upstream that it is connected to. */
-  get upstreamKey(): string | undefined {
-    return this.#pair.link?.key;
-  }
-
   /** To be called now and then: does what is due. */
   tick(nowMs: number): void {
     this.#deadline.tick(nowMs);
