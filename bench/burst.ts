@@ -34,23 +34,10 @@ const program = fileURLToPath(new URL("programs/hello.mjs", import.meta.url));
 const main = fileURLToPath(new URL("../packages/server/src/cli/main.ts", import.meta.url));
 const stateDir = mkdtempSync(join(tmpdir(), "spawner-bench-"));
 
+const serveFlags = ["--state-dir", stateDir, ..."--port 0 --allow-anonymous --backends-max 250 --retain 1".split(" ")];
 const server = spawn(
   process.execPath,
-  [
-    ...[
-      "--inspect=127.0.0.1:0",
-      main,
-      "serve",
-      "--port",
-      "0",
-      "--allow-anonymous",
-      "--state-dir",
-      stateDir,
-      "--backends-max",
-      "250",
-    ],
-    ...["--retain", "1", "--", process.execPath, program],
-  ],
+  ["--inspect=127.0.0.1:0", main, "serve", ...serveFlags, "--", process.execPath, program],
   { stdio: ["ignore", "inherit", "pipe"] },
 );
 try {
@@ -88,8 +75,13 @@ try {
   if (flags.json !== undefined) {
     const result = {
       [`${count} at once: the last is Ready (ms)`]: {
-        ...{ ours: lastReadyMs, peer: bareMs, ratio, budget: ratioMax, met: ratio <= ratioMax },
-        ...{ unit: "ms", rounds: second.readyMs },
+        ours: lastReadyMs,
+        peer: bareMs,
+        ratio,
+        budget: ratioMax,
+        met: ratio <= ratioMax,
+        unit: "ms",
+        rounds: second.readyMs,
       },
     };
     writeFileSync(flags.json, `${JSON.stringify(result, null, 2)}\n`);

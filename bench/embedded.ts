@@ -18,7 +18,7 @@ const program = fileURLToPath(new URL("programs/hello.mjs", import.meta.url));
 const main = fileURLToPath(new URL("../packages/server/src/cli/main.ts", import.meta.url));
 const stateDir = mkdtempSync(join(tmpdir(), "spawner-bench-"));
 
-/** DESIGN: what Spawner may add to a start, and what it aims at, in milliseconds. */
+/** What Spawner may add to a start, and what it aims at, in milliseconds. */
 const budgetMs = { must: 15, aim: 8 };
 
 const server = spawn(

@@ -22,7 +22,7 @@ const seed = Number(flags.seed ?? Math.floor(Math.random() * 2 ** 32));
 const backends = Number(flags.backends);
 const usedSeconds = flags.quick ? 10 : 60;
 
-/** DESIGN: nobody early, nobody later than this. */
+/** Nobody is to be swept early, and nobody later than this. */
 const latenessMsMax = 1_000;
 
 const stateDir = mkdtempSync(join(tmpdir(), "spawner-bench-"));
