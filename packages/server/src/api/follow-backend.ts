@@ -11,7 +11,11 @@ export interface GenerationListener {
  * Calls back for what a generation is now and every later change of it, never before it returned. It is read once more
  * when it is followed already: it may have changed between the caller's reading and this.
  */
-export function followBackend(room: Room, { metadata }: Backend, listener: GenerationListener): () => void {
+export function followBackend(
+  room: Pick<Room, "engine" | "hub">,
+  { metadata }: Backend,
+  listener: GenerationListener,
+): () => void {
   const { name, uid } = metadata;
   let isFollowed = true;
   const onLatest = (latest: Backend | undefined) => {

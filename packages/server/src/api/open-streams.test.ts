@@ -1,6 +1,9 @@
 import type { SpawnResponse } from "@spawner/client";
 import { expect, test, vi } from "vitest";
+import { FakeClock } from "../lib/fake-clock.ts";
 import { converse, startApi } from "./fixture.ts";
+import { StatusHub } from "./status-hub.ts";
+import { openStatusStream } from "./status-stream.ts";
 
 type TestApi = Awaited<ReturnType<typeof startApi>>;
 
@@ -66,6 +69,20 @@ test("who follows the logs of a backend whose record is deleted is told the end"
   const response = await fetch(`${api.url}/backend/${id}/logs?follow=true`);
   await api.forget(id);
   expect(await response.text()).toBe("");
+});
+
+test("a stream that has ended sends no heartbeat to a reader that has not taken the end yet", async () => {
+  const api = await startApi();
+  const { engine } = api;
+  await api.end(await spawn(api), "Idle");
+  const [backend] = (await engine.backends.list()).items;
+  if (backend === undefined) throw new Error("no backend");
+  const clock = new FakeClock();
+  const hub = new StatusHub(engine.backends);
+  const stream = openStatusStream({ clock, engine, hub }, { backend, lastEventId: undefined });
+  clock.advance(60_000);
+  expect((await stream.toArray()).join("")).toMatch(/"state":"Swept".*\n\n$/);
+  hub.close();
 });
 
 test("a thousand streams at once are told of the end, and are gone after it", async () => {

@@ -19,7 +19,10 @@ export interface StatusStreamOptions {
  * The states of one generation as server-sent events: those reached so far, then each as it is reached, and the end after
  * the last. A state may become known after a later one; it is left out then, so that states never go back.
  */
-export function openStatusStream(room: Room, { backend, lastEventId }: StatusStreamOptions): Readable {
+export function openStatusStream(
+  room: Pick<Room, "clock" | "engine" | "hub">,
+  { backend, lastEventId }: StatusStreamOptions,
+): Readable {
   const { clock } = room;
   const stream = new PassThrough();
   const { uid } = backend.metadata;
@@ -41,6 +44,7 @@ export function openStatusStream(room: Room, { backend, lastEventId }: StatusStr
   };
   const unfollow = followBackend(room, backend, { onBackend, onGone });
   const beat = () => {
+    if (stream.writableEnded) return; // its reader is slow to take the end
     stream.write(":\n\n");
     heartbeat = clock.after(heartbeatMs, beat);
   };
