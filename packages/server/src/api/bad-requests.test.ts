@@ -279,6 +279,17 @@ describe("what is no route, no id or no HTTP gets an error that says so:", () =>
     expect(answer).toMatchObject({ status, code, id: expect.any(String), message: expect.stringMatching(message) });
   });
 
+  test("and is no error in the log, also where its status is above 500: anybody could fill that", async () => {
+    const levels: string[] = [];
+    const at = (level: string) => () => void levels.push(level);
+    const log = { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+    const { raw } = await startApi({ log });
+    const head = get("/healthz");
+    await raw(`${head.slice(0, -2)}transfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n`);
+    await raw(head.replace("1.1", "2.0"));
+    expect(levels).toEqual(["debug", "debug"]);
+  });
+
   test.each(["POST /nothing", "PUT /spawn"])("%s: its body is not even looked at", async (line) => {
     const { raw } = await startApi();
     const head = `${line} HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-type: application/json\r\n`;

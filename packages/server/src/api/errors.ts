@@ -33,7 +33,8 @@ export function sendError(reply: FastifyReply, error: unknown, { log, counts, bo
   const body = makeErrorBody(known.code, known.message);
   const status = httpStatusOf[known.code];
   const fields = { errorId: body.id, code: body.code, route: reply.request.routeOptions.url, err: error };
-  if (status >= 500) log.error(fields, "request failed");
+  // 501 and 505 are the client's doing, who must not be able to fill the log of errors.
+  if (status >= 500 && status !== 501 && status !== 505) log.error(fields, "request failed");
   else log.debug(fields, "request refused");
   if (status === 429 || status === 503) reply.header("retry-after", "1");
   // Fastify would close where a body is too long. A client that keeps its connection may: the rest of the body is read away.
