@@ -1,5 +1,6 @@
 import type { StatusMessage } from "@spawner/client";
 import type { Backend } from "../core/resource.ts";
+import { rankOf } from "../core/states.ts";
 import { hasEnded, statusHistory } from "../core/status.ts";
 import type { BackendChange } from "../engine/index.ts";
 
@@ -9,8 +10,12 @@ export interface SessionEvent {
   readonly status: StatusMessage;
 }
 
-/** Makes events of a watch's changes, each once. Sessions that had ended before the watch began are passed over. */
+/**
+ * Makes events of a watch's changes, each once. Sessions that had ended before the watch began are passed over, and so is a
+ * state that becomes known after a later one.
+ */
 export function makeSessionEvents(tell: (event: SessionEvent) => void): (change: BackendChange) => void {
+  /** Rank of the last state told, by UID. */
   const told = new Map<string, number>();
   let hasSynced = false;
   return (change) => {
@@ -21,9 +26,12 @@ export function makeSessionEvents(tell: (event: SessionEvent) => void): (change:
     const { backend } = change;
     const { uid } = backend.metadata;
     if (change.kind === "deleted") return void told.delete(uid);
-    const history = statusHistory(backend);
-    if (!hasSynced && hasEnded(backend)) told.set(uid, history.length);
-    for (const status of history.slice(told.get(uid) ?? 0)) tell({ backend, status });
-    told.set(uid, history.length);
+    const isPast = !hasSynced && hasEnded(backend);
+    for (const status of statusHistory(backend)) {
+      const rank = rankOf(status.state);
+      if (rank <= (told.get(uid) ?? -1)) continue;
+      told.set(uid, rank);
+      if (!isPast) tell({ backend, status });
+    }
   };
 }
