@@ -88,7 +88,8 @@ async function serve(command: string[], flags: DevFlags & { stateDir: string }):
   held.defer(engine.backends.watch((change) => view.onChange(change)));
 
   await signals.first;
-  hurry = () => void embedded.drain({ graceSecondsMax: 0 });
+  // What keeps it from that is told by the drain that is waited for; where that is done already, there is nothing to hurry.
+  hurry = () => void embedded.drain({ graceSecondsMax: 0 }).catch(() => {});
   view.print(farewell((await engine.workloads.list()).length));
   await embedded.drain({ graceSecondsMax: stopGraceSecondsMax });
 }
