@@ -1,4 +1,5 @@
 import { Argument, type Command, type Option } from "commander";
+import { isEndState } from "../core/states.ts";
 import { type ClientFlags, makeClient } from "./client-flags.ts";
 import { type Candidate, type Completion, completionOf } from "./completion-candidates.ts";
 import { completionScript, type Shell, shells } from "./completion-scripts.ts";
@@ -58,7 +59,7 @@ async function liveBackends(
     const client = makeClient(Object.fromEntries(values) as unknown as ClientFlags);
     const { backends } = await client.list({ limit: idsMax, signal: AbortSignal.timeout(idsMs) });
     return backends
-      .filter(({ state }) => state !== "Swept" && state !== "Failed")
+      .filter(({ state }) => !isEndState(state))
       .map(({ name, state }) => ({ word: name, description: state }));
   } catch {
     return []; // there is nobody to read an error: the words that were typed stay as they are

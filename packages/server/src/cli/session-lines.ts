@@ -1,6 +1,6 @@
 import { defaultServicePrefix, nameMapping } from "../core/names.ts";
 import type { Backend } from "../core/resource.ts";
-import { printable } from "./printable.ts";
+import { oneLine, printable } from "./printable.ts";
 import { makeSessionEvents, type SessionEvent } from "./session-events.ts";
 import type { SessionView } from "./session-view.ts";
 
@@ -12,7 +12,7 @@ const names = nameMapping(defaultServicePrefix);
 /** Shows each event of a session as one line. */
 export function openLineView(url: string, print: (line: string) => void): SessionView {
   const onChange = makeSessionEvents((event) => {
-    if (toldStates.has(event.status.state)) print(`${sessionLine(event, url).replace(/\s*\n\s*/g, " ⏎ ")}`);
+    if (toldStates.has(event.status.state)) print(oneLine(sessionLine(event, url)));
   });
   return { onChange, print, programChanged() {}, close() {} };
 }

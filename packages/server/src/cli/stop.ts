@@ -1,6 +1,7 @@
 import { setTimeout } from "node:timers/promises";
 import { type BackendView, type ClientErrorCode, type SpawnerClient, SpawnerClientError } from "@spawner/client";
 import type { Command } from "commander";
+import { isEndState } from "../core/states.ts";
 import { jsonLine, withClient, write } from "./client-action.ts";
 import { addClientCommand, type ClientFlags, jsonFlag } from "./client-flags.ts";
 import { numberFlag, secondsRange, switchFlag } from "./flags.ts";
@@ -54,7 +55,7 @@ async function untilGone(
     for await (const status of client.statusStream(id, { signal })) last = status;
   };
   try {
-    if (!hasEnded(last)) await untilEnded();
+    if (!isEndState(last.state)) await untilEnded();
     const tellAtMs = performance.now() + tellAfterMs;
     // A wait that is cut short is followed by a call that rejects for the same reason.
     for (let isTold = false; ; await setTimeout(pollMs, undefined, { signal }).catch(() => {})) {
@@ -73,7 +74,7 @@ async function untilGone(
   } catch (error) {
     // It was there a moment ago: it has ended, and so has its program, which its record outlives.
     if (!isClientError(error, "not_found")) throw error;
-    if (!hasEnded(last)) return { state: "Swept", time: new Date().toISOString(), reason: "Requested" };
+    if (!isEndState(last.state)) return { state: "Swept", time: new Date().toISOString(), reason: "Requested" };
     const { ending: _, ...ended } = last;
     return ended;
   }
@@ -83,12 +84,8 @@ function isClientError(error: unknown, code: ClientErrorCode): boolean {
   return error instanceof SpawnerClientError && error.code === code;
 }
 
-function hasEnded({ state }: LastView): boolean {
-  return state === "Swept" || state === "Failed";
-}
-
 function outcomeOf(view: LastView): string {
-  if (!hasEnded(view)) return "was asked to end";
+  if (!isEndState(view.state)) return "was asked to end";
   return `has ended: ${view.reason}${view.ending === true ? "; its program has not gone yet" : ""}`;
 }
 
