@@ -3,7 +3,7 @@ import { problemsOfEnvironment } from "../core/environment.ts";
 import { isSpawnerError, SpawnerError } from "../core/errors.ts";
 import { makeId } from "../core/names.ts";
 import type { Engine } from "../engine/index.ts";
-import { type SpecDefaults, spawnResponse, specOfRequest, type UrlConfig } from "./views.ts";
+import { type SpecDefaults, spawnResponse, specOfRequest, type UrlConfig, variablesOf } from "./views.ts";
 
 export interface SpawnOptions extends UrlConfig {
   /** Resource names are this and the id. */
@@ -36,7 +36,6 @@ export function makeSpawn(engine: Engine, options: SpawnOptions): (request: Spaw
 
 /** What the schema of a request cannot say. Throws invalid_request. */
 function refuseBadEnvironment({ env = {} }: SpawnRequest): void {
-  const variables = Object.entries(env).map(([name, value]) => ({ name, value }));
-  const problems = problemsOfEnvironment(variables, { whole: "env", of: ({ name }) => `env.${name}` });
+  const problems = problemsOfEnvironment(variablesOf(env), { whole: "env", of: ({ name }) => `env.${name}` });
   if (problems.length > 0) throw new SpawnerError("invalid_request", `${problems.join("; ")}.`);
 }

@@ -21,11 +21,6 @@ export class StatusHub {
     return this.#hasSynced;
   }
 
-  /** How many follow a backend. */
-  get listenerCount(): number {
-    return [...this.#listeners.values()].reduce((sum, { size }) => sum + size, 0);
-  }
-
   /** Calls back for every later change of the backend with this name, whatever its generation. */
   follow(name: string, listener: StatusListener): () => void {
     const listeners = this.#listeners.get(name) ?? new Set();

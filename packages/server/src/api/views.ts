@@ -15,13 +15,19 @@ export type SpecDefaults = Partial<Pick<BackendSpec, "gracePeriodSeconds">>;
 
 /** The spec that a request asks for; what it leaves out is left to the defaults. */
 export function specOfRequest({ image, port, env = {}, ...times }: SpawnRequest, defaults: SpecDefaults): BackendSpec {
-  const variables = Object.entries(env).map(([name, value]) => ({ name, value }));
   return {
-    template: { containers: [{ name: "application", ...(image === undefined ? {} : { image }), env: variables }] },
+    template: {
+      containers: [{ name: "application", ...(image === undefined ? {} : { image }), env: variablesOf(env) }],
+    },
     ...(port === undefined ? {} : { httpPort: port }),
     ...defaults,
     ...withoutUndefined(times),
   };
+}
+
+/** An environment as containers have it. */
+export function variablesOf(env: Readonly<Record<string, string>>): { name: string; value: string }[] {
+  return Object.entries(env).map(([name, value]) => ({ name, value }));
 }
 
 /** What is undefined is left out, and must not take the place of a default. */
