@@ -82,7 +82,7 @@ const sweptExample = {
   state: "Swept",
   time: "2026-01-31T12:05:10.000Z",
   reason: "Idle",
-  message: "No client for 300 s.",
+  message: "Nobody was connected for 300 s (gracePeriodSeconds).",
 };
 
 const statusMessageSchema = Type.Object(statusFields, {
