@@ -9,8 +9,9 @@ import { type EndReason, errorCodes } from "./protocol.ts";
  * | `bad_answer`  | an answer that is not Spawner's: a proxy's error page, a redirect, a type that is unknown |
  * | `aborted`     | the caller's `AbortSignal` ended it; `cause` is the signal's reason                       |
  *
- * Two of the API's codes are the client's as well: `timeout` (it took longer than it may) and `backend_ended`
- * (`waitUntilReady`: it ended before it was ready, `reason` says why).
+ * Some of the API's codes are the client's as well: `timeout` (it took longer than it may), `backend_ended` (`waitUntilReady`:
+ * it ended before it was ready, `reason` says why), `invalid_request` (an id that can be none) and `not_found`
+ * (`statusStream`: another backend has got the id).
  */
 export const clientErrorCodes = [...errorCodes, "unreachable", "bad_answer", "aborted"] as const;
 
