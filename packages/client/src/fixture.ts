@@ -61,9 +61,17 @@ export function stateEvent(state: BackendState, uid: string | undefined = "u1"):
 }
 
 /** Sends these parts of an event stream one by one, and ends it; with `isCut` by a reset. */
-export function events(parts: readonly (string | Uint8Array)[], { isCut = false } = {}): Answerer {
+export function events(parts: readonly (string | Uint8Array)[], options: { isCut?: boolean } = {}): Answerer {
+  return inParts(parts, { contentType: "text/event-stream", ...options });
+}
+
+/** Sends these parts one by one, and ends; with `isCut` by a reset. */
+export function inParts(
+  parts: readonly (string | Uint8Array)[],
+  { contentType, isCut = false }: { contentType: string; isCut?: boolean },
+): Answerer {
   return (response) => {
-    response.writeHead(200, { "content-type": "text/event-stream" });
+    response.writeHead(200, { "content-type": contentType });
     const sendFrom = (index: number) => {
       const part = parts[index];
       if (part !== undefined) response.write(part, () => setImmediate(sendFrom, index + 1));

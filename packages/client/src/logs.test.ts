@@ -1,20 +1,19 @@
 import { expect, test } from "vitest";
-import { type Answerer, badGatewayPage, collect, errorBody, hurriedClient, json, startServer } from "./fixture.ts";
+import {
+  type Answerer,
+  badGatewayPage,
+  collect,
+  errorBody,
+  hurriedClient,
+  inParts,
+  json,
+  startServer,
+} from "./fixture.ts";
 
 const text = "\uFEFFerst 😀\nzweitens Ü\r\n\u0000drittens\n";
 
-/** Sends parts as what they are, and ends. */
-function plain(parts: readonly Uint8Array[], { isCut = false } = {}): Answerer {
-  return (response) => {
-    response.writeHead(200, { "content-type": "text/plain; charset=utf-8" });
-    const sendFrom = (index: number) => {
-      const part = parts[index];
-      if (part !== undefined) response.write(part, () => setImmediate(sendFrom, index + 1));
-      else if (isCut) response.destroy();
-      else response.end();
-    };
-    sendFrom(0);
-  };
+function plain(parts: readonly Uint8Array[], options: { isCut?: boolean } = {}): Answerer {
+  return inParts(parts, { contentType: "text/plain; charset=utf-8", ...options });
 }
 
 test("characters stay whole, wherever the bytes are cut, and nothing is taken away", async () => {
