@@ -17,8 +17,8 @@ export function spawnerCommand(args: readonly string[]): string[] {
   return [process.execPath, main, ...args];
 }
 
-/** A command as a process of its own, ended with the test. */
-export function runCommand([program = "", ...args]: readonly string[], env: Record<string, string> = {}) {
+/** A command as a process of its own, ended with the test. A variable that is undefined is taken away from it. */
+export function runCommand([program = "", ...args]: readonly string[], env: NodeJS.ProcessEnv = {}) {
   const child = spawn(program, args, {
     env: { ...process.env, ...env },
     stdio: ["pipe", "pipe", "pipe"],

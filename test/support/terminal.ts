@@ -17,5 +17,7 @@ export function runInTerminal(
 ) {
   const command = spawnerCommand(args).map((word) => `'${word.replaceAll("'", "'\\''")}'`);
   const line = `stty cols ${columns} rows ${rows}; exec ${command.join(" ")}`;
-  return runCommand(["script", "-qefc", line, "/dev/null"], { SHELL: "/bin/sh", TERM: "xterm", ...env });
+  // Node takes a terminal for one without colours where CI is set.
+  const terminal = { SHELL: "/bin/sh", TERM: "xterm", CI: undefined };
+  return runCommand(["script", "-qefc", line, "/dev/null"], { ...terminal, ...env });
 }
