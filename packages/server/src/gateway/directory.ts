@@ -15,7 +15,7 @@ export class Directory {
   readonly #store: BackendStore;
   readonly #options: DirectoryOptions;
   readonly #backends = new Map<string, Backend>();
-  readonly #waiting = new Map<string, Set<() => void>>();
+  readonly #waiting = new Map<string, Set<(outcome: WaitOutcome) => void>>();
   readonly #unwatch: () => void;
   #waitingCount = 0;
 
@@ -49,18 +49,17 @@ export class Directory {
     return new Promise((resolve) => {
       const waiting = this.#waiting.get(name) ?? new Set();
       const settle = (outcome: WaitOutcome) => {
-        if (!waiting.delete(onChange)) return;
+        if (!waiting.delete(settle)) return;
         this.#waitingCount -= 1;
         if (waiting.size === 0) this.#waiting.delete(name);
         timer.cancel();
         signal.removeEventListener("abort", onAbort);
         resolve(outcome);
       };
-      const onChange = () => settle("changed");
       const onAbort = () => settle("gone");
       const timer = this.#options.clock.after(waitMs, () => settle("timeout"));
       signal.addEventListener("abort", onAbort);
-      waiting.add(onChange);
+      waiting.add(settle);
       this.#waiting.set(name, waiting);
       this.#waitingCount += 1;
     });
@@ -68,7 +67,7 @@ export class Directory {
 
   close(): void {
     this.#unwatch();
-    for (const waiting of [...this.#waiting.values()]) for (const settle of [...waiting]) settle();
+    for (const waiting of [...this.#waiting.values()]) for (const settle of [...waiting]) settle("gone");
   }
 
   #onChange(change: BackendChange): void {
@@ -76,6 +75,6 @@ export class Directory {
     const { name } = change.backend.metadata;
     if (change.kind === "deleted") this.#backends.delete(name);
     else this.#backends.set(name, change.backend);
-    for (const settle of [...(this.#waiting.get(name) ?? [])]) settle();
+    for (const settle of [...(this.#waiting.get(name) ?? [])]) settle("changed");
   }
 }

@@ -1,11 +1,9 @@
-import { deadlines } from "../core/deadlines.ts";
 import { makeErrorAnswer } from "../core/error-body.ts";
-import { isSpawnerError } from "../core/errors.ts";
 import { hostNameOf } from "../core/host-names.ts";
 import { nameMapping } from "../core/names.ts";
 import { refusalHeader } from "../core/relay-host.ts";
 import type { Backend } from "../core/resource.ts";
-import { addressOf, hasEnded, stateOf } from "../core/status.ts";
+import { addressOf, hasEnded } from "../core/status.ts";
 import { identityOf } from "../core/workload.ts";
 import type { Engine } from "../engine/index.ts";
 import type { Clock } from "../lib/clock.ts";
@@ -22,8 +20,9 @@ import {
   type ResponseHead,
 } from "../relay/index.ts";
 import { endedAnswer, quote, redirect, refuse, unknown } from "./answers.ts";
-import { Directory, type WaitOutcome } from "./directory.ts";
-import { GatewayMetrics, type ParkedOutcome, type ServedBy } from "./metrics.ts";
+import { Directory } from "./directory.ts";
+import { GatewayMetrics, type ServedBy } from "./metrics.ts";
+import { isReachable, Parking } from "./parking.ts";
 import { backwardHead, forwardHead } from "./path-mode.ts";
 import { hostOf, parseTarget } from "./route.ts";
 
@@ -55,27 +54,6 @@ export interface GatewayDeps {
 export interface RunningGateway extends Listening {
   /** Takes no more connections; resolves when what was asked is answered, at the latest after `mostMs`. */
   quiesce(options: { mostMs: number }): Promise<void>;
-}
-
-/** How long to wait for word of a backend whose relay host does not answer: it may just be ending. */
-const failureNewsMs = 500;
-
-/** The backend that a request is for, and what it gets. */
-interface Wanted {
-  readonly id: string;
-  readonly name: string;
-  readonly target: string;
-}
-
-/** What becomes of a request, and, where it had to wait, what ended that. */
-interface Settled {
-  readonly plan: Plan;
-  readonly outcome: ParkedOutcome;
-}
-
-/** The backend is on its way, and was like this. */
-interface Waiting {
-  readonly seen: Backend;
 }
 
 /** Sends the requests of users to the relay hosts of their backends. */
@@ -112,6 +90,7 @@ class Gateway {
   readonly #metrics: GatewayMetrics;
   readonly #names;
   readonly #directory: Directory;
+  readonly #parking: Parking;
 
   constructor(config: GatewayConfig, deps: GatewayDeps, metrics: GatewayMetrics) {
     this.#config = config;
@@ -119,6 +98,14 @@ class Gateway {
     this.#metrics = metrics;
     this.#names = nameMapping(config.servicePrefix);
     this.#directory = new Directory(deps.engine.backends, { clock: deps.clock, waitingMax: config.parkedMax });
+    this.#parking = new Parking({
+      clock: deps.clock,
+      log: deps.log,
+      directory: this.#directory,
+      metrics,
+      parkedMax: config.parkedMax,
+      forward: (exchange, backend, wanted) => this.#toBackend(exchange, backend, wanted),
+    });
   }
 
   close(): void {
@@ -172,7 +159,7 @@ class Gateway {
     if (name === undefined) return unknown(id);
     const known = exchange.previousFailure === undefined ? this.#directory.peek(name) : undefined;
     if (known !== undefined && isReachable(known)) return this.#toBackend(exchange, known, { id, target });
-    return this.#resolve(exchange, { id, name, target });
+    return this.#parking.resolve(exchange, { id, name, target });
   }
 
   async #toApi({ head, clientAddress }: Exchange, target: string): Promise<Plan> {
@@ -223,81 +210,4 @@ class Gateway {
   #count(by: ServedBy, { status, isInterim }: ResponseHead): void {
     if (!isInterim || status === 101) this.#metrics.answered(by, status);
   }
-
-  /** Finds the backend, and waits for it where it is on its way. */
-  async #resolve(exchange: Exchange, wanted: Wanted): Promise<Plan> {
-    const { previousFailure } = exchange;
-    if (previousFailure !== undefined) await this.#awaitNews(exchange, wanted.name);
-    const found = await this.#find(exchange, wanted, { fresh: previousFailure !== undefined });
-    if ("plan" in found) return found.plan;
-    const unpark = this.#metrics.park();
-    let outcome: ParkedOutcome = "failed";
-    try {
-      const settled = await this.#park(exchange, wanted, found);
-      outcome = settled.outcome;
-      return settled.plan;
-    } finally {
-      unpark(outcome);
-    }
-  }
-
-  /** Where the request goes, as things are. */
-  async #find(exchange: Exchange, wanted: Wanted, { fresh }: { fresh: boolean }): Promise<Settled | Waiting> {
-    const { id, name, target } = wanted;
-    let backend: Backend | undefined;
-    try {
-      backend = await this.#directory.find(name, { fresh });
-    } catch (error) {
-      if (!isSpawnerError(error)) throw error;
-      return { outcome: "failed", plan: refuse(error.code, error.message) };
-    }
-    if (backend === undefined) return { outcome: "unknown", plan: unknown(id) };
-    if (hasEnded(backend)) return { outcome: "ended", plan: { kind: "answer", answer: endedAnswer(backend) } };
-    if (!isReachable(backend)) return { seen: backend };
-    const plan =
-      exchange.attempt > 1
-        ? refuse("upstream_failed", "The backend does not answer.")
-        : this.#toBackend(exchange, backend, { id, target });
-    return { outcome: "ready", plan };
-  }
-
-  /** Waits for the backend until the request can go somewhere. */
-  async #park(exchange: Exchange, wanted: Wanted, first: Waiting): Promise<Settled> {
-    const { clock } = this.#deps;
-    const { signal } = exchange;
-    const untilMs = clock.monotonicMs() + deadlines.parkMs;
-    for (let { seen } = first; ; ) {
-      const waitMs = untilMs - clock.monotonicMs();
-      const outcome = await this.#directory.waitForChange(wanted.name, { seen, waitMs, signal });
-      if (outcome !== "changed") return { outcome, plan: this.#notReady(outcome) };
-      const found = await this.#find(exchange, wanted, { fresh: false });
-      if ("plan" in found) return found;
-      seen = found.seen;
-    }
-  }
-
-  #notReady(outcome: Exclude<WaitOutcome, "changed">): Plan {
-    switch (outcome) {
-      case "timeout":
-        return refuse("unavailable", `The backend was not ready within ${deadlines.parkMs / 1000} s; it may be soon.`);
-      case "full":
-        return refuse("too_many_waiting", `${this.#config.parkedMax} requests wait for backends already.`);
-      case "gone":
-        return refuse("timeout", "The client went away.");
-      default:
-        return outcome satisfies never;
-    }
-  }
-
-  /** After a failure: the backend's end may be about to be known. */
-  async #awaitNews({ signal, previousFailure }: Exchange, name: string): Promise<void> {
-    this.#deps.log.debug({ backend: name, err: previousFailure }, "relay host did not answer");
-    const known = this.#directory.peek(name);
-    if (known === undefined || hasEnded(known)) return;
-    await this.#directory.waitForChange(name, { seen: known, waitMs: failureNewsMs, signal });
-  }
-}
-
-function isReachable(backend: Backend): boolean {
-  return stateOf(backend) === "Ready" && addressOf(backend) !== undefined;
 }
