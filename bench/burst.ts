@@ -3,18 +3,17 @@
 // The same small program is started that many times at once, bare and by POST /spawn; then all is ended. The second burst is
 // the one that counts: in the first the server grows to what it needs, and what it grows by in the second was left behind.
 // The programs need 16 MB each (3.2 GB for 200), beside what they share.
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { randomInt } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { collectGarbage } from "./support/garbage.ts";
 import { childrenOf, megabytesOf, type Remains, remainsOf } from "./support/remains.ts";
+import { untilServing } from "./support/serving.ts";
 
 const { values: flags } = parseArgs({ options: { quick: { type: "boolean" }, json: { type: "string" } } });
 const count = flags.quick ? 50 : 200;
@@ -41,7 +40,7 @@ const server = spawn(
   { stdio: ["ignore", "inherit", "pipe"] },
 );
 try {
-  const { url, inspectorUrl } = await addressesOf(server);
+  const { url, inspectorUrl } = await untilServing(server);
   await burst(url, 1); // loads what is loaded on first use
   await collectGarbage(inspectorUrl);
   const before = remainsOf(server, stateDir);
@@ -218,20 +217,6 @@ async function until(what: string, condition: () => boolean | Promise<boolean>):
     if (performance.now() > giveUpMs) throw new Error(`not within ${waitMsMax} ms: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
-}
-
-/** Resolves to what the server says of where it is; of its log only warnings are shown. */
-function addressesOf(child: ChildProcess): Promise<{ url: string; inspectorUrl: string }> {
-  return new Promise((resolve, reject) => {
-    child.once("exit", (code) => reject(new Error(`the server ended with ${code}`)));
-    let inspectorUrl = "";
-    createInterface({ input: child.stderr as Readable }).on("line", (line) => {
-      inspectorUrl ||= /^Debugger listening on (ws:.*)$/.exec(line)?.[1] ?? "";
-      const [, url] = /"url":"([^"]+)".*"serving"/.exec(line) ?? [];
-      if (url !== undefined) resolve({ url, inspectorUrl });
-      if (/"level":[456]0/.test(line)) console.error(line);
-    });
-  });
 }
 
 function showOutcomes(outcomes: readonly string[]): string {

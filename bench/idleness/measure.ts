@@ -6,6 +6,7 @@ import type { SpawnResponse, StatusMessage } from "@spawner/client";
 import { systemClock as clock } from "../../packages/server/src/lib/clock.ts";
 import { within } from "../../packages/server/src/lib/within.ts";
 import { seededRandom } from "../../test/support/random.ts";
+import { untilServing } from "../support/serving.ts";
 import { type ActiveUntil, Book } from "./book.ts";
 import { getShortly, kindsOfTraffic, longestOfGrace, sendHalfAHead, type Target } from "./traffic.ts";
 
@@ -54,8 +55,9 @@ export async function measureIdleness(options: IdlenessOptions): Promise<Life[]>
   });
   const ids: string[] = [];
   const exited = new Promise((resolve) => server.once("exit", resolve));
+  const serving = untilServing(server);
   try {
-    const url = await addressOf(server);
+    const { url } = await serving;
     const random = seededRandom(seed);
     const { least, most } = graceSeconds;
     const seats = Array.from({ length: backends }, () => ({
@@ -81,14 +83,13 @@ export async function measureIdleness(options: IdlenessOptions): Promise<Life[]>
       return life.value;
     });
   } finally {
-    if (server.exitCode === null) await drain(server, ids);
+    if (server.exitCode === null) await drain(server, { url: (await serving).url, ids });
     await exited;
   }
 }
 
 /** Ends what is left: `serve` would leave it running. */
-async function drain(server: ChildProcess, ids: readonly string[]): Promise<void> {
-  const url = await addressOf(server);
+async function drain(server: ChildProcess, { url, ids }: { url: string; ids: readonly string[] }): Promise<void> {
   for (const id of ids) {
     await fetch(`${url}/api/backend/${id}`, { method: "DELETE" });
     await endOf(url, id);
@@ -191,23 +192,4 @@ async function endOf(url: string, id: string): Promise<StatusMessage> {
     });
   const last = [...text.matchAll(/^data: (.*)$/gm)].at(-1)?.[1] ?? "{}";
   return JSON.parse(last) as StatusMessage;
-}
-
-const addresses = new WeakMap<ChildProcess, Promise<string>>();
-
-/** What the server logs when it serves. */
-function addressOf(server: ChildProcess): Promise<string> {
-  const known = addresses.get(server);
-  if (known !== undefined) return known;
-  const address = new Promise<string>((resolve, reject) => {
-    let text = "";
-    server.once("exit", (code) => reject(new Error(`the server ended with ${code}: ${text}`)));
-    server.stderr?.on("data", (bytes) => {
-      text = `${text}${bytes}`.slice(-10_000);
-      const [, url] = /"url":"(http:[^"]+)".*"serving"/.exec(text) ?? [];
-      if (url !== undefined) resolve(url);
-    });
-  });
-  addresses.set(server, address);
-  return address;
 }
