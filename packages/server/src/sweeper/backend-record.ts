@@ -1,10 +1,16 @@
 import { isSpawnerError } from "../core/errors.ts";
 import type { Backend } from "../core/resource.ts";
 import { type StatusPatch, stateOf } from "../core/status.ts";
+import type { Engine } from "../engine/index.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
 import { within } from "../lib/within.ts";
-import type { SweeperDeps } from "./sweeper.ts";
 
-type RecordDeps = Pick<SweeperDeps, "engine" | "clock" | "log">;
+export interface RecordDeps {
+  engine: Engine;
+  clock: Clock;
+  log: Log;
+}
 
 /** A backend's record as the sweeper knows it, and its writes to it. */
 export class BackendRecord {

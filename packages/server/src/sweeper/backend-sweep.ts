@@ -5,16 +5,15 @@ import { type Backend, completeSpec } from "../core/resource.ts";
 import { addressOf, endedPatch, hasEnded, reachedPatch, stateOf, stayedPatch } from "../core/status.ts";
 import { Backoff } from "../lib/backoff.ts";
 import type { Timer } from "../lib/clock.ts";
-import { BackendRecord } from "./backend-record.ts";
+import { BackendRecord, type RecordDeps } from "./backend-record.ts";
 import type { SweeperMetrics } from "./metrics.ts";
-import type { SweeperDeps } from "./sweeper.ts";
 
 /** The shortest lease there is: what is sealed opens. */
 const openingLeaseMs = 1;
 /** For hosts that know no final seal: the longest lease that they take. */
 const finalLeaseMs = 3_600_000;
 
-interface BackendSweepDeps extends Pick<SweeperDeps, "engine" | "clock" | "log"> {
+interface BackendSweepDeps extends RecordDeps {
   metrics: SweeperMetrics;
 }
 
