@@ -1,9 +1,6 @@
-import { mkdtempSync, rmSync } from "node:fs";
 import { connect, type Socket } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import { ProcessEngine } from "../engine/process/index.ts";
+import { openForRecords } from "../engine/process/fixtures/records-only.ts";
 import { FakeClock } from "../lib/fake-clock.ts";
 import { silentLog } from "../lib/log.ts";
 import { Metrics } from "../lib/metrics.ts";
@@ -14,14 +11,7 @@ export interface TestGatewayOptions extends Partial<GatewayConfig>, Pick<Gateway
 /** A gateway over records alone: nothing is started here. */
 export async function startGateway({ api, ...config }: TestGatewayOptions = {}) {
   const clock = new FakeClock();
-  const stateDir = mkdtempSync(join(tmpdir(), "spawner-gateway-"));
-  const engine = await ProcessEngine.open({
-    stateDir,
-    templates: new Map([["default", { command: ["true"], cwd: "/" }]]),
-    backendsMax: 10,
-    openRelayHost: () => Promise.reject(new Error("nothing is started here")),
-    clock,
-  });
+  const engine = await openForRecords(clock);
   const metrics = new Metrics();
   const gateway = await run(
     { host: "127.0.0.1", port: 0, servicePrefix: "", forwardedProto: "http", parkedMax: 10, ...config },
@@ -31,8 +21,6 @@ export async function startGateway({ api, ...config }: TestGatewayOptions = {}) 
   onTestFinished(async () => {
     for (const socket of sockets) socket.destroy();
     await gateway.close();
-    await engine.close();
-    rmSync(stateDir, { recursive: true, force: true });
   });
   const open = () => {
     const socket = connect({ host: "127.0.0.1", port: gateway.port });

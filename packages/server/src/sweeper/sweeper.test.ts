@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { deadlines } from "../core/deadlines.ts";
 import { SpawnerError } from "../core/errors.ts";
@@ -8,7 +5,7 @@ import type { RelayHost, RelayHostState, RelayHostWatcher, SealAnswer, SealReque
 import type { Backend } from "../core/resource.ts";
 import { endedPatch, reachedPatch, stateOf } from "../core/status.ts";
 import type { BackendStore, Engine } from "../engine/index.ts";
-import { ProcessEngine } from "../engine/process/index.ts";
+import { openForRecords } from "../engine/process/fixtures/records-only.ts";
 import { FakeClock } from "../lib/fake-clock.ts";
 import { silentLog } from "../lib/log.ts";
 import { Metrics } from "../lib/metrics.ts";
@@ -66,14 +63,7 @@ async function startSweeper({
   nodeName?: string;
 } = {}) {
   const clock = new FakeClock();
-  const stateDir = mkdtempSync(join(tmpdir(), "spawner-sweeper-"));
-  const store = await ProcessEngine.open({
-    stateDir,
-    templates: new Map([["default", { command: ["true"], cwd: "/" }]]),
-    backendsMax: 10,
-    openRelayHost: () => Promise.reject(new Error("nothing is started here")),
-    clock,
-  });
+  const store = await openForRecords(clock);
   const host = new ScriptedRelayHost();
   /** What the next writes to the store are answered with, in place of being made. */
   const failures: Error[] = [];
@@ -95,11 +85,7 @@ async function startSweeper({
   const engine: Engine = { backends, workloads: store.workloads, relayHost: () => host, close: () => store.close() };
   const metrics = new Metrics();
   const sweeper = run(nodeName === undefined ? {} : { nodeName }, { engine, clock, log: silentLog, metrics });
-  onTestFinished(async () => {
-    await sweeper.close();
-    await store.close();
-    rmSync(stateDir, { recursive: true, force: true });
-  });
+  onTestFinished(() => sweeper.close());
   const made = await store.backends.create({
     name: "b",
     spec: { template: { containers: [{}] }, gracePeriodSeconds, firstClientSeconds: 0 },
