@@ -143,7 +143,7 @@ function copyEnd(path: string, copy: string, bytesMax: number): number {
       if (round > 0 && size === copied) break;
       const isLittle = size - copied <= bytesMax / copyRoundsMax;
       if (round > 0 && isLittle) appendFileSync(copy, readAt(path, copied, size - copied));
-      else writeFileSync(copy, readAt(path, size - bytesMax, bytesMax), { mode: 0o600 });
+      else writeFileSync(copy, readAt(path, size - bytesMax, Math.min(size, bytesMax)), { mode: 0o600 });
       copied = size;
     }
     return copied;
