@@ -1,11 +1,12 @@
 import { createServer } from "node:http";
 import { fileURLToPath } from "node:url";
-import type { BackendView, SpawnResponse } from "@spawner/client";
+import type { BackendView } from "@spawner/client";
 import { expect, onTestFinished, test } from "vitest";
 import { WebSocket } from "ws";
 import { isAlive } from "../../packages/server/src/lib/linux-processes.ts";
 import { runCommand, runSpawner, spawnerCommand, temporaryFolder } from "../support/dev.ts";
 import { eventually } from "../support/embedded.ts";
+import { spawnSession } from "../support/spawn-session.ts";
 
 const program = fileURLToPath(new URL("../support/program.mjs", import.meta.url));
 const dieAtSwept = fileURLToPath(new URL("../support/die-at-swept.mjs", import.meta.url));
@@ -28,9 +29,7 @@ async function startServe(stateDir: string, moment?: "before" | "after") {
 async function restartAtSwept(moment: "before" | "after") {
   const stateDir = temporaryFolder();
   const first = await startServe(stateDir, moment);
-  const body = JSON.stringify({ gracePeriodSeconds: 1, firstClientSeconds: 0 });
-  const init = { method: "POST", headers: { "content-type": "application/json" }, body };
-  const { name: id } = (await (await fetch(`${first.url}/api/spawn`, init)).json()) as SpawnResponse;
+  const { name: id } = await spawnSession(first.url, { gracePeriodSeconds: 1, firstClientSeconds: 0 });
   const { pid } = (await (await fetch(`${first.url}/${id}/echo`)).json()) as { pid: number };
   onTestFinished(() => void (isAlive(pid) && process.kill(pid, "SIGKILL")));
   await first.exited;

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import { startDev, temporaryFolder } from "../support/dev.ts";
+import { spawnSession } from "../support/spawn-session.ts";
 
 const main = fileURLToPath(new URL("../../packages/server/src/cli/main.ts", import.meta.url));
 const program = fileURLToPath(new URL("../support/program.mjs", import.meta.url));
@@ -74,12 +75,8 @@ describe.each(["bash", "zsh", "fish"] as const)("%s", (shell) => {
 
   test.skipIf(isMissing)(`completes the ids of backends that live${why}`, async () => {
     const { url } = await startDev([process.execPath, program]);
-    const spawn = async () => {
-      const headers = { "content-type": "application/json" };
-      const response = await fetch(`${url}/api/spawn`, { method: "POST", headers, body: "{}" });
-      return ((await response.json()) as { name: string }).name;
-    };
-    const [living, ended] = [await spawn(), await spawn()];
+    const { name: living } = await spawnSession(url);
+    const { name: ended } = await spawnSession(url);
     await fetch(`${url}/api/backend/${ended}`, { method: "DELETE" });
     await (await fetch(`${url}/api/backend/${ended}/status/stream`)).text(); // until it has ended
     expect(await offered(shell, `spawner stop --url ${url}/api `)).toEqual([living]);

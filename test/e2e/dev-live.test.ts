@@ -2,21 +2,18 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { stripVTControlCharacters } from "node:util";
-import type { SpawnResponse } from "@spawner/client";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { WebSocket } from "ws";
 import { isAlive } from "../../packages/server/src/lib/linux-processes.ts";
 import { runSpawner, startDev, temporaryFolder } from "../support/dev.ts";
 import { eventually } from "../support/embedded.ts";
+import { spawnSession } from "../support/spawn-session.ts";
 import { noTerminal, runInTerminal } from "../support/terminal.ts";
 
 const program = fileURLToPath(new URL("../support/program.mjs", import.meta.url));
 const command = [process.execPath, program];
 
-async function spawnSession(url: string): Promise<string> {
-  const init = { method: "POST", headers: { "content-type": "application/json" }, body: "{}" };
-  return ((await (await fetch(`${url}/api/spawn`, init)).json()) as SpawnResponse).name;
-}
+const startSession = async (url: string) => (await spawnSession(url)).name;
 
 const pidOf = async (url: string, id: string) =>
   ((await (await fetch(`${url}/${id}/echo`)).json()) as { pid: number }).pid;
@@ -56,7 +53,7 @@ describe("on a terminal", { skip: noTerminal !== undefined }, () => {
     const { url, output } = await startLive();
     await output.waitFor(/no sessions/);
     const ids: string[] = [];
-    for (let index = 0; index < 15; index++) ids.push(await spawnSession(url));
+    for (let index = 0; index < 15; index++) ids.push(await startSession(url));
     const shows = (what: string, holds: (frame: string[]) => boolean) =>
       eventually(what, () => holds(lastFrame(output.text)));
     await shows("15", (frame) => frame.at(-1) === "… and 6 more");
@@ -75,7 +72,7 @@ describe("on a terminal", { skip: noTerminal !== undefined }, () => {
 
   test("how a session failed is told in full, above the table", async () => {
     const { url, output } = await startLive();
-    const [id, other] = [await spawnSession(url), await spawnSession(url)];
+    const [id, other] = [await startSession(url), await startSession(url)];
     await fetch(`${url}/${id}/exit?code=3`).catch(() => {});
     await output.waitFor(new RegExp(`${id}  failed    Crashed: The program exited with code 3`));
     await eventually("it left the table", () => {
@@ -87,11 +84,11 @@ describe("on a terminal", { skip: noTerminal !== undefined }, () => {
   test("sessions that are older than the program are marked", async () => {
     const folder = temporaryFolder();
     const { url, output } = await startLive({ args: ["--watch-path", folder] });
-    const old = await spawnSession(url);
+    const old = await startSession(url);
     await output.waitFor(new RegExp(`${old}  .*Ready`));
     writeFileSync(join(folder, "changed.js"), "");
     await output.waitFor(/changed\.js; new sessions run it/);
-    const young = await spawnSession(url);
+    const young = await startSession(url);
     await eventually("both are shown", () => {
       const [, first = "", second = ""] = lastFrame(output.text);
       return new RegExp(`^${young}  Ready  `).test(first) && second.startsWith(`${old}  Ready, stale  `);
@@ -110,7 +107,7 @@ describe("on a terminal", { skip: noTerminal !== undefined }, () => {
 
   test("--plain writes lines", async () => {
     const { url, output } = await startLive({ args: ["--plain"] });
-    await spawnSession(url);
+    await startSession(url);
     await output.waitFor(/ready {5}after/);
     expect(output.text).not.toContain("\x1b");
   });
@@ -118,7 +115,7 @@ describe("on a terminal", { skip: noTerminal !== undefined }, () => {
   test("a session that is over stays in the table until its program is gone", async () => {
     const stubborn = ["sh", "-c", "trap '' TERM; while :; do sleep 0.05; done"];
     const { url, output } = await startLive({ program: stubborn });
-    const id = await spawnSession(url);
+    const id = await startSession(url);
     await output.waitFor(new RegExp(`${id}  .*Running`));
     const stop = (query = "") => fetch(`${url}/api/backend/${id}${query}`, { method: "DELETE" });
     await stop();
@@ -130,7 +127,7 @@ describe("on a terminal", { skip: noTerminal !== undefined }, () => {
 
   test("Ctrl-C ends all sessions", async () => {
     const { url, output, exited, type } = await startLive();
-    const pid = await pidOf(url, await spawnSession(url));
+    const pid = await pidOf(url, await startSession(url));
     type("\x03");
     expect(await exited).toBe(0);
     expect(isAlive(pid)).toBe(false);
@@ -140,7 +137,7 @@ describe("on a terminal", { skip: noTerminal !== undefined }, () => {
 
 test("sessions are ended even when nobody reads any more what is written of them", async () => {
   const { url, child, exited } = await startDev(command);
-  const pid = await pidOf(url, await spawnSession(url));
+  const pid = await pidOf(url, await startSession(url));
   child.stdout.destroy();
   child.stderr.destroy();
   child.kill("SIGHUP");
@@ -159,14 +156,14 @@ describe("--watch", () => {
     const { url, output } = await startDev([process.execPath, file], { args: ["--watch-path", folder] });
     const says = async (id: string) => (await fetch(`${url}/${id}/`)).text();
 
-    const old = [await spawnSession(url), await spawnSession(url)];
+    const old = [await startSession(url), await startSession(url)];
     expect(await Promise.all(old.map(says))).toEqual(["before", "before"]);
     writeFileSync(file, serverThatSays("after"));
     const [line] = await output.waitFor(/.*changed.*\n/);
     expect(line).toMatch(/^\d\d:\d\d:\d\d {2}changed {3}\S*server\.cjs; new sessions run it, stale, started before: /);
     expect(line.trim().split(": ").at(-1)?.split(", ").sort()).toEqual(old.toSorted());
 
-    const young = await spawnSession(url);
+    const young = await startSession(url);
     expect(await Promise.all([...old, young].map(says))).toEqual(["before", "before", "after"]);
     await fetch(`${url}/api/backend/${old[0]}`, { method: "DELETE" });
     await output.waitFor(/ended {5}Requested/);

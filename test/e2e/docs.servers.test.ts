@@ -3,12 +3,13 @@ import { once } from "node:events";
 import { symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { BackendView, SpawnRequest, SpawnResponse } from "@spawner/client";
+import type { BackendView, SpawnRequest } from "@spawner/client";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { WebSocket } from "ws";
 import { startDev, temporaryFolder } from "../support/dev.ts";
 import { codeBlocks, fileBlock, readDocument } from "../support/documents.ts";
 import { eventually } from "../support/embedded.ts";
+import { spawnSession } from "../support/spawn-session.ts";
 
 const documentPath = "docs/bring-your-own-server.md";
 const document = readDocument(documentPath);
@@ -45,10 +46,7 @@ async function start(program: string, folder: string) {
   const call = async <Answer>(path: string, init?: RequestInit) =>
     (await (await fetch(`${url}/api${path}`, init)).json()) as Answer;
   return {
-    spawn(request: SpawnRequest = {}) {
-      const headers = { "content-type": "application/json" };
-      return call<Required<SpawnResponse>>("/spawn", { method: "POST", headers, body: JSON.stringify(request) });
-    },
+    spawn: (request?: SpawnRequest) => spawnSession(url, request),
     async stop(id: string) {
       await call(`/backend/${id}`, { method: "DELETE" });
       await eventually("it has ended", async () => (await call<BackendView>(`/backend/${id}`)).state === "Swept");

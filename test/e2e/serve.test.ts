@@ -8,6 +8,7 @@ import { WebSocket } from "ws";
 import { isAlive, processesWithEnv } from "../../packages/server/src/lib/linux-processes.ts";
 import { runSpawner, temporaryFolder } from "../support/dev.ts";
 import { eventually } from "../support/embedded.ts";
+import { spawnSession } from "../support/spawn-session.ts";
 import { noTerminal, runInTerminal } from "../support/terminal.ts";
 
 const program = fileURLToPath(new URL("../support/program.mjs", import.meta.url));
@@ -49,11 +50,6 @@ async function startServe(stateDir: string, args: readonly string[] = []) {
   });
   const [line] = await spawner.output.waitFor(/^\{.*"serving".*\}$/m);
   return { ...spawner, ...(JSON.parse(line) as Startup) };
-}
-
-async function spawnSession(url: string): Promise<Required<SpawnResponse>> {
-  const init = { method: "POST", headers: { "content-type": "application/json" }, body: "{}" };
-  return (await (await fetch(`${url}/api/spawn`, init)).json()) as Required<SpawnResponse>;
 }
 
 const ask = async <Answer>(url: string) => (await (await fetch(url)).json()) as Answer;

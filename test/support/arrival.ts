@@ -1,7 +1,7 @@
 import { Agent, type IncomingMessage, request as sendRequest } from "node:http";
-import type { SpawnResponse } from "@spawner/client";
 import { WebSocket } from "ws";
 import { seededRandom } from "./random.ts";
+import { spawnSession } from "./spawn-session.ts";
 
 /** What became of one client: the program served it, its backend was over and it was told so, or what must not be. */
 type Outcome = "served" | "refused" | { readonly fault: string };
@@ -89,13 +89,7 @@ function note(race: Race, { kind, outcome, session }: { kind: string; outcome: O
 }
 
 async function openSession(url: string): Promise<Session> {
-  const response = await fetch(`${url}/api/spawn`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ gracePeriodSeconds: graceMs / 1000 }),
-  });
-  if (!response.ok) throw new Error(`no backend: ${response.status} ${await response.text()}`);
-  const { name: id } = (await response.json()) as SpawnResponse;
+  const { name: id } = await spawnSession(url, { gracePeriodSeconds: graceMs / 1000 });
   const base = `${url}/${id}/`;
   const keptAlive = new Agent({ keepAlive: true, maxSockets: 1 });
   const { status, body } = await exchange(`${base}echo`, { agent: keptAlive });

@@ -2,13 +2,14 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { BackendView, SpawnRequest, SpawnResponse, StatusMessage } from "@spawner/client";
+import type { BackendView, SpawnRequest, StatusMessage } from "@spawner/client";
 import { onTestFinished } from "vitest";
 import { identityOf } from "../../packages/server/src/core/workload.ts";
 import { type Embedded, type EmbeddedConfig, run } from "../../packages/server/src/embedded/index.ts";
 import { systemClock } from "../../packages/server/src/lib/clock.ts";
 import { processesWithEnv } from "../../packages/server/src/lib/linux-processes.ts";
 import { silentLog } from "../../packages/server/src/lib/log.ts";
+import { spawnSession } from "./spawn-session.ts";
 
 const program = fileURLToPath(new URL("program.mjs", import.meta.url));
 
@@ -49,12 +50,7 @@ function makeCalls({ url: base, engine }: Embedded) {
     return (await response.json()) as Answer;
   };
   return {
-    spawn: (request: SpawnRequest = {}) =>
-      api<Required<SpawnResponse>>("/spawn", {
-        method: "POST",
-        headers: { "content-type": "application/json" },
-        body: JSON.stringify(request),
-      }),
+    spawn: (request?: SpawnRequest) => spawnSession(base, request),
     backend: (id: string) => api<BackendView>(`/backend/${id}`),
     stop: (id: string) => api<BackendView>(`/backend/${id}`, { method: "DELETE" }),
     /** Follows the status stream until the state is reached. */

@@ -1,8 +1,9 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { BackendList, BackendView, SpawnRequest } from "@spawner/client";
+import type { BackendList, BackendView } from "@spawner/client";
 import { processesWithEnv } from "../../../packages/server/src/lib/linux-processes.ts";
+import { spawnSession } from "../spawn-session.ts";
 import { type Answers, type EndState, readEndState } from "./end-state.ts";
 import type { Life, ProgramNote } from "./life.ts";
 import { type CrashingServer, lifeVariable, startCrashingServer } from "./server.ts";
@@ -114,7 +115,7 @@ async function step(client: Client, { life, folder, traces, signal }: Surroundin
   const stored = traces.flatMap(readTrace);
   const known = stored.findLast((line) => line.kind === "backend stored");
   if (known === undefined || known.kind !== "backend stored") {
-    await spawn(client.url, life.request);
+    await spawnSession(client.url, life.request);
     return undefined;
   }
   const [backend] = backends;
@@ -138,15 +139,10 @@ function hasEnded({ state }: BackendView): boolean {
   return state === "Swept" || state === "Failed";
 }
 
-async function ask<Answer>(url: string, init?: RequestInit): Promise<Answer> {
-  const response = await fetch(url, init);
+async function ask<Answer>(url: string): Promise<Answer> {
+  const response = await fetch(url);
   if (!response.ok) throw new Error(`${url}: ${response.status} ${await response.text()}`);
   return (await response.json()) as Answer;
-}
-
-async function spawn(url: string, request: SpawnRequest): Promise<void> {
-  const headers = { "content-type": "application/json" };
-  await ask(`${url}/api/spawn`, { method: "POST", headers, body: JSON.stringify(request) });
 }
 
 async function tellFrom(url: string) {
