@@ -1,7 +1,8 @@
 import { SpawnerError } from "../core/errors.ts";
 import type { Backend } from "../core/resource.ts";
 import { hasEnded } from "../core/status.ts";
-import { findBackend, type Room } from "./room.ts";
+import { findBackend } from "./find-backend.ts";
+import type { RouteDeps } from "./route-deps.ts";
 import { idParamsSchema, listQuerySchema, stopQuerySchema } from "./schemas.ts";
 import { viewOf } from "./views.ts";
 
@@ -12,9 +13,9 @@ type ListRoute = { Querystring: { label?: string[]; limit?: number; continue?: s
 const defaultLimit = 100;
 
 /** What those who run the service may ask and do: all backends, one backend, and ending it. */
-export function addBackendRoutes(room: Room): void {
-  const { app, engine } = room;
-  const view = async (backend: Backend) => viewOf({ backend, hasWorkload: await hasWorkload(backend) }, room);
+export function addBackendRoutes(deps: RouteDeps): void {
+  const { app, engine } = deps;
+  const view = async (backend: Backend) => viewOf({ backend, hasWorkload: await hasWorkload(backend) }, deps);
   const hasWorkload = async ({ metadata }: Backend) => (await engine.workloads.observe(metadata)).kind !== "absent";
 
   app.route<ListRoute>({
@@ -45,7 +46,7 @@ export function addBackendRoutes(room: Room): void {
       params: idParamsSchema,
       response: { 200: { $ref: "Backend#" } },
     },
-    handler: async ({ params }) => view(await findBackend(room, params.id)),
+    handler: async ({ params }) => view(await findBackend(deps, params.id)),
   });
 
   app.route<StopRoute>({
@@ -59,7 +60,7 @@ export function addBackendRoutes(room: Room): void {
       response: { 200: { $ref: "Backend#" }, 202: { $ref: "Backend#" } },
     },
     handler: async ({ params, query }, reply) => {
-      const backend = await findBackend(room, params.id);
+      const backend = await findBackend(deps, params.id);
       const { name, uid } = backend.metadata;
       const isOver = hasEnded(backend);
       const isAsked = !isOver || (query.graceSeconds !== undefined && (await hasWorkload(backend)));

@@ -1,5 +1,5 @@
 import type { Backend } from "../core/resource.ts";
-import type { Room } from "./room.ts";
+import type { RouteDeps } from "./route-deps.ts";
 
 export interface GenerationListener {
   onBackend(backend: Backend): void;
@@ -12,7 +12,7 @@ export interface GenerationListener {
  * when it is followed already: it may have changed between the caller's reading and this.
  */
 export function followBackend(
-  room: Pick<Room, "engine" | "hub">,
+  deps: Pick<RouteDeps, "engine" | "hub">,
   { metadata }: Backend,
   listener: GenerationListener,
 ): () => void {
@@ -23,9 +23,9 @@ export function followBackend(
     if (latest?.metadata.uid === uid) listener.onBackend(latest);
     else listener.onGone();
   };
-  const unfollow = room.hub.follow(name, { onBackend: onLatest, onDeleted: () => onLatest(undefined) });
+  const unfollow = deps.hub.follow(name, { onBackend: onLatest, onDeleted: () => onLatest(undefined) });
   // Where the store cannot be read now, its watch tells what it has to tell when it can be.
-  room.engine.backends.get(name).then(onLatest, () => {});
+  deps.engine.backends.get(name).then(onLatest, () => {});
   return () => {
     isFollowed = false;
     unfollow();

@@ -1,14 +1,15 @@
 import { Readable } from "node:stream";
+import { findBackend } from "./find-backend.ts";
 import { readLogs } from "./read-logs.ts";
-import { findBackend, type Room } from "./room.ts";
+import type { RouteDeps } from "./route-deps.ts";
 import { idParamsSchema, logQuerySchema } from "./schemas.ts";
 import { sendStream } from "./send-stream.ts";
 
 type LogRoute = { Params: { id: string }; Querystring: { tail?: number; follow?: boolean } };
 
 /** What a program wrote, for those who run the service. */
-export function addLogRoutes(room: Room): void {
-  room.app.route<LogRoute>({
+export function addLogRoutes(deps: RouteDeps): void {
+  deps.app.route<LogRoute>({
     method: "GET",
     url: "/backend/:id/logs",
     schema: {
@@ -27,16 +28,16 @@ export function addLogRoutes(room: Room): void {
       },
     },
     handler: async ({ params, query }, reply) => {
-      const backend = await findBackend(room, params.id);
+      const backend = await findBackend(deps, params.id);
       const { tail, follow = false } = query;
       const left = new AbortController();
       reply.raw.once("close", () => left.abort());
       reply.type("text/plain; charset=utf-8").header("cache-control", "no-store");
       // A program's output is whatever it pleases; it must not become a page of this origin.
       reply.header("x-content-type-options", "nosniff");
-      return sendStream(room, reply, () => {
+      return sendStream(deps, reply, () => {
         const tailLines = tail === undefined ? {} : { tailLines: tail };
-        const logs = readLogs(room, backend, { ...tailLines, follow, signal: left.signal });
+        const logs = readLogs(deps, backend, { ...tailLines, follow, signal: left.signal });
         return Readable.from(logs, { objectMode: false });
       });
     },

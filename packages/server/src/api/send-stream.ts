@@ -1,12 +1,12 @@
 import { Readable } from "node:stream";
 import type { FastifyReply } from "fastify";
-import type { Room } from "./room.ts";
+import type { RouteDeps } from "./route-deps.ts";
 
 /**
  * Answers with a stream: its head at once, though the first byte may come late. A HEAD gets the head alone. Throws
  * too_many_connections.
  */
-export function sendStream({ streams }: Room, reply: FastifyReply, open: () => Readable): FastifyReply {
+export function sendStream({ streams }: RouteDeps, reply: FastifyReply, open: () => Readable): FastifyReply {
   // A client may have left while its backend was looked up: nothing would ever end what is opened for it.
   const isHeadOnly = reply.request.method === "HEAD" || reply.raw.destroyed;
   if (isHeadOnly) return reply.header("x-accel-buffering", "no").send(Readable.from([]));

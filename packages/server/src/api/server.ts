@@ -56,12 +56,12 @@ export async function run(config: ApiConfig, { engine, clock, log, metrics }: Ap
   const hub = new StatusHub(engine.backends);
   const spawn = counts.countAccepted(makeSpawn(engine, config));
 
-  const room = { app, engine, clock, metrics, hub, streams, names, urls: config };
-  addSpawnRoute(room, spawn);
-  addStatusRoutes(room);
-  addBackendRoutes(room);
-  addLogRoutes(room);
-  addServiceRoutes(room);
+  const deps = { app, engine, clock, metrics, hub, streams, names, urls: config };
+  addSpawnRoute(deps, spawn);
+  addStatusRoutes(deps);
+  addBackendRoutes(deps);
+  addLogRoutes(deps);
+  addServiceRoutes(deps);
 
   app.addHook("onClose", async () => hub.close());
   try {

@@ -1,8 +1,8 @@
 import { SpawnerError } from "../core/errors.ts";
-import type { Room } from "./room.ts";
+import type { RouteDeps } from "./route-deps.ts";
 
 /** What machines ask of the service itself. */
-export function addServiceRoutes({ app, hub, metrics }: Room): void {
+export function addServiceRoutes({ app, hub, metrics }: RouteDeps): void {
   const config = { surface: "public" } as const;
   const yes = { type: "object", description: "Yes." };
 

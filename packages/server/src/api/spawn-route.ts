@@ -1,9 +1,9 @@
 import type { SpawnRequest, SpawnResponse } from "@spawner/client";
-import type { Room } from "./room.ts";
+import type { RouteDeps } from "./route-deps.ts";
 import { spawnRequestSchema } from "./schemas.ts";
 
 /** `POST /spawn`: starts a backend. It is recorded when the answer arrives, and starting. */
-export function addSpawnRoute({ app }: Room, spawn: (request: SpawnRequest) => Promise<SpawnResponse>): void {
+export function addSpawnRoute({ app }: RouteDeps, spawn: (request: SpawnRequest) => Promise<SpawnResponse>): void {
   app.route<{ Body: SpawnRequest }>({
     method: "POST",
     url: "/spawn",

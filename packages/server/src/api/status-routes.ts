@@ -1,6 +1,7 @@
 import { SpawnerError } from "../core/errors.ts";
 import { hasEnded, statusMessage } from "../core/status.ts";
-import { findBackend, type Room } from "./room.ts";
+import { findBackend } from "./find-backend.ts";
+import type { RouteDeps } from "./route-deps.ts";
 import { idParamsSchema, resumeHeadersSchema } from "./schemas.ts";
 import { sendStream } from "./send-stream.ts";
 import { isBehindEnd, openStatusStream } from "./status-stream.ts";
@@ -10,8 +11,8 @@ type IdRoute = { Params: { id: string } };
 type StreamRoute = IdRoute & { Headers: { "last-event-id"?: string } };
 
 /** What anybody who has a backend's id may ask: its state, its states as they come, and whether it is ready. */
-export function addStatusRoutes(room: Room): void {
-  const { app, urls } = room;
+export function addStatusRoutes(deps: RouteDeps): void {
+  const { app, urls } = deps;
 
   app.route<IdRoute>({
     method: "GET",
@@ -23,7 +24,7 @@ export function addStatusRoutes(room: Room): void {
       params: idParamsSchema,
       response: { 200: { $ref: "StatusMessage#" } },
     },
-    handler: async ({ params }) => statusMessage(await findBackend(room, params.id)),
+    handler: async ({ params }) => statusMessage(await findBackend(deps, params.id)),
   });
 
   app.route<StreamRoute>({
@@ -48,13 +49,13 @@ export function addStatusRoutes(room: Room): void {
       },
     },
     handler: async ({ params, headers }, reply) => {
-      const backend = await findBackend(room, params.id);
+      const backend = await findBackend(deps, params.id);
       const lastEventId = headers["last-event-id"];
       // A browser's EventSource asks again after each end of a stream, until it is told so
       // (https://html.spec.whatwg.org/multipage/server-sent-events.html#server-sent-events-intro).
       if (isBehindEnd({ backend, lastEventId })) return reply.code(204).send();
       reply.type("text/event-stream").header("cache-control", "no-cache");
-      return sendStream(room, reply, () => openStatusStream(room, { backend, lastEventId }));
+      return sendStream(deps, reply, () => openStatusStream(deps, { backend, lastEventId }));
     },
   });
 
@@ -76,7 +77,7 @@ export function addStatusRoutes(room: Room): void {
       },
     },
     handler: async ({ params }, reply) => {
-      const backend = await findBackend(room, params.id);
+      const backend = await findBackend(deps, params.id);
       const { state, reason, message } = statusMessage(backend);
       if (hasEnded(backend)) throw new SpawnerError("backend_ended", `The backend has ended (${reason}): ${message}`);
       if (state !== "Ready") throw new SpawnerError("not_ready", `The backend is not ready yet: it is ${state}.`);

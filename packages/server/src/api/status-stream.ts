@@ -4,7 +4,7 @@ import type { Backend } from "../core/resource.ts";
 import { isEndState, rankOf } from "../core/states.ts";
 import { statusHistory } from "../core/status.ts";
 import { followBackend } from "./follow-backend.ts";
-import type { Room } from "./room.ts";
+import type { RouteDeps } from "./route-deps.ts";
 
 /** So that proxies and clients see that the stream lives. */
 const heartbeatMs = 15_000;
@@ -20,10 +20,10 @@ export interface StatusStreamOptions {
  * the last. A state may become known after a later one; it is left out then, so that states never go back.
  */
 export function openStatusStream(
-  room: Pick<Room, "clock" | "engine" | "hub">,
+  deps: Pick<RouteDeps, "clock" | "engine" | "hub">,
   { backend, lastEventId }: StatusStreamOptions,
 ): Readable {
-  const { clock } = room;
+  const { clock } = deps;
   const stream = new PassThrough();
   const { uid } = backend.metadata;
   let lastRank = rankOfEventId(lastEventId, uid);
@@ -42,7 +42,7 @@ export function openStatusStream(
     send({ state: "Swept", time, reason: "Requested", message: "The record of the backend was deleted." });
     stream.end();
   };
-  const unfollow = followBackend(room, backend, { onBackend, onGone });
+  const unfollow = followBackend(deps, backend, { onBackend, onGone });
   const beat = () => {
     if (stream.writableEnded) return; // its reader is slow to take the end
     stream.write(":\n\n");
