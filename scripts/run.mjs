@@ -18,6 +18,7 @@ const commands = {
     ["biome", "check", "--error-on-warnings", "."],
     ["tsc", "-p", "."],
     ["knip"],
+    ["node", "scripts/size.mjs"],
     ["node", "scripts/generate.mjs", "--check"],
   ],
   fix: [["biome", "check", "--write", "."]],
