@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { AnswerCheck } from "./answers.ts";
 import { asksFor } from "./asks.ts";
 import { type Operation, operationsOf } from "./document.ts";
-import { Session, type Step } from "./session.ts";
+import { RequestSequence, type Step } from "./request-sequence.ts";
 import type { ChangeKind, Target } from "./target.ts";
 import { wildRequests } from "./wild-requests.ts";
 
@@ -34,12 +34,12 @@ export async function holdToDocument(target: Target, { seed, sequences, runMs }:
   const onAnswer = (what: string) => answers.set(what, (answers.get(what) ?? 0) + 1);
   const steps = fc.array(stepsFor(operations, check), { minLength: 4, maxLength: stepsMax, size: "max" });
   const property = fc.asyncProperty(steps, async (sequence) => {
-    const session = new Session(target, { check, operations, onAnswer });
+    const requests = new RequestSequence(target, { check, operations, onAnswer });
     try {
-      await session.open();
-      for (const step of sequence) await session.take(step);
+      await requests.open();
+      for (const step of sequence) await requests.take(step);
     } finally {
-      await session.clear();
+      await requests.clear();
     }
   });
   await fc.assert(property, {

@@ -12,19 +12,19 @@ export interface Change {
 
 export type Step = Ask | WildRequest | Change;
 
-export interface SessionDeps {
+export interface RequestSequenceDeps {
   readonly check: AnswerCheck;
   readonly operations: readonly Operation[];
   readonly onAnswer: (what: string) => void;
 }
 
 /** One sequence of requests, and which backends it has started. */
-export class Session {
+export class RequestSequence {
   readonly #target: Target;
-  readonly #deps: SessionDeps;
+  readonly #deps: RequestSequenceDeps;
   readonly #started: { readonly id: string; isKnown: boolean }[] = [];
 
-  constructor(target: Target, deps: SessionDeps) {
+  constructor(target: Target, deps: RequestSequenceDeps) {
     this.#target = target;
     this.#deps = deps;
   }
