@@ -36,7 +36,7 @@ export async function makeApp({
   const app: FastifyInstance = fastify({
     bodyLimit: bodyBytesMax,
     forceCloseConnections: true,
-    requestTimeout: deadlines.requestBodyMs,
+    requestTimeout: deadlines.requestMs,
     clientErrorHandler: clientErrors.answer,
     frameworkErrors: (error, _, reply) => {
       sendError(reply, error, errorDeps);
@@ -45,7 +45,7 @@ export async function makeApp({
     routerOptions: { maxParamLength: 200 },
     // Node takes the longer of both limits for the whole request.
     http: {
-      headersTimeout: deadlines.requestBodyMs,
+      headersTimeout: deadlines.requestMs,
       connectionsCheckingInterval: 1_000,
       // Its own refusal has no body; refuseAmbiguousMessages has one.
       requireHostHeader: false,

@@ -67,7 +67,7 @@ async function untilGone(
         isTold = true;
         process.stderr.write(slowText(view));
       } catch (error) {
-        if (!isClientError(error, "unreachable")) throw error;
+        if (!isClientError(error, "unreachable", "unavailable", "timeout")) throw error;
         await untilEnded(); // waits, patiently, until the server is back
       }
     }
@@ -80,8 +80,8 @@ async function untilGone(
   }
 }
 
-function isClientError(error: unknown, code: ClientErrorCode): boolean {
-  return error instanceof SpawnerClientError && error.code === code;
+function isClientError(error: unknown, ...codes: ClientErrorCode[]): boolean {
+  return error instanceof SpawnerClientError && codes.includes(error.code);
 }
 
 function outcomeOf(view: LastView): string {

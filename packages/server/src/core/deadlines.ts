@@ -27,6 +27,6 @@ export const deadlines = {
   parkMs: 60_000,
   /** How long a relay host holds a request that reached it before its program listens, or while sealed. */
   relayHostParkMs: 30_000,
-  /** How long the API waits for the body of a request. */
-  requestBodyMs: 10_000,
+  /** How long a server of the API or of control requests waits for a whole request. */
+  requestMs: 10_000,
 } as const;

@@ -36,7 +36,7 @@ export async function openControlServer(
     response.setHeader("x-spawner-protocol", relayHostProtocolVersion);
     handle(request, response).catch((error: unknown) => sendError(response, error));
   });
-  server.requestTimeout = deadlines.requestBodyMs;
+  server.requestTimeout = deadlines.requestMs;
 
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const route = `${request.method} ${request.url}`;

@@ -7,6 +7,9 @@ import { findLogDamage } from "./write-ahead-log.ts";
 /** In the state folder. */
 export const databaseName = "spawner.db";
 
+/** Somebody may just be looking (living-programs.ts), who is no owner: that takes milliseconds. */
+const glanceMs = 250;
+
 /** Raised with every change of the tables. A database of another version is refused, never guessed at. */
 const schemaVersion = 1;
 
@@ -67,7 +70,7 @@ function openFile(files: { stateDir: string; path: string; ownerFile: string }):
     if (!existsSync(path) && !existsSync(`${path}-wal`)) rmSync(ownerFile, { force: true }); // of one that was moved away
     const damage = findDamage(path);
     if (damage !== undefined) throw explain(errorOfUse(path) ?? new Error(damage), files);
-    return new DatabaseSync(path);
+    return new DatabaseSync(path, { timeout: glanceMs });
   } catch (cause) {
     if (cause instanceof SpawnerError) throw cause;
     throw new SpawnerError("unavailable", `Cannot open ${path}: ${(cause as Error).message}. Is it writable?`, {

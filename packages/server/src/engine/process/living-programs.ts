@@ -2,8 +2,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { systemClock } from "../../lib/clock.ts";
-import { isSameProcess } from "../../lib/linux-processes.ts";
 import { databaseName } from "./database.ts";
+import { processesOf } from "./own-processes.ts";
 import { WorkloadTable } from "./workload-table.ts";
 
 /**
@@ -16,10 +16,8 @@ export function livingPrograms(stateDir: string): number[] | "in use" {
   let database: DatabaseSync | undefined;
   try {
     database = new DatabaseSync(path, { readOnly: true });
-    const workloads = new WorkloadTable(database, systemClock);
-    return workloads
-      .all()
-      .flatMap(({ process }) => (process !== undefined && isSameProcess(process) ? [process.pid] : []));
+    // Looked for by what marks them: a server may have been killed before it recorded a pid.
+    return new WorkloadTable(database, systemClock).all().flatMap(processesOf);
   } catch {
     return "in use"; // locked by its owner, or not a database: not for us
   } finally {
