@@ -13,8 +13,9 @@ export async function startEmbeddedTarget(): Promise<Target> {
   const change: Target["change"] = async (kind, id) => {
     const backend = await embedded.engine.backends.get(`spawner-${id}`);
     if (backend === undefined || kind === "advance") return; // it goes on by itself
-    if (kind === "end") await embedded.engine.backends.requestStop(backend.metadata);
-    else await embedded.engine.backends.delete({ name: backend.metadata.name, uid: backend.metadata.uid });
+    const { name, uid } = backend.metadata; // whatever its version: the controller writes too
+    if (kind === "end") await embedded.engine.backends.requestStop({ name, uid });
+    else await embedded.engine.backends.delete({ name, uid });
   };
   return { ...address, document: await documentOf(address), change };
 }
