@@ -1,13 +1,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { copyFileSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import type { BackendView, SpawnRequest, SpawnResponse, StatusMessage } from "@spawner/client";
 import { expect, vi } from "vitest";
 import { processesWithEnv } from "../../packages/server/src/lib/linux-processes.ts";
 import { collect, spawnerCommand } from "./dev.ts";
+import { descriptorsOf, recordedIn } from "./held-by-server.ts";
 
 export interface ServedOptions {
   readonly stateDir: string;
@@ -64,7 +63,7 @@ export async function startServed({ stateDir, command, flags = [], cwd, wrapper 
       descriptors: descriptorsOf(pid),
       processes: processesWithEnv("SERVED_STATE_DIR", stateDir).filter((other) => other !== pid),
       outputFiles: readdirSync(join(seenStateDir, "output")),
-      ...rowsIn(seenStateDir),
+      ...recordedIn(seenStateDir),
     }),
     /** Ends the server, and kills what its sessions run. Idempotent. */
     async close(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
@@ -114,34 +113,6 @@ function makeCalls(url: string) {
       return [...text.matchAll(/^data: (.*)$/gm)].map(([, json = ""]) => JSON.parse(json) as StatusMessage);
     },
   };
-}
-
-function descriptorsOf(pid: number): string[] {
-  return readdirSync(`/proc/${pid}/fd`).flatMap((name) => {
-    try {
-      return [readlinkSync(`/proc/${pid}/fd/${name}`)];
-    } catch {
-      return []; // closed in between
-    }
-  });
-}
-
-/** The server holds its database alone: a copy of it is asked. */
-function rowsIn(stateDir: string): Pick<Remains, "workloads" | "records"> {
-  const folder = mkdtempSync(join(tmpdir(), "spawner-rows-"));
-  try {
-    const path = join(folder, "spawner.db");
-    for (const suffix of ["", "-wal"]) copyFileSync(join(stateDir, `spawner.db${suffix}`), `${path}${suffix}`);
-    using database = new DatabaseSync(path);
-    const uidsIn = (table: string) =>
-      database
-        .prepare(`SELECT uid FROM ${table}`)
-        .all()
-        .map(({ uid }) => String(uid));
-    return { workloads: uidsIn("workloads"), records: uidsIn("backends") };
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
 }
 
 /** Waits until the server runs nothing, and holds no more descriptors than it did at rest. */
