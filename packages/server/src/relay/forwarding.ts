@@ -175,10 +175,10 @@ export class Forwarding {
       if (head.status === 101 && exchange.head.upgrade === undefined) {
         throw new RelayProblem("upstream_failed", "101 was answered to a request that asked for no upgrade");
       }
-      const body = head.isInterim ? undefined : responseFraming(head, exchange.head, limits);
+      const body = responseFraming(head, exchange.head, limits);
       this.#pair.toClient(ofHandler(() => exchange.plan?.onResponseHead?.(head) ?? head.raw));
       if (head.status === 101) return this.#owner.onUpgraded(rest);
-      if (body === undefined) continue;
+      if (head.isInterim) continue;
       exchange.response = { head, body };
       return this.#passResponseBody(body, rest);
     }

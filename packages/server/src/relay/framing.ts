@@ -15,14 +15,15 @@ export function requestFraming(head: RequestHead, limits: { headBytesMax: number
   return lengthOrChunked(head, limits) ?? new LengthFraming(0);
 }
 
-/** Framing of the body of a final response to `request`. */
+/** Framing of the body of a response to `request`. An interim one has none, whatever it says, but must say it well (RFC 9112 6.3). */
 export function responseFraming(
   head: ResponseHead,
   request: Pick<RequestHead, "method">,
   limits: { headBytesMax: number },
 ): BodyFraming {
   const framing = lengthOrChunked(head, limits);
-  if (request.method === "HEAD" || head.status === 204 || head.status === 304) return new LengthFraming(0);
+  const isBodiless = head.isInterim || head.status === 204 || head.status === 304;
+  if (isBodiless || request.method === "HEAD") return new LengthFraming(0);
   return framing ?? untilClose;
 }
 
@@ -32,13 +33,20 @@ function lengthOrChunked(head: MessageHead, limits: { headBytesMax: number }): B
   if (encodings.length > 0) {
     if (lengths.length > 0) throw bad("both Content-Length and Transfer-Encoding are given");
     if (head.minorVersion === 0) throw bad("Transfer-Encoding is given in HTTP/1.0");
-    if (encodings.length > 1 || encodings[0]?.toLowerCase() !== "chunked") {
+    // Some parsers, llhttp among them, do not take a tab for the white space that it is, and read another coding.
+    if (encodings.length > 1 || encodings[0]?.toLowerCase() !== "chunked" || encodingWithTab.test(latin1(head.raw))) {
       throw bad(`the only Transfer-Encoding taken is "chunked", ${JSON.stringify(encodings.join(", "))} was given`);
     }
     return new ChunkedFraming(limits.headBytesMax);
   }
   if (lengths.length === 0) return undefined;
   return new LengthFraming(parseLength(lengths));
+}
+
+const encodingWithTab = /\r\ntransfer-encoding:[^\r]*\t/i;
+
+function latin1(bytes: Buffer): string {
+  return bytes.toString("latin1");
 }
 
 function parseLength(values: readonly string[]): number {
@@ -84,6 +92,24 @@ const extensionBytesMax = 256;
 /** 13 hexadecimal digits are at most 2^52 - 1: no size is ever rounded. */
 const sizeDigitsMax = 13;
 
+/** What is behind the first semicolon (RFC 9112 7.1.1), without the white space that only "bad" senders put there. */
+const extensions = (() => {
+  const token = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+";
+  const quoted = '"(?:[\\t !#-[\\]-~\\x80-\\xff]|\\\\[\\t -~\\x80-\\xff])*"';
+  const extension = `${token}(?:=(?:${token}|${quoted}))?`;
+  return new RegExp(`^${extension}(?:;${extension})*$`);
+})();
+
+/** Fields that frame a message, route it or end its connection: a reader that merges trailers would see another message (RFC 9110 6.5.1). */
+const neverInTrailers: ReadonlySet<string> = new Set([
+  "content-length",
+  "transfer-encoding",
+  "connection",
+  "proxy-connection",
+  "upgrade",
+  "host",
+]);
+
 const [cr, lf, semicolon] = [0x0d, 0x0a, 0x3b];
 
 /** Chunked transfer coding (RFC 9112 7.1), byte by byte outside the data. */
@@ -93,7 +119,7 @@ class ChunkedFraming implements BodyFraming {
   #state: ChunkedState = "size";
   #size = 0;
   #digits = 0;
-  #extensionBytes = 0;
+  #extension = "";
   #trailerBytes = 0;
   #trailerLine = "";
 
@@ -133,7 +159,7 @@ class ChunkedFraming implements BodyFraming {
         return this.#expect(byte, cr, "data-end-lf");
       case "data-end-lf":
         this.#digits = 0;
-        this.#extensionBytes = 0;
+        this.#extension = "";
         return this.#expect(byte, lf, "size");
       case "trailer":
         return this.#readTrailer(byte);
@@ -163,9 +189,14 @@ class ChunkedFraming implements BodyFraming {
   }
 
   #readExtension(byte: number): void {
-    if (byte === cr) this.#state = "size-end";
-    else if (!isValueByte(byte)) throw bad("a chunk extension is malformed");
-    else if (++this.#extensionBytes > extensionBytesMax) throw bad("a chunk extension is too long");
+    if (byte !== cr) {
+      this.#extension += String.fromCharCode(byte);
+      if (this.#extension.length > extensionBytesMax) throw bad("a chunk extension is too long");
+    } else if (extensions.test(this.#extension)) {
+      this.#state = "size-end";
+    } else {
+      throw bad("a chunk extension is malformed");
+    }
   }
 
   #readTrailer(byte: number): void {
@@ -178,7 +209,9 @@ class ChunkedFraming implements BodyFraming {
 
   #endTrailerLine(byte: number): void {
     this.#expect(byte, lf, this.#trailerLine === "" ? "done" : "trailer");
-    if (this.#trailerLine !== "") parseField(this.#trailerLine);
+    if (this.#trailerLine !== "" && neverInTrailers.has(parseField(this.#trailerLine).lowerName)) {
+      throw bad("a trailer holds a field that belongs into the head");
+    }
     this.#trailerLine = "";
   }
 
