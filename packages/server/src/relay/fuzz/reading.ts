@@ -1,0 +1,107 @@
+import { type BodyFraming, requestFraming, responseFraming } from "../framing.ts";
+import { findHeadEnd, type MessageHead, parseRequestHead, parseResponseHead, ResponseHead } from "../head.ts";
+import { RelayProblem } from "../problem.ts";
+
+/** What comes over one connection from one side. */
+export interface Stream {
+  readonly kind: "request" | "response";
+  readonly bytes: Buffer;
+  /** Where the bytes are cut into pieces, in order. */
+  readonly cuts: readonly number[];
+  /** Of the requests that are answered, one after the other; the last one's are all that follow. */
+  readonly methods: readonly string[];
+}
+
+export interface ReadMessage {
+  readonly head: MessageHead;
+  readonly method: string;
+  /** Where it starts (with the empty lines before it), where its head ends, and where it does; undefined: not in these bytes. */
+  readonly from: number;
+  readonly headEnd: number;
+  end: number | undefined;
+  readonly isUntilClose: boolean;
+}
+
+export interface Reading {
+  readonly messages: readonly ReadMessage[];
+  /** Why nothing more is taken; undefined where more is waited for. */
+  readonly refusal: RelayProblem | undefined;
+  /** Whether the last message is the last one on its connection. */
+  readonly isOver: boolean;
+}
+
+const limits = { headBytesMax: 32_768, headerCountMax: 128 };
+
+/** Reads a stream by the functions that the relay reads it by, in the pieces that it comes in. */
+export function readAsRelay(stream: Stream): Reading {
+  const { bytes } = stream;
+  const messages: ReadMessage[] = [];
+  let body: BodyFraming | undefined;
+  let isOver = false;
+  let from = 0;
+  let at = 0;
+
+  const readBody = (message: ReadMessage, framing: BodyFraming, until: number): void => {
+    at += framing.read(bytes.subarray(at, until), 0);
+    if (!framing.isDone) return;
+    message.end = at;
+    from = at;
+    body = undefined;
+    isOver = !message.head.keepsAlive && !isInterim(message.head);
+  };
+  const readHead = (until: number): boolean => {
+    // RFC 9112 2.2, as ClientConnection has it.
+    while (stream.kind === "request" && until - at >= 2 && bytes[at] === 0x0d && bytes[at + 1] === 0x0a) at += 2;
+    const end = at === until ? undefined : findHeadEnd(bytes.subarray(at, until), limits);
+    if (end === undefined) return false;
+    const method = methodOf(stream, messages);
+    const { head, framing } = judge(stream.kind, bytes.subarray(at, at + end), method);
+    at += end;
+    messages.push({ head, method, from, headEnd: at, end: undefined, isUntilClose: framing?.isUntilClose ?? false });
+    body = framing;
+    if (framing === undefined) isOver = true;
+    return framing !== undefined;
+  };
+
+  try {
+    for (const until of [...stream.cuts, bytes.length]) {
+      while (!isOver) {
+        const message = messages.at(-1);
+        if (body === undefined && !readHead(until)) break;
+        const current = body === undefined ? message : messages.at(-1);
+        if (body === undefined || current === undefined) continue;
+        readBody(current, body, until);
+        if (body !== undefined) break;
+      }
+    }
+  } catch (error) {
+    if (!(error instanceof RelayProblem)) throw error;
+    return { messages, refusal: error, isOver };
+  }
+  return { messages, refusal: undefined, isOver };
+}
+
+/** Interim responses do not use up the request. */
+function methodOf({ methods }: Stream, messages: readonly ReadMessage[]): string {
+  const answered = messages.filter(({ head }) => !isInterim(head)).length;
+  return methods[Math.min(answered, methods.length - 1)] ?? "GET";
+}
+
+export function isInterim(head: MessageHead): boolean {
+  return head instanceof ResponseHead && head.isInterim;
+}
+
+/** A head, and the framing of what follows; undefined behind a 101, where no message follows. */
+function judge(
+  kind: Stream["kind"],
+  raw: Buffer,
+  method: string,
+): { head: MessageHead; framing: BodyFraming | undefined } {
+  if (kind === "request") {
+    const head = parseRequestHead(raw, limits);
+    return { head, framing: requestFraming(head, limits) };
+  }
+  const head = parseResponseHead(raw, limits);
+  const framing = responseFraming(head, { method }, limits);
+  return { head, framing: head.status === 101 ? undefined : framing };
+}
