@@ -66,26 +66,34 @@ function descendantsOf(pid: number): number[] {
 
 /** The live processes that were started with `name=value` in their environment. Empty where there is no /proc. */
 export function processesWithEnv(name: string, value: string): number[] {
-  const entry = `\0${name}=${value}\0`;
-  return allPids().filter((pid) => `\0${readText(`/proc/${pid}/environ`) ?? ""}`.includes(entry));
+  return allPids().filter((pid) => holdsVariable(readText(`/proc/${pid}/environ`) ?? "", { name, value }));
+}
+
+interface Variable {
+  readonly name: string;
+  readonly value: string;
+}
+
+/** `environment` as in proc_pid_environ(5): each entry ends with a zero byte. */
+function holdsVariable(environment: string, { name, value }: Variable): boolean {
+  return `\0${environment}`.includes(`\0${name}=${value}\0`);
 }
 
 /** What a process may carry of those who started it, as long as it does not lose both. */
 export interface ProcessMarks {
   /** A variable of its environment. */
-  readonly env: { readonly name: string; readonly value: string };
+  readonly env: Variable;
   /** The name, without its folder, of a file that is its stdout or stderr; the file may have been removed. */
   readonly outputFile: string;
 }
 
 /** The live processes that carry one of the marks. Empty where there is no /proc. */
 export function markedProcesses({ env, outputFile }: ProcessMarks): number[] {
-  const entry = `\0${env.name}=${env.value}\0`;
   const links = [`/${outputFile}`, `/${outputFile} (deleted)`];
   return allPids().filter((pid) => {
     const environment = readText(`/proc/${pid}/environ`);
     if (environment === undefined) return false; // another user's: nor may its descriptors be seen
-    if (`\0${environment}`.includes(entry)) return true;
+    if (holdsVariable(environment, env)) return true;
     return [1, 2].some((descriptor) => {
       const target = readLink(`/proc/${pid}/fd/${descriptor}`);
       return target !== undefined && links.some((link) => target.endsWith(link));

@@ -34,7 +34,11 @@ function lengthOrChunked(head: MessageHead, limits: { headBytesMax: number }): B
     if (lengths.length > 0) throw bad("both Content-Length and Transfer-Encoding are given");
     if (head.minorVersion === 0) throw bad("Transfer-Encoding is given in HTTP/1.0");
     // Some parsers, llhttp among them, do not take a tab for the white space that it is, and read another coding.
-    if (encodings.length > 1 || encodings[0]?.toLowerCase() !== "chunked" || encodingWithTab.test(latin1(head.raw))) {
+    if (
+      encodings.length > 1 ||
+      encodings[0]?.toLowerCase() !== "chunked" ||
+      encodingWithTab.test(head.raw.toString("latin1"))
+    ) {
       throw bad(`the only Transfer-Encoding taken is "chunked", ${JSON.stringify(encodings.join(", "))} was given`);
     }
     return new ChunkedFraming(limits.headBytesMax);
@@ -44,10 +48,6 @@ function lengthOrChunked(head: MessageHead, limits: { headBytesMax: number }): B
 }
 
 const encodingWithTab = /\r\ntransfer-encoding:[^\r]*\t/i;
-
-function latin1(bytes: Buffer): string {
-  return bytes.toString("latin1");
-}
 
 function parseLength(values: readonly string[]): number {
   const [value = ""] = values;
