@@ -1,10 +1,15 @@
 import { defineConfig } from "vitest/config";
 
 /** Which tests need what: scripts/test.mjs chooses among the projects by what the machine has. */
-const project = (name: string, include: string[]) => ({
+const project = (name: string, include: string[], options: object = {}) => ({
   extends: true as const,
-  test: { name, include, exclude: ["**/node_modules/**"] },
+  test: { name, include, exclude: ["**/node_modules/**"], ...options },
 });
+
+/** Pods take seconds to start and to end, more where others do too. */
+const onCluster = { testTimeout: 120_000, hookTimeout: 90_000 };
+/** One file at a time, after those of the groups before: they break parts of the cluster, or need all of it. */
+const alone = (groupOrder: number) => ({ ...onCluster, maxWorkers: 1, sequence: { groupOrder } });
 
 export default defineConfig({
   test: {
@@ -17,8 +22,10 @@ export default defineConfig({
       project("unit", ["packages/*/src/**/*.test.ts", "demo/**/*.test.ts"]),
       project("e2e", ["test/e2e/*.test.ts"]),
       project("browser", ["test/browser/*.test.ts"]),
-      project("cluster", ["test/cluster/*.test.ts"]),
-      project("long", ["test/long/*.test.ts"]),
+      project("cluster", ["test/cluster/*.test.ts"], onCluster),
+      project("cluster-faults", ["test/cluster-faults/*.test.ts"], alone(1)),
+      project("long", ["test/long/*.test.ts"], { exclude: ["test/long/cluster-*"] }),
+      project("cluster-long", ["test/long/cluster-*.test.ts"], alone(2)),
     ],
   },
 });

@@ -14,6 +14,7 @@ const commands = {
   start: [["node", spawner, "dev", "--", "node", join(root, "demo/board/server.js")]],
   test: [["node", "scripts/test.mjs"]],
   "test:long": [["node", "scripts/test.mjs", "--long"]],
+  "test:cluster": [["node", "scripts/test.mjs", "--cluster"]],
   check: [
     ["biome", "check", "--error-on-warnings", "."],
     ["tsc", "-p", "."],

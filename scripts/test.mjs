@@ -1,14 +1,13 @@
 // Runs the tests: all that this machine can run, and one line for each kind that it cannot. With `--long`, those that take
-// minutes instead.
+// minutes instead; with `--cluster`, only those on the cluster in KUBECONFIG.
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const extra = process.argv.slice(2);
-const isLong = extra[0] === "--long";
-if (isLong) extra.shift();
+const [, , ...extra] = process.argv;
+const kind = ["--long", "--cluster"].includes(extra[0]) ? extra.shift() : "all";
 
 const browsers = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"];
 const folders = (process.env.PATH ?? "").split(":");
@@ -17,13 +16,19 @@ const browser =
   browsers.flatMap((name) => folders.map((folder) => join(folder, name))).find((path) => existsSync(path));
 const cluster = process.env.KUBECONFIG;
 
-const projects = isLong ? ["long"] : ["unit", "e2e", ...(browser ? ["browser"] : []), ...(cluster ? ["cluster"] : [])];
-if (!isLong && !browser) {
+if (kind === "all" && !browser) {
   console.log("Skipped: the browser tests. Install Chromium or Chrome, or name it in SPAWNER_TEST_BROWSER.");
 }
-if (!isLong && !cluster) {
+if (!cluster) {
   console.log("Skipped: the tests on a cluster. Name the kubeconfig of one that may be changed in KUBECONFIG.");
 }
+const projects = {
+  all: ["unit", "e2e", ...(browser ? ["browser"] : []), ...(cluster ? ["cluster", "cluster-faults"] : [])],
+  "--long": ["long", ...(cluster ? ["cluster-long"] : [])],
+  "--cluster": cluster ? ["cluster", "cluster-faults"] : [],
+}[kind];
+// Without any project vitest would run them all.
+if (projects.length === 0) process.exit(1);
 const { status } = spawnSync(
   process.execPath,
   [join(root, "node_modules/vitest/vitest.mjs"), "run", ...projects.flatMap((name) => ["--project", name]), ...extra],
