@@ -25,6 +25,7 @@ const commands = {
   fix: [["biome", "check", "--write", "."]],
   generate: [["node", "scripts/generate.mjs"]],
   build: [["node", "scripts/build.mjs"]],
+  image: [["node", "scripts/image.mjs"]],
   size: [["node", "scripts/size.mjs"]],
   "bench:embedded": [["node", "bench/embedded.ts"]],
   "bench:idleness": [["node", "bench/idleness.ts"]],
