@@ -120,6 +120,7 @@ export const errorCodes = [
   "too_many_connections",
   "unavailable",
   "upstream_failed",
+  "upstream_timeout",
   "timeout",
   "internal",
 ] as const;

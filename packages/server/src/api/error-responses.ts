@@ -29,6 +29,7 @@ const meanings: Readonly<Record<ErrorCode, string>> = {
   too_many_connections: "As many connections are open as may be.",
   unavailable: "What is needed for an answer is away for the moment.",
   upstream_failed: "The gateway did not reach the API.",
+  upstream_timeout: "The API took longer than the gateway waits.",
   timeout: "The request did not arrive whole in time.",
   internal: "A fault of the server; its log has the cause under the error's id.",
 };

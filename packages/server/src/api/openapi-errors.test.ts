@@ -15,6 +15,7 @@ const common: ErrorCode[] = [
   "internal",
   "not_implemented",
   "upstream_failed",
+  "upstream_timeout",
   "too_many_connections",
   "version_not_supported",
 ];

@@ -13,6 +13,7 @@ const commonErrors: readonly ErrorCode[] = [
   "internal",
   "not_implemented",
   "upstream_failed",
+  "upstream_timeout",
   "too_many_connections",
   "version_not_supported",
 ];

@@ -22,6 +22,7 @@ export const httpStatusOf: Readonly<Record<ErrorCode, number>> = {
   too_many_connections: 503,
   unavailable: 503,
   upstream_failed: 502,
+  upstream_timeout: 504,
   timeout: 408,
   internal: 500,
 };

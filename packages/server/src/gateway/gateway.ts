@@ -84,6 +84,9 @@ export async function run(config: GatewayConfig, deps: GatewayDeps): Promise<Run
   }
 }
 
+/** Where the end of a backend may be what was the matter. */
+const upstreamProblems: readonly RelayProblem["kind"][] = ["upstream_failed", "upstream_timeout"];
+
 class Gateway {
   readonly #config: GatewayConfig;
   readonly #deps: GatewayDeps;
@@ -141,7 +144,7 @@ class Gateway {
 
   /** A backend that ended while a request was under way explains the failure better than the failure does. */
   describe({ kind, message }: RelayProblem, head: RequestHead | undefined): Answer {
-    const route = kind === "upstream_failed" && head !== undefined ? parseTarget(head.target) : undefined;
+    const route = upstreamProblems.includes(kind) && head !== undefined ? parseTarget(head.target) : undefined;
     const name = route?.kind === "segment" ? this.#names.nameOf(route.id) : undefined;
     const backend = name === undefined ? undefined : this.#directory.peek(name);
     return backend !== undefined && hasEnded(backend) ? endedAnswer(backend) : makeErrorAnswer(kind, `${message}.`);

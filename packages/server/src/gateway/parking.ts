@@ -41,6 +41,11 @@ interface Waiting {
   readonly seen: Backend;
 }
 
+/** What to say of a backend that was tried often enough. */
+function codeOfFailure({ previousFailure }: Exchange): "upstream_timeout" | "upstream_failed" {
+  return previousFailure?.kind === "upstream_timeout" ? "upstream_timeout" : "upstream_failed";
+}
+
 /** Whether requests can be sent to a backend. */
 export function isReachable(backend: Backend): boolean {
   return stateOf(backend) === "Ready" && addressOf(backend) !== undefined;
@@ -86,7 +91,7 @@ export class Parking {
     if (!isReachable(backend)) return { seen: backend };
     const plan =
       exchange.attempt > 1
-        ? refuse("upstream_failed", "The backend does not answer.")
+        ? refuse(codeOfFailure(exchange), "The backend does not answer.")
         : this.#deps.forward(exchange, backend, wanted);
     return { outcome: "ready", plan };
   }

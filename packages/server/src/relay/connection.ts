@@ -157,6 +157,7 @@ export class ClientConnection implements ForwardingOwner {
     }
     const head = parseRequestHead(pending.subarray(0, end), limits);
     const requestBody = requestFraming(head, limits);
+    if (limits.bodyBytesMax > 0) refuseTooLong(head, limits.bodyBytesMax);
     this.#pair.pending = pending.subarray(end);
     const exchange = new OpenExchange({ head, requestBody, lease: activity.begin() });
     const forwarding = new Forwarding(exchange, {
@@ -234,8 +235,9 @@ export class ClientConnection implements ForwardingOwner {
   }
 
   onUpstreamDrain(): void {
-    if (this.#state.kind === "tunnel") this.#state.tunnel.onUpstreamDrain();
-    else this.process();
+    if (this.#state.kind === "tunnel") return this.#state.tunnel.onUpstreamDrain();
+    if (this.#state.kind === "exchange") this.#state.forwarding.onUpstreamDrain();
+    this.process();
   }
 
   onUpstreamEnd(): void {
@@ -364,6 +366,13 @@ export class ClientConnection implements ForwardingOwner {
   #awaitRequest(): void {
     this.#deadline.set("request", this.#deps.limits.idleTimeoutMs, () => this.#close("closed"));
   }
+}
+
+/** What says itself that it is too long is refused before anything of it is passed on. */
+function refuseTooLong(head: RequestHead, bodyBytesMax: number): void {
+  const length = Number(head.header("content-length") ?? 0);
+  if (length <= bodyBytesMax) return;
+  throw new RelayProblem("body_too_large", `the body may have ${bodyBytesMax} bytes at most; it has ${length}`);
 }
 
 function ignore(): void {}

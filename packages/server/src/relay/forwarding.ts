@@ -4,16 +4,19 @@ import type { Deadline } from "./deadline.ts";
 import { type BodyFraming, responseFraming } from "./framing.ts";
 import type { RelayLimits } from "./limits.ts";
 import type { OpenExchange } from "./open-exchange.ts";
-import { keyOf, type Plan, type RequestHandler } from "./plan.ts";
+import { keyOf, type Plan, type RequestHandler, type Upstream } from "./plan.ts";
 import { RelayProblem } from "./problem.ts";
 import type { Answer } from "./response.ts";
 import type { SocketPair } from "./socket-pair.ts";
+import type { UpstreamCounts } from "./upstream-counts.ts";
 import { type UpstreamEvents, UpstreamLink } from "./upstream-link.ts";
 
 export interface ForwardingDeps {
   readonly clock: Clock;
   readonly limits: RelayLimits;
   readonly activity: Activity;
+  /** Counts the connections to each upstream, for all client connections together. */
+  readonly upstreams: UpstreamCounts;
   readonly onRequest: RequestHandler;
 }
 
@@ -89,12 +92,23 @@ export class Forwarding {
     this.exchange.plan = plan;
     if (this.#isLinkFit(keyOf(plan.upstream))) return this.#sendHead();
     this.#pair.dropLink();
-    this.#pair.useLink(ofHandler(() => new UpstreamLink(plan.upstream, this.#owner))); // throws for a port that is none
-    const { connectTimeoutMs } = this.#deps.limits;
+    const { limits, upstreams } = this.#deps;
+    const release = upstreams.take(keyOf(plan.upstream), limits.connectionsPerUpstreamMax);
+    this.#pair.useLink(this.#connect(plan.upstream, release));
+    const { connectTimeoutMs } = limits;
     this.#deadline.set("connect", connectTimeoutMs, () => {
-      const late = new RelayProblem("upstream_failed", `connecting took more than ${connectTimeoutMs / 1000} s`);
+      const late = new RelayProblem("upstream_timeout", `connecting took more than ${connectTimeoutMs / 1000} s`);
       this.#owner.guarded(() => this.#upstreamFailed(late));
     });
+  }
+
+  #connect(upstream: Upstream, release: () => void): UpstreamLink {
+    try {
+      return new UpstreamLink(upstream, { events: this.#owner, release });
+    } catch (cause) {
+      release();
+      throw notRouted(cause); // a port that is none
+    }
   }
 
   #isLinkFit(key: string): boolean {
@@ -117,6 +131,7 @@ export class Forwarding {
     this.exchange.sent = link.isFresh ? "first" : "reused";
     link.sendHead(bytes);
     this.#passOnEnd();
+    this.#watch();
   }
 
   /** Passes on what there is of the request's body. */
@@ -125,14 +140,28 @@ export class Forwarding {
     const { pending, link } = this.#pair;
     // Read even while it cannot be passed on, so that a client's end is known for an early or a timely one.
     exchange.bodyBytesWaiting = exchange.requestBody.read(pending, exchange.bodyBytesWaiting);
-    if (exchange.bodyBytesWaiting === 0 || exchange.sent === undefined || link === undefined || link.isFull) return;
+    this.#refuseTooMuch();
+    if (exchange.bodyBytesWaiting === 0 || exchange.sent === undefined || link === undefined) return;
+    if (link.isFull) return this.#watch();
     const bytes = pending.subarray(0, exchange.bodyBytesWaiting);
     this.#pair.pending = pending.subarray(bytes.length);
     exchange.bodyBytesSent += bytes.length;
     exchange.bodyBytesWaiting = 0;
     link.write(bytes);
     this.#passOnEnd();
+    this.#watch();
     this.#finishIfDone();
+  }
+
+  #refuseTooMuch(): void {
+    const { bodyBytesMax } = this.#deps.limits;
+    const { bodyBytesSent, bodyBytesWaiting } = this.exchange;
+    if (bodyBytesMax === 0 || bodyBytesSent + bodyBytesWaiting <= bodyBytesMax) return;
+    throw new RelayProblem("body_too_large", `the request's body has more than ${bodyBytesMax} bytes`);
+  }
+
+  onUpstreamDrain(): void {
+    this.#watch();
   }
 
   /** The client waits for a response at most: it gets one, but may just as well have gone (RFC 9112 9.6). */
@@ -178,8 +207,11 @@ export class Forwarding {
       const body = responseFraming(head, exchange.head, limits);
       this.#pair.toClient(ofHandler(() => exchange.plan?.onResponseHead?.(head) ?? head.raw));
       if (head.status === 101) return this.#owner.onUpgraded(rest);
+      if (head.status === 100) exchange.mayBodyCome = true;
+      this.#watch();
       if (head.isInterim) continue;
       exchange.response = { head, body };
+      this.#watch();
       return this.#passResponseBody(body, rest);
     }
   }
@@ -203,7 +235,7 @@ export class Forwarding {
     if (response === undefined || !response.body.isDone) return;
     const keepsAlive = head.keepsAlive && response.head.keepsAlive;
     // An early answer on a connection that goes on: the rest of the request is still to be passed on, where it can be.
-    if (!isRequestSent && keepsAlive && this.#pair.link !== undefined) return;
+    if (!isRequestSent && keepsAlive && this.#pair.link !== undefined) return this.#watch();
     this.#owner.onDone(keepsAlive && isRequestSent);
   }
 
@@ -241,6 +273,32 @@ export class Forwarding {
   #waitWithoutLimit(): void {
     if (this.#pair.clientEnded) this.#expectBytes();
     else this.#deadline.clear();
+  }
+
+  /** Sets the limit for what the exchange waits for now, once its head was sent. */
+  #watch(): void {
+    const { exchange } = this;
+    const { limits } = this.#deps;
+    if (this.#pair.clientEnded || exchange.sent === undefined) return;
+    const isAnswering = exchange.response !== undefined && !exchange.response.body.isDone;
+    if (isAnswering) this.#deadline.clear();
+    else if (!exchange.requestBody.isDone) this.#expectBody();
+    else if (exchange.head.upgrade !== undefined) this.#expectAnswer("upgrade", limits.upgradeTimeoutMs);
+    else if (limits.responseTimeoutMs > 0) this.#expectAnswer("response", limits.responseTimeoutMs);
+    else this.#deadline.clear();
+  }
+
+  /** The client is to send more of its body, unless it waits for leave (100) or for the upstream to take more. */
+  #expectBody(): void {
+    const { bodyTimeoutMs } = this.#deps.limits;
+    if (!this.exchange.mayBodyCome || this.#pair.link?.isFull) return this.#deadline.clear();
+    const late = new RelayProblem("timeout", `no byte of the request's body came for ${bodyTimeoutMs / 1000} s`);
+    this.#deadline.set("body", bodyTimeoutMs, () => this.#owner.onProblem(late));
+  }
+
+  #expectAnswer(what: "upgrade" | "response", timeoutMs: number): void {
+    const late = new RelayProblem("upstream_timeout", `the upstream did not answer within ${timeoutMs / 1000} s`);
+    this.#deadline.setOnce(what, timeoutMs, () => this.#owner.onProblem(late));
   }
 
   /** The client sends no more. If the upstream is silent too for a while, nobody is there. */

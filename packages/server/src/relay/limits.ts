@@ -8,8 +8,16 @@ export interface RelayLimits {
   headTimeoutMs: number;
   /** Time that a connection may stay open with nothing in flight. Default 120 s. */
   idleTimeoutMs: number;
+  /** Time without a byte of a request's body that the upstream would take. Default 60 s. */
+  bodyTimeoutMs: number;
+  /** Longest body of a request, in bytes; 0: any. Default 0. */
+  bodyBytesMax: number;
   /** Time that connecting to an upstream may take. Default 5 s. */
   connectTimeoutMs: number;
+  /** Time in which an upstream answers a request for an upgrade. Default 60 s. */
+  upgradeTimeoutMs: number;
+  /** Time in which an upstream begins to answer any other request that is all sent; 0: any. Default 0, for long polls. */
+  responseTimeoutMs: number;
   /** Time without a byte after which a half-closed connection is taken for gone. Default 10 s. */
   halfClosedSilenceMs: number;
   /** Time in which a client may go on sending after an answer that it did not wait for. Default 30 s. */
@@ -22,6 +30,8 @@ export interface RelayLimits {
   pendingBytesMax: number;
   /** Open client connections; further ones get 503. Default 20,000. */
   connectionsMax: number;
+  /** Open connections to one upstream; requests that need a further one get 503. Default 5,000. */
+  connectionsPerUpstreamMax: number;
 }
 
 export const defaultLimits: RelayLimits = {
@@ -29,11 +39,16 @@ export const defaultLimits: RelayLimits = {
   headerCountMax: 128,
   headTimeoutMs: 30_000,
   idleTimeoutMs: 120_000,
+  bodyTimeoutMs: 60_000,
+  bodyBytesMax: 0,
   connectTimeoutMs: 5_000,
+  upgradeTimeoutMs: 60_000,
+  responseTimeoutMs: 0,
   halfClosedSilenceMs: 10_000,
   lingerMs: 30_000,
   lingerSilenceMs: 2_000,
   lingerBytesMax: 67_108_864,
   pendingBytesMax: 65_536,
   connectionsMax: 20_000,
+  connectionsPerUpstreamMax: 5_000,
 };

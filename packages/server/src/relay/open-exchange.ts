@@ -18,6 +18,8 @@ export class OpenExchange {
   /** Bytes of its body that came, and wait to be passed on. */
   bodyBytesWaiting = 0;
   bodyBytesSent = 0;
+  /** Whether its client has no reason to keep its body back: it may wait for a 100 (RFC 9110 10.1.1). */
+  mayBodyCome: boolean;
   /** What the last bytes for a client that had half-closed counted for, undone: it turned out to have gone. */
   takeBack: () => void = () => {};
   response: { readonly head: ResponseHead; readonly body: BodyFraming } | undefined;
@@ -31,6 +33,7 @@ export class OpenExchange {
     this.head = parts.head;
     this.requestBody = parts.requestBody;
     this.lease = parts.lease;
+    this.mayBodyCome = parts.requestBody.isDone || !parts.head.hasToken("expect", "100-continue");
   }
 
   /** What the handler gets to see. */

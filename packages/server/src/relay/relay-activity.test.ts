@@ -4,6 +4,7 @@ import { WebSocket, WebSocketServer } from "ws";
 import { FakeClock } from "../lib/fake-clock.ts";
 import { Activity } from "./activity.ts";
 import { Fixture, get, ok, type Peer, post, settle, until } from "./fixture.ts";
+import { defaultLimits } from "./limits.ts";
 import type { Plan } from "./plan.ts";
 
 const untilLive = (fixture: Fixture, live: number) => until(() => fixture.live === live, `${live} in flight`);
@@ -126,11 +127,11 @@ describe("what counts as active", () => {
     const client = await fixture.client();
     client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n");
     await until(() => upstream.peers[0]?.text.endsWith("a\r\n") === true, "the request");
-    await fixture.pass(3_600_000);
+    await fixture.pass(defaultLimits.bodyTimeoutMs - 1_000);
     expect(fixture.live).toBe(1);
     upstream.peers[0]?.send(ok("a"));
     await client.takeUntil("\r\n\r\na");
-    await fixture.pass(3_600_000);
+    await fixture.pass(defaultLimits.bodyTimeoutMs - 1_000);
     expect(fixture.live).toBe(1);
     client.send("0\r\n\r\n");
     await untilLive(fixture, 0);
@@ -409,7 +410,7 @@ describe("a client that ends its side", () => {
     await untilLive(fixture, 0);
     await fixture.pass(16_500); // three attempts
     expect(fixture.exchanges).toHaveLength(3);
-    expect(await client.takeAll()).toMatch(/^HTTP\/1.1 502 /);
+    expect(await client.takeAll()).toMatch(/^HTTP\/1.1 504 /);
     await untilGone(fixture);
   });
 });

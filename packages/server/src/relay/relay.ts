@@ -8,6 +8,7 @@ import { defaultLimits, type RelayLimits } from "./limits.ts";
 import type { RequestHandler } from "./plan.ts";
 import { RelayProblem, statusOfProblem } from "./problem.ts";
 import type { Answer } from "./response.ts";
+import { UpstreamCounts } from "./upstream-counts.ts";
 
 export interface RelayOptions {
   readonly clock: Clock;
@@ -48,6 +49,7 @@ export class Relay {
   readonly #options: RelayOptions;
   readonly #limits: RelayLimits;
   readonly #activity: Activity;
+  readonly #upstreams = new UpstreamCounts();
   readonly #server: Server;
   readonly #connections = new Set<ClientConnection>();
   /** Of the connections that are closed. */
@@ -129,6 +131,7 @@ export class Relay {
       clock,
       limits: this.#limits,
       activity: this.#activity,
+      upstreams: this.#upstreams,
       onRequest,
       describeProblem,
       ...(onAnswered === undefined ? {} : { onAnswered }),

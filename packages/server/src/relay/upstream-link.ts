@@ -21,9 +21,12 @@ export class UpstreamLink {
   #requests = 0;
   #idleSinceMs = 0;
   #isOver = false;
+  readonly #release: () => void;
 
-  constructor(upstream: Upstream, events: UpstreamEvents) {
+  /** `release` is called once, when nothing is left of it. */
+  constructor(upstream: Upstream, { events, release }: { events: UpstreamEvents; release: () => void }) {
     this.key = keyOf(upstream);
+    this.#release = release;
     this.#socket = new UpstreamSocket({
       host: upstream.host,
       port: upstream.port,
@@ -51,6 +54,7 @@ export class UpstreamLink {
       })
       .on("close", () => {
         this.#isOver = true;
+        release();
         events.onUpstreamClosed(cause);
       });
   }
@@ -114,6 +118,7 @@ export class UpstreamLink {
 
   /** Ends it now; none of its events is told any more. */
   destroy(): void {
+    this.#release();
     this.#socket.removeAllListeners();
     this.#socket.on("error", ignore); // an error that was on its way
     this.#socket.destroy();

@@ -173,7 +173,8 @@ export class BackendRelayHost implements RelayHost {
 
   #pass({ previousFailure }: Exchange): Plan {
     if (this.#upstream === undefined || previousFailure !== undefined) {
-      return answerError("upstream_failed", "The program does not answer on its port.");
+      const code = previousFailure?.kind === "upstream_timeout" ? "upstream_timeout" : "upstream_failed";
+      return answerError(code, "The program does not answer on its port.");
     }
     return { kind: "forward", upstream: this.#upstream };
   }
