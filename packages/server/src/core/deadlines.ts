@@ -9,6 +9,8 @@ export const deadlines = {
   sweptWriteMs: 4_000,
   /** How long any other write of a sweeper may take. */
   statusWriteMs: 2_000,
+  /** How long one call of an API server may take. */
+  apiServerMs: 2_000,
   /** How long one request to a relay host may take. */
   relayHostRequestMs: 2_000,
   /** A relay host's stream is never silent for longer than this… */
@@ -29,4 +31,14 @@ export const deadlines = {
   relayHostParkMs: 30_000,
   /** How long a server of the API or of control requests waits for a whole request. */
   requestMs: 10_000,
+  /** For how long the leader among the controllers holds its lease… */
+  leaseMs: 10_000,
+  /** …after which time without a renewal it acts no more; what it has asked for by then has come to its end in the lease… */
+  leaseRenewMs: 6_000,
+  /** …and how often it renews it, and others look whether it is free. */
+  leaseRetryMs: 2_000,
+  /** How long a server that is to end still takes connections: until nobody is sent to it any more. */
+  endpointLagMs: 5_000,
+  /** Over how long the last connections of a gateway are closed, so that not all of their clients are back at once. */
+  closeSpreadMs: 30_000,
 } as const;

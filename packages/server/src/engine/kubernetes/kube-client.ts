@@ -9,6 +9,8 @@ export interface KubeRequest {
   /** Default: `application/merge-patch+json` for PATCH, else `application/json`. */
   readonly contentType?: string;
   readonly signal?: AbortSignal;
+  /** Of a stream: its first byte may take longer than the deadline, as that of a followed log does while nothing is written. */
+  readonly mayBeSilent?: boolean;
 }
 
 /**
@@ -32,12 +34,15 @@ export class KubeError extends Error {
   readonly status: number;
   /** In the API server's words: NotFound, AlreadyExists, Conflict, Expired, Invalid, Forbidden and so on. */
   readonly reason: string;
+  /** With Expired of a list's page: from where the list can go on, as it is now. */
+  readonly continue: string | undefined;
 
-  constructor({ status, reason, message }: { status: number; reason: string; message: string }) {
-    super(message);
+  constructor(answer: { status: number; reason: string; message: string; continue?: string | undefined }) {
+    super(answer.message);
     this.name = "KubeError";
-    this.status = status;
-    this.reason = reason;
+    this.status = answer.status;
+    this.reason = answer.reason;
+    this.continue = answer.continue;
   }
 }
 
