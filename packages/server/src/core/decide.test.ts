@@ -563,3 +563,43 @@ test("the end of a program that was over before it was looked at says all that i
   ]);
   expect(status).toMatchObject({ phase: "Failed", running: true, failed: true });
 });
+
+describe("what 0.1.9's sweeper wrote, flags alone, is completed", () => {
+  const stored = (status: BackendStatus): Backend => {
+    const backend = makeBackend("Running");
+    return { ...backend, status: { ...backend.status, ...status } };
+  };
+
+  test("ready: with its time and condition, by a write of its own", () => {
+    const { status, workload } = decide(
+      { backend: stored({ ready: true }), workload: observations.running },
+      now,
+      configDefaults,
+    );
+    expect(workload).toBe("leave");
+    expect(status).toMatchObject({
+      transitions: { Ready: { time: now.toISOString() } },
+      conditions: [{ status: "True" }],
+    });
+  });
+
+  test("swept: with its reason, and the workload goes in the same pass", () => {
+    const decision = decide(
+      { backend: stored({ ready: true, swept: true }), workload: observations.running },
+      now,
+      configDefaults,
+    );
+    expect(decision).toMatchObject({ status: { phase: "Swept", reason: "Idle" }, workload: "remove", record: "keep" });
+  });
+
+  test("swept, with nothing left: its record is retained from the time that it is given now", () => {
+    const backend = stored({ ready: true, swept: true });
+    const { status = {}, record } = decide({ backend, workload: observations.absent }, now, configDefaults);
+    expect([status.reason, record]).toEqual(["Idle", "keep"]);
+    const explained = { ...backend, status: applyStatusPatch(backend.status, status) };
+    const later = (seconds: number) =>
+      decide({ backend: explained, workload: observations.absent }, at(seconds), configDefaults);
+    expect(later(10).requeueAfterMs).toBe(configDefaults.retainSeconds * 1000);
+    expect(later(10 + configDefaults.retainSeconds).record).toBe("delete");
+  });
+});

@@ -6,11 +6,13 @@ import { rankOf } from "./states.ts";
 import {
   endedAt,
   endedPatch,
+  explainedEndPatch,
   hasEnded,
   type ReachedTimes,
   reachedPatch,
   type StatusPatch,
   stateOf,
+  unrecordedReady,
   type WorkloadAddress,
 } from "./status.ts";
 import { invalidity } from "./validation.ts";
@@ -111,7 +113,9 @@ export function decide(observed: Observed, now: Date, config: DecisionConfig): D
 
 /** Its workload goes at once, its record when it was retained long enough. */
 function decideEnded(backend: Backend, workload: WorkloadObservation, now: Date, config: DecisionConfig): Decision {
-  if (workload.kind !== "absent") return { ...nothing, workload: "remove" };
+  const status = explainedEndPatch(backend, now);
+  if (workload.kind !== "absent") return { ...nothing, ...withStatus(status), workload: "remove" };
+  if (status !== undefined) return { ...nothing, status };
   const forgetAtMs = (endedAt(backend) ?? now).getTime() + config.retainSeconds * 1000;
   if (now.getTime() >= forgetAtMs) return { ...nothing, record: "delete" };
   return { ...nothing, requeueAfterMs: forgetAtMs - now.getTime() };
@@ -119,7 +123,7 @@ function decideEnded(backend: Backend, workload: WorkloadObservation, now: Date,
 
 /** Records what was reached, and comes back for the next deadline. */
 function decideLiving(backend: Backend, workload: WorkloadObservation, now: Date): Decision {
-  const reached = reachedTimes(backend, workload);
+  const reached = { ...reachedTimes(backend, workload), ...unrecordedReady(backend, now) };
   const address = workload.kind === "running" || workload.kind === "pending" ? workload.address : undefined;
   const status = reachedPatch(backend, reached, address);
   const deadline = nextDeadline(backend);

@@ -139,6 +139,9 @@ export const statusSchema = Type.Object(
     ip: Type.Optional(Type.String({ description: "IP address under which 0.1.9's routers reach the backend." })),
     port: Type.Optional(Type.Integer({ description: "Port of the relay." })),
     url: Type.Optional(Type.String({ description: "URL of the relay, from inside." })),
+    relayProtocol: Type.Optional(
+      Type.Integer({ description: "0: the relay host is a sidecar of 0.1.9. Absent: one of ours." }),
+    ),
     submitted: flag("Accepted."),
     constructed: flag("The workload exists."),
     scheduled: flag("The workload has a place to run."),

@@ -8,6 +8,7 @@ import {
   applyStatusPatch,
   endedAt,
   endedPatch,
+  explainedEndPatch,
   hasEnded,
   reachedPatch,
   type StatusPatch,
@@ -15,6 +16,7 @@ import {
   statusHistory,
   statusMessage,
   stayedPatch,
+  unrecordedReady,
 } from "./status.ts";
 
 const time = (second: number) => `2026-01-01T00:00:0${second}.000Z`;
@@ -106,6 +108,73 @@ describe("the address", () => {
     const written = patched(makeBackend(), reachedPatch(makeBackend(), {}, { ...address, ip }));
     expect(written.status.url).toBe(url);
     expect(addressOf(written)).toEqual({ ...address, ip });
+  });
+});
+
+describe("what 0.1.9 wrote", () => {
+  /** As its controller leaves a running backend. */
+  const running = {
+    constructed: true,
+    scheduled: true,
+    running: true,
+    nodeName: "node",
+    ip: "10.96.80.86",
+    url: "http://b1.spawner:9090/",
+  };
+
+  test("its controller's address is that of the Service, with its sidecar behind it", () => {
+    expect(addressOf(makeBackend(running))).toEqual({
+      ip: "10.96.80.86",
+      port: 9090,
+      nodeName: "node",
+      workloadUID: "",
+      relayProtocol: 0,
+    });
+    expect(addressOf(makeBackend({ constructed: true }))).toBeUndefined();
+  });
+
+  test("its sidecar stays known as one when the Pod's own address is written", () => {
+    const legacy = { ...address, relayProtocol: 0 } as const;
+    const written = patched(makeBackend(running), reachedPatch(makeBackend(running), {}, legacy));
+    expect(addressOf(written)).toEqual(legacy);
+    expect(reachedPatch(written, {}, legacy)).toBeUndefined();
+  });
+
+  test("ip and url stay the Service's where there is one, and ours reach the Pod", () => {
+    const service = { ip: "10.96.80.86", url: "http://b1.spawner:9090/" };
+    const written = patched(makeBackend(), reachedPatch(makeBackend(), {}, { ...address, service }));
+    expect(written.status).toMatchObject({ ...service, podIP: address.ip, port: address.port });
+    expect(addressOf(written)).toEqual(address);
+    expect(reachedPatch(written, {}, { ...address, service })).toBeUndefined();
+    expect(reachedPatch(written, {}, address)).toBeUndefined();
+  });
+
+  test("a ready backend gets the time, the phase and the condition that its sweeper did not write", () => {
+    const backend = makeBackend({ ...running, ready: true });
+    const now = new Date(time(9));
+    expect(patched(backend, reachedPatch(backend, unrecordedReady(backend, now))).status).toMatchObject({
+      phase: "Ready",
+      transitions: { Ready: { time: time(9) } },
+      conditions: [{ type: "Ready", status: "True" }],
+    });
+    const timed = { ...running, ready: true, transitions: { Ready: { time: time(3) } } };
+    expect(unrecordedReady(makeBackend(timed), now)).toEqual({});
+    expect(unrecordedReady(makeBackend(running), now)).toEqual({});
+  });
+
+  test.each([
+    ["swept", "Swept", "Idle", { submitted: true, ready: true }],
+    ["failed", "Failed", "Crashed", { submitted: true }],
+  ] as const)("%s becomes %s as %s, with message and time", (flag, state, reason, flags) => {
+    const backend = makeBackend({ constructed: true, [flag]: true });
+    const explained = patched(backend, explainedEndPatch(backend, new Date(time(9))));
+    expect(explained.status).toMatchObject({ ...flags, phase: state, reason, message: expect.any(String) });
+    expect(endedAt(explained)).toEqual(new Date(time(9)));
+    expect(explainedEndPatch(explained, new Date(time(10)))).toBeUndefined();
+  });
+
+  test("a living backend needs no explanation", () => {
+    expect(explainedEndPatch(makeBackend(running), new Date(time(9)))).toBeUndefined();
   });
 });
 

@@ -1,5 +1,5 @@
 import type { BackendState, EndReason, StatusMessage } from "@spawner/client";
-import type { Backend, BackendStatus } from "./resource.ts";
+import { type Backend, type BackendStatus, completeSpec } from "./resource.ts";
 import { endStateOf, isEndState, type LivingState, livingStates, rankOf } from "./states.ts";
 
 /** A narrow merge patch (RFC 7396) of `status`: only what changes. */
@@ -13,7 +13,19 @@ export interface WorkloadAddress {
   readonly nodeName: string;
   /** Identity of the workload: another one after a restart of it. */
   readonly workloadUID: string;
+  /** 0: the relay host is a sidecar of 0.1.9, which knows `/_events` on its serve port and nothing else. Default: one of ours. */
+  readonly relayProtocol?: 0;
+  /** Where 0.1.9's routers and sweepers find it, where there is a Service for them. */
+  readonly service?: ServiceAddress;
 }
+
+export interface ServiceAddress {
+  readonly ip: string;
+  readonly url: string;
+}
+
+/** The serve port of every sidecar of 0.1.9. */
+const legacyServePort = 9090;
 
 const flagOf = {
   Submitted: "submitted",
@@ -73,9 +85,50 @@ function messageOf(backend: Backend, state: BackendState): StatusMessage {
 
 /** Where the relay host is, as far as the status says. */
 export function addressOf(backend: Backend): WorkloadAddress | undefined {
-  const { podIP, port, nodeName, podUID } = backend.status;
-  if (podIP === undefined || port === undefined || podUID === undefined) return undefined;
-  return { ip: podIP, port, nodeName: nodeName ?? "", workloadUID: podUID };
+  const { podIP, port, nodeName = "", podUID, relayProtocol } = backend.status;
+  if (podIP === undefined || port === undefined || podUID === undefined) return legacyAddressOf(backend);
+  return { ip: podIP, port, nodeName, workloadUID: podUID, ...(relayProtocol === 0 ? { relayProtocol } : {}) };
+}
+
+/** What 0.1.9's controller wrote names the Service, and nothing that tells one Pod from another. */
+function legacyAddressOf({ status }: Backend): WorkloadAddress | undefined {
+  const { ip, url, nodeName = "" } = status;
+  if (ip === undefined || url === undefined) return undefined;
+  return { ip, port: legacyServePort, nodeName, workloadUID: "", relayProtocol: 0 };
+}
+
+/**
+ * What is missing of a state that 0.1.9's sweeper wrote, which sets the flag alone: `Ready` without a time. Empty where
+ * nothing is.
+ */
+export function unrecordedReady({ status }: Backend, now: Date): ReachedTimes {
+  return status.ready && !status.transitions?.Ready ? { Ready: now } : {};
+}
+
+/**
+ * The patch that adds to an end which 0.1.9 wrote, a flag alone, what ours have: reason, message and time. Undefined where
+ * there is nothing to add.
+ */
+export function explainedEndPatch(backend: Backend, at: Date): StatusPatch | undefined {
+  const state = stateOf(backend);
+  if (!isEndState(state) || timeOf(backend, state) !== undefined) return undefined;
+  const { gracePeriodSeconds } = completeSpec(backend.spec);
+  const reason = state === "Swept" ? "Idle" : "Crashed";
+  const message = state === "Swept" ? idleMessage(gracePeriodSeconds) : "The program ended with an error.";
+  const time = iso(at);
+  return {
+    ...flagsUpTo(backend, state === "Swept" ? "Ready" : "Submitted"),
+    phase: state,
+    reason,
+    message,
+    transitions: { [state]: { time } },
+    conditions: [readyCondition("False", reason, message, time)],
+  };
+}
+
+/** What is said of a backend that was swept as idle. */
+export function idleMessage(gracePeriodSeconds: number): string {
+  return `Nobody was connected for ${gracePeriodSeconds} s (gracePeriodSeconds).`;
 }
 
 /** Times at which living states were reached. */
@@ -91,7 +144,7 @@ export function reachedPatch(
   address?: WorkloadAddress,
 ): StatusPatch | undefined {
   const fresh = livingStates.filter((state) => reached[state] && !backend.status.transitions?.[state]);
-  const moved = address !== undefined && !isSameAddress(address, addressOf(backend));
+  const moved = address !== undefined && !isAddressWritten(address, backend);
   if (hasEnded(backend) || (fresh.length === 0 && !moved)) return undefined;
   const before = stateOf(backend);
   const latest = fresh.reduce<BackendState>((last, state) => (rankOf(state) > rankOf(last) ? state : last), before);
@@ -101,7 +154,7 @@ export function reachedPatch(
     ...(fresh.length > 0
       ? { transitions: Object.fromEntries(fresh.map((state) => [state, { time: iso(reached[state]) }])) }
       : {}),
-    ...(latest === "Ready" && before !== "Ready"
+    ...(latest === "Ready" && fresh.includes("Ready")
       ? { conditions: [readyCondition("True", "Listening", "The program listens.", iso(reached.Ready))] }
       : {}),
     ...(moved ? addressFields(address) : {}),
@@ -150,13 +203,22 @@ function readyCondition(status: "True" | "False", reason: string, message: strin
   return { type: "Ready", status, reason, message, lastTransitionTime };
 }
 
-function addressFields({ ip, port, nodeName, workloadUID }: WorkloadAddress): StatusPatch {
+function addressFields(address: WorkloadAddress): StatusPatch {
+  const { ip, port, nodeName, workloadUID, relayProtocol } = address;
   const host = ip.includes(":") ? `[${ip}]` : ip;
-  return { podIP: ip, podUID: workloadUID, nodeName, ip, port, url: `http://${host}:${port}/` };
+  const { service = { ip, url: `http://${host}:${port}/` } } = address;
+  const shown = { podIP: ip, podUID: workloadUID, nodeName, ip: service.ip, port, url: service.url };
+  return relayProtocol === undefined ? shown : { ...shown, relayProtocol };
 }
 
-function isSameAddress(a: WorkloadAddress, b: WorkloadAddress | undefined): boolean {
-  return b !== undefined && a.ip === b.ip && a.port === b.port && a.workloadUID === b.workloadUID;
+/** Whether the status says so already. A Service outlives the switch by which it was made. */
+function isAddressWritten(
+  { ip, port, workloadUID, relayProtocol, service }: WorkloadAddress,
+  { status }: Backend,
+): boolean {
+  const isPod = status.podIP === ip && status.port === port && status.podUID === workloadUID;
+  const isService = service === undefined || (status.ip === service.ip && status.url === service.url);
+  return isPod && isService && status.relayProtocol === relayProtocol;
 }
 
 function iso(time: Date | undefined): string {

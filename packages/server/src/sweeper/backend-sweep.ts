@@ -2,7 +2,7 @@ import { deadlines } from "../core/deadlines.ts";
 import { millisecondsUntilIdle } from "../core/idleness.ts";
 import type { RelayHost, RelayHostState } from "../core/relay-host.ts";
 import { type Backend, completeSpec } from "../core/resource.ts";
-import { addressOf, endedPatch, hasEnded, reachedPatch, stateOf, stayedPatch } from "../core/status.ts";
+import { addressOf, endedPatch, hasEnded, idleMessage, reachedPatch, stateOf, stayedPatch } from "../core/status.ts";
 import { Backoff } from "../lib/backoff.ts";
 import type { Timer } from "../lib/clock.ts";
 import { BackendRecord, type RecordDeps } from "./backend-record.ts";
@@ -151,7 +151,7 @@ export class BackendSweep {
   /** Once sealed: writes the end well within the seal's lease. Rejects where it is not known to be written. */
   async #sweep(host: RelayHost): Promise<void> {
     const { gracePeriodSeconds } = completeSpec(this.#backend.spec);
-    const message = `Nobody was connected for ${gracePeriodSeconds} s (gracePeriodSeconds).`;
+    const message = idleMessage(gracePeriodSeconds);
     this.#isUnsettled = true;
     await this.#record.write((backend) => endedPatch(backend, { reason: "Idle", message, at: this.#now }), {
       mostMs: deadlines.sweptWriteMs,
