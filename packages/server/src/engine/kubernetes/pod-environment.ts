@@ -1,0 +1,18 @@
+import { type Backend, completeSpec } from "../../core/resource.ts";
+import { isReservedEnvName } from "../../core/validation.ts";
+import { identityOf } from "../../core/workload.ts";
+import type { Container, EnvVar } from "./pod-object.ts";
+
+/**
+ * The application's environment. What Spawner sets comes first, so that a value of the user's can refer to it, as `$(PORT)`,
+ * and what the user gives under such a name is left out. A program that chooses its port itself is told none.
+ */
+export function applicationEnvironment(backend: Backend, { env = [] }: Container): EnvVar[] {
+  const { httpPort } = completeSpec(backend.spec);
+  const ours = [
+    ...(httpPort === 0 ? [] : [{ name: "PORT", value: String(httpPort) }]),
+    { name: "SPAWNER_BACKEND", value: identityOf(backend) },
+  ];
+  const isFree = (name: string) => !isReservedEnvName(name) || (name === "PORT" && httpPort === 0);
+  return [...ours, ...env.filter(({ name }) => isFree(name))];
+}

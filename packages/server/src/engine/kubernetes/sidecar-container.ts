@@ -1,0 +1,49 @@
+import { relayPortsOf } from "../../core/relay-ports.ts";
+import { type Backend, completeSpec } from "../../core/resource.ts";
+import { identityOf } from "../../core/workload.ts";
+import { controlTokenSha256Of } from "./control-token.ts";
+import { sidecarName } from "./pod-names.ts";
+import type { Container } from "./pod-object.ts";
+import type { PodOptions } from "./pod-options.ts";
+import { sidecarResources } from "./pod-resources.ts";
+import { sidecarSecurity } from "./pod-security.ts";
+
+/** Where the image has the sidecar as one file (Dockerfile). */
+const sidecarFile = "/app/dist/sidecar.js";
+
+/**
+ * The relay host of a Pod, as a native sidecar: an init container that goes on. It is there before the application starts and
+ * until it has ended, restarts by itself, and does not keep the Pod alive. It has no probe: one would only delay the application.
+ * https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/
+ */
+export function sidecarContainer(
+  backend: Backend,
+  { sidecarImage, compat = false, controlKey }: PodOptions & { controlKey: string },
+): Container {
+  const { httpPort, gracePeriodSeconds, firstClientSeconds } = completeSpec(backend.spec);
+  const { servePort, controlPort } = relayPortsOf(backend.spec);
+  return {
+    name: sidecarName,
+    image: sidecarImage,
+    imagePullPolicy: "IfNotPresent",
+    restartPolicy: "Always",
+    command: ["node", sidecarFile],
+    args: [
+      `--serve-port=${servePort}`,
+      `--control-port=${controlPort}`,
+      `--upstream-port=${httpPort}`,
+      `--grace-period=${gracePeriodSeconds}`,
+      `--first-client=${firstClientSeconds}`,
+      `--identity=${identityOf(backend)}`,
+      `--control-token-sha256=${controlTokenSha256Of(controlKey, backend.metadata.uid)}`,
+      ...(compat ? ["--events-on-serve-port"] : []),
+    ],
+    ports: [
+      { name: "spawner-serve", containerPort: servePort },
+      { name: "spawner-control", containerPort: controlPort },
+    ],
+    resources: sidecarResources,
+    securityContext: sidecarSecurity,
+    terminationMessagePolicy: "FallbackToLogsOnError",
+  };
+}
