@@ -38,7 +38,7 @@ export function addLogRoutes(deps: RouteDeps): void {
       return sendStream(deps, reply, () => {
         const tailLines = tail === undefined ? {} : { tailLines: tail };
         const logs = readLogs(deps, backend, { ...tailLines, follow, signal: left.signal });
-        return Readable.from(logs, { objectMode: false });
+        return { stream: Readable.from(logs, { objectMode: false }) };
       });
     },
   });

@@ -5,10 +5,12 @@ import type { Engine } from "../engine/index.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { Metrics } from "../lib/metrics.ts";
+import { pause } from "../lib/pause.ts";
 import type { Listening } from "../lib/running.ts";
 import { makeApp } from "./app.ts";
 import type { Auth } from "./auth.ts";
 import { addBackendRoutes } from "./backend-routes.ts";
+import { InFlight } from "./in-flight.ts";
 import { addLogRoutes } from "./log-routes.ts";
 import { ApiMetrics } from "./metrics.ts";
 import { OpenStreams } from "./open-streams.ts";
@@ -43,7 +45,16 @@ export interface ApiDeps {
 export interface Api extends Listening {
   /** What `POST /spawn` does, for callers in the same process. Rejects with a SpawnerError. */
   spawn(request: SpawnRequest): Promise<SpawnResponse>;
+  /**
+   * Ends status streams, so that their clients go on with another server, and each connection behind its answer. Resolves
+   * when what was asked is answered, at the latest after `mostMs` or when the signal aborts; logs that are followed go on
+   * until `close`.
+   */
+  quiesce(options: { mostMs: number; signal: AbortSignal }): Promise<void>;
 }
+
+/** How often to look whether all requests were answered. */
+const quiescePollMs = 20;
 
 /** Serves the HTTP API. Rejects where the tokens file cannot be used, or the port is taken. */
 export async function run(config: ApiConfig, { engine, clock, log, metrics }: ApiDeps): Promise<Api> {
@@ -53,6 +64,8 @@ export async function run(config: ApiConfig, { engine, clock, log, metrics }: Ap
   const streams = new OpenStreams(streamsMax);
   const counts = new ApiMetrics(metrics, { streams: () => streams.count });
   const app = await makeApp({ clock, auth, tokens, allowedHosts, log, bodyBytesMax, counts });
+  const inFlight = new InFlight();
+  inFlight.attach(app);
   const hub = new StatusHub(engine.backends);
   const spawn = counts.countAccepted(makeSpawn(engine, config));
 
@@ -71,5 +84,17 @@ export async function run(config: ApiConfig, { engine, clock, log, metrics }: Ap
     throw error;
   }
   const { port } = app.server.address() as AddressInfo;
-  return { host: config.host, port, spawn: counts.countRefused(spawn), close: () => app.close() };
+  return {
+    host: config.host,
+    port,
+    spawn: counts.countRefused(spawn),
+    async quiesce({ mostMs, signal }) {
+      const untilMs = clock.monotonicMs() + mostMs;
+      inFlight.end();
+      streams.finish();
+      const isAnswering = () => inFlight.count > streams.endlessCount && clock.monotonicMs() < untilMs;
+      while (isAnswering() && !signal.aborted) await pause(clock, quiescePollMs, signal);
+    },
+    close: () => app.close(),
+  };
 }

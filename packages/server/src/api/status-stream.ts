@@ -1,10 +1,11 @@
-import { PassThrough, type Readable } from "node:stream";
+import { PassThrough } from "node:stream";
 import { type BackendState, backendStates, type StatusMessage } from "@spawner/client";
 import type { Backend } from "../core/resource.ts";
 import { isEndState, rankOf } from "../core/states.ts";
 import { statusHistory } from "../core/status.ts";
 import { followBackend } from "./follow-backend.ts";
 import type { RouteDeps } from "./route-deps.ts";
+import type { OpenedStream } from "./send-stream.ts";
 
 /** So that proxies and clients see that the stream lives. */
 const heartbeatMs = 15_000;
@@ -17,19 +18,20 @@ export interface StatusStreamOptions {
 
 /**
  * The states of one generation as server-sent events: those reached so far, then each as it is reached, and the end after
- * the last. A state may become known after a later one; it is left out then, so that states never go back.
+ * the last. A state may become known after a later one; it is left out then, so that states never go back. An end before the
+ * last state has a client ask again, and go on behind what it has.
  */
 export function openStatusStream(
   deps: Pick<RouteDeps, "clock" | "engine" | "hub">,
   { backend, lastEventId }: StatusStreamOptions,
-): Readable {
+): OpenedStream {
   const { clock } = deps;
   const stream = new PassThrough();
   const { uid } = backend.metadata;
   let lastRank = rankOfEventId(lastEventId, uid);
 
   const send = (status: StatusMessage) => {
-    if (rankOf(status.state) <= lastRank) return;
+    if (rankOf(status.state) <= lastRank || stream.writableEnded) return;
     lastRank = isEndState(status.state) ? backendStates.length : rankOf(status.state);
     stream.write(`id: ${uid}/${status.state}\ndata: ${JSON.stringify(status)}\n\n`);
     if (isEndState(status.state)) stream.end();
@@ -54,7 +56,7 @@ export function openStatusStream(
     heartbeat.cancel();
   });
   onBackend(backend);
-  return stream;
+  return { stream, finish: () => stream.end() };
 }
 
 /** Whether `lastEventId` names the end of this generation, behind which nothing comes. */

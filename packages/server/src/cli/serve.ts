@@ -3,6 +3,7 @@ import { hostNameOf } from "../core/host-names.ts";
 import type { EmbeddedConfig } from "../embedded/index.ts";
 import { commandProblem } from "./command-problem.ts";
 import { addEmbeddedFlags, configOfFlags, type EmbeddedFlags, loopbackNames } from "./embedded-flags.ts";
+import { parseOrigin } from "./flag-values.ts";
 import { flag, parsedFlag, switchFlag } from "./flags.ts";
 import { makeLogger } from "./logger.ts";
 import { UsageError } from "./report-failure.ts";
@@ -107,13 +108,6 @@ function defaultHosts(publicUrl: string | undefined, host: string): string[] {
   const own = publicUrl === undefined ? host : new URL(publicUrl).hostname;
   const name = own.includes(":") && !own.startsWith("[") ? `[${own}]` : own;
   return [...new Set([...loopbackNames, hostNameOf(name)])];
-}
-
-function parseOrigin(text: string): string {
-  const url = URL.parse(text);
-  const isOrigin = url !== null && /^https?:$/.test(url.protocol) && /^https?:\/\/[^/?#@]+\/?$/i.test(text);
-  if (isOrigin) return url.origin;
-  throw new RangeError("A URL without a path is needed, such as https://play.example.com.");
 }
 
 function parseNames(text: string): string[] {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { Metrics } from "./metrics.ts";
-import { addProcessMetrics } from "./process-metrics.ts";
+import { makeProcessMetrics } from "./process-metrics.ts";
 
 const lines = async (metrics: Metrics) => (await metrics.text()).split("\n").filter((line) => line && line[0] !== "#");
 
@@ -57,8 +57,7 @@ test("a histogram counts each value under every bound that is not below it", asy
 });
 
 test.runIf(process.platform === "linux")("a process says what it takes", async () => {
-  const metrics = new Metrics();
-  addProcessMetrics(metrics);
+  const metrics = makeProcessMetrics("0");
   const values = new Map((await lines(metrics)).map((line) => line.split(" ") as [string, string]));
   const value = (name: string) => Number(values.get(name));
   expect(value("process_resident_memory_bytes")).toBeGreaterThan(20e6);

@@ -1,11 +1,22 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
-import type { Metrics } from "./metrics.ts";
+import { Metrics } from "./metrics.ts";
+
+/** The metrics of a process of the given release; each of its roles adds its own. */
+export function makeProcessMetrics(version: string): Metrics {
+  const metrics = new Metrics();
+  addProcessMetrics(metrics);
+  metrics.gauge(
+    { name: "spawner_build_info", help: "1, labelled with the release that runs.", labels: { version: [version] } },
+    () => 1,
+  );
+  return metrics;
+}
 
 /**
  * What a process takes of its machine, under the names that Prometheus clients share, and how busy its event loop is. All is
  * read at a scrape: a process at rest has no timer for it.
  */
-export function addProcessMetrics(metrics: Metrics): void {
+function addProcessMetrics(metrics: Metrics): void {
   metrics.counterOf({ name: "process_cpu_seconds_total", help: "CPU time used, user and system." }, () => {
     const { user, system } = process.cpuUsage();
     return (user + system) / 1e6;

@@ -33,7 +33,8 @@ export class BackendSweep {
   /** The next attempt at what is due: at the stream, or at acting on the state. */
   #streamTimer: Timer | undefined;
   #actTimer: Timer | undefined;
-  #acting = false;
+  /** What is being done, if anything. */
+  #acting: Promise<void> | undefined;
   /** Whatever is heard, nothing is tried before. */
   #notBeforeMs = 0;
   /** Whether a write of Swept was begun that is not known to have been made. */
@@ -55,9 +56,13 @@ export class BackendSweep {
     if (moved) this.#connect();
   }
 
-  close(): void {
+  /** Begins nothing more. Resolves when what was begun has come to its end, or its time is over. */
+  async close(): Promise<void> {
     this.#closed = true;
     this.#disconnect();
+    await this.#acting;
+    // A write of Swept may be on its way still, and whoever comes next does not know of it.
+    if (this.#isUnsettled) await this.#act();
   }
 
   #connect(): void {
@@ -96,14 +101,13 @@ export class BackendSweep {
   /** Acts on the latest state after `delayMs`; one act at a time. */
   #actSoon(delayMs: number): void {
     this.#actTimer?.cancel();
-    if (this.#closed || this.#acting) return;
+    if (this.#closed || this.#acting !== undefined) return;
     const waitMs = Math.max(delayMs, this.#notBeforeMs - this.#deps.clock.monotonicMs());
     if (waitMs > 0) this.#actTimer = this.#deps.clock.after(waitMs, () => this.#actSoon(0));
-    else void this.#act();
+    else this.#acting = this.#act();
   }
 
   async #act(): Promise<void> {
-    this.#acting = true;
     const seen = this.#heard;
     let againMs: number | undefined;
     try {
@@ -117,7 +121,7 @@ export class BackendSweep {
       this.#deps.log.warn({ backend: this.#name, err: error }, "sweep failed, will be tried again");
       againMs = this.#backOff();
     }
-    this.#acting = false;
+    this.#acting = undefined;
     if (this.#heard !== seen) this.#actSoon(0);
     else if (againMs !== undefined) this.#actSoon(againMs);
   }

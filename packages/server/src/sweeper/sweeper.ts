@@ -26,9 +26,10 @@ export function run(config: SweeperConfig, deps: SweeperDeps): Running {
   const sweeps = new Map<string, BackendSweep>();
   const sweepDeps = { ...deps, metrics: sweeperMetrics(deps.metrics, { watched: () => sweeps.size }) };
 
-  const stop = (key: string) => {
-    sweeps.get(key)?.close();
+  const stop = async (key: string) => {
+    const sweep = sweeps.get(key);
     sweeps.delete(key);
+    await sweep?.close();
   };
   const isOurs = (backend: Backend) =>
     !hasEnded(backend) &&
@@ -38,7 +39,7 @@ export function run(config: SweeperConfig, deps: SweeperDeps): Running {
   const unwatch = deps.engine.backends.watch((change: BackendChange) => {
     if (change.kind === "synced") return;
     const key = identityOf(change.backend);
-    if (change.kind === "deleted" || !isOurs(change.backend)) return stop(key);
+    if (change.kind === "deleted" || !isOurs(change.backend)) return void stop(key);
     const sweep = sweeps.get(key) ?? new BackendSweep(change.backend, sweepDeps);
     sweeps.set(key, sweep);
     sweep.update(change.backend);
@@ -47,7 +48,7 @@ export function run(config: SweeperConfig, deps: SweeperDeps): Running {
   return {
     async close() {
       unwatch();
-      for (const key of [...sweeps.keys()]) stop(key);
+      await Promise.all([...sweeps.keys()].map(stop));
     },
   };
 }

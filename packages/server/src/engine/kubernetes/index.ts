@@ -1,2 +1,6 @@
+export { KeysSecret } from "./keys-secret.ts";
 export { isKubeError, type KubeClient, KubeError, type KubeRequest } from "./kube-client.ts";
+export { LeaderElection } from "./leader-election.ts";
 export { openKubeClient } from "./open-kube-client.ts";
+export { ownImage } from "./own-image.ts";
+export type { PodOptions } from "./pod-options.ts";

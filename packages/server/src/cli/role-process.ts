@@ -1,0 +1,129 @@
+import manifest from "../../package.json" with { type: "json" };
+import { type Engine, measured } from "../engine/index.ts";
+import {
+  KeysSecret,
+  type KubeClient,
+  KubernetesEngine,
+  openKubeClient,
+  type PodOptions,
+} from "../engine/kubernetes/index.ts";
+import { type Clock, systemClock } from "../lib/clock.ts";
+import { openHealthServer } from "../lib/health-server.ts";
+import type { Log } from "../lib/log.ts";
+import { Metrics } from "../lib/metrics.ts";
+import { makeProcessMetrics } from "../lib/process-metrics.ts";
+import { explainListenFailure } from "./listen-failure.ts";
+import { makeLogger } from "./logger.ts";
+import type { RoleFlags } from "./role-flags.ts";
+import { listenForSignals } from "./signals.ts";
+
+export interface RoleOptions {
+  readonly role: "api" | "controller" | "gateway" | "sweeper";
+  readonly flags: RoleFlags;
+  /** Whether it asks relay hosts, or makes them: `read` waits for the Secret of the keys, `ensure` makes it where there is none. */
+  readonly keys?: "read" | "ensure";
+  /** Only the backends of this node. Default: all. */
+  readonly nodeName?: string;
+  /** How Pods are made, by the role that makes them. */
+  readonly pods?: (client: KubeClient) => Promise<PodOptions>;
+}
+
+/** What a role finds around it on a cluster. */
+export interface RoleProcess {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly client: KubeClient;
+  readonly engine: Engine;
+  /** Of the process, for as long as it lives. */
+  readonly metrics: Metrics;
+  /** Metrics beside these, of what begins and ends within the process. */
+  openMetrics(): { readonly metrics: Metrics; close(): void };
+  /** Aborts when a signal asks the process to end: it is not ready from then on. */
+  readonly ending: AbortSignal;
+  /** Aborts when a second one does: nothing is to be waited for any more. */
+  readonly hurried: AbortSignal;
+}
+
+/** Runs a role until it is asked to end: what it needs of the cluster, the log, and its health on a port of its own. */
+export async function runRole(options: RoleOptions, serve: (process: RoleProcess) => Promise<void>): Promise<void> {
+  const { role, flags, nodeName } = options;
+  const clock = systemClock;
+  const ending = new AbortController();
+  const hurried = new AbortController();
+  using signals = listenForSignals(() => hurried.abort());
+  const log = (await makeLogger(flags.logLevel)).child({ role });
+  void signals.first.then((signal) => {
+    log.info({ signal }, "ending");
+    ending.abort();
+  });
+
+  await using held = new AsyncDisposableStack();
+  const { namespace, kubeconfig } = flags;
+  const client = await openKubeClient({
+    clock,
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(kubeconfig === undefined ? {} : { kubeconfig }),
+  });
+  held.defer(() => client.close());
+  const keys = options.keys === undefined ? undefined : new KeysSecret({ client, clock, log, how: options.keys });
+  held.defer(() => keys?.close());
+  const metrics = makeProcessMetrics(manifest.version);
+  const opened = await KubernetesEngine.open({
+    client,
+    clock,
+    log,
+    controlKey: () => keys?.controlKey(),
+    ...(nodeName === undefined ? {} : { nodeName }),
+    ...(options.pods === undefined ? {} : { pods: await options.pods(client) }),
+  });
+  const engine = measured(opened, metrics);
+  held.defer(() => engine.close());
+
+  let hasSynced = false;
+  held.defer(
+    engine.backends.watch(({ kind }) => {
+      if (kind === "synced") hasSynced = true;
+    }),
+  );
+  const whyNotReady = () => {
+    if (ending.signal.aborted) return "it is ending";
+    if (!hasSynced) return "the backends have not been read yet";
+    if (keys !== undefined && keys.controlKey() === undefined)
+      return "there is no control key yet (Secret spawner-keys)";
+    return undefined;
+  };
+  const parts = new Set([metrics]);
+  const health = await openHealth(flags, { whyNotReady, parts });
+  held.defer(() => health.close());
+  log.info({ namespace: client.namespace, healthPort: health.port, version: manifest.version }, "started");
+  await serve({
+    clock,
+    log,
+    client,
+    engine,
+    metrics,
+    openMetrics() {
+      const part = new Metrics();
+      parts.add(part);
+      return { metrics: part, close: () => void parts.delete(part) };
+    },
+    ending: ending.signal,
+    hurried: hurried.signal,
+  });
+  log.info({}, "ended");
+}
+
+async function openHealth(
+  { host, metricsPort: port }: RoleFlags,
+  { whyNotReady, parts }: { whyNotReady: () => string | undefined; parts: ReadonlySet<Metrics> },
+) {
+  const metrics = async () => {
+    const texts = await Promise.all([...parts].map((part) => part.text()));
+    return { text: texts.join("\n"), contentType: [...parts][0]?.contentType ?? "text/plain" };
+  };
+  try {
+    return await openHealthServer({ host, port }, { whyNotReady, metrics });
+  } catch (error) {
+    throw explainListenFailure(error, { host, port, flag: "--metrics-port" });
+  }
+}
