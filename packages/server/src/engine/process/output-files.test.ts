@@ -7,7 +7,7 @@ import { Worker } from "node:worker_threads";
 import fc from "fast-check";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { systemClock } from "../../lib/clock.ts";
-import { lastLines } from "./last-lines.ts";
+import { lastLines } from "../../lib/last-lines.ts";
 import { OutputFiles } from "./output-files.ts";
 import { readOutput } from "./read-output.ts";
 

@@ -4,6 +4,7 @@ import type { WorkloadEnd, WorkloadObservation } from "../../core/decide.ts";
 import { messageBytesMax, messageLinesMax } from "../../core/describe-output.ts";
 import type { Workload } from "../../core/workload.ts";
 import type { Clock, Timer } from "../../lib/clock.ts";
+import { lastLines } from "../../lib/last-lines.ts";
 import { identifyProcess, isSameProcess, socketsOfTree } from "../../lib/linux-processes.ts";
 import type { ListenProbe } from "../../lib/listen-probe.ts";
 import { exitOf, killStrays, signalGroup, startChild, untilStrayless } from "./child.ts";
@@ -14,7 +15,6 @@ import {
   describeStartError,
   type ProgramExit,
 } from "./describe.ts";
-import { lastLines } from "./last-lines.ts";
 import type { OutOfMemoryKills } from "./out-of-memory.ts";
 import type { OutputFiles } from "./output-files.ts";
 import type { OutputLimit } from "./output-limit.ts";
