@@ -1,0 +1,94 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { kubectl } from "../support/cluster/kubectl.ts";
+import { makeNamespace, type TestNamespace } from "../support/cluster/namespace.ts";
+import { type Manifest, manifestsOf, renderOverlay } from "../support/cluster/overlay.ts";
+
+const overlays = ["base", "overlays/local", "overlays/ingress", "overlays/compat-0.1.9"];
+
+interface PodTemplate {
+  readonly metadata: { readonly labels: Record<string, string> };
+  readonly spec: {
+    readonly enableServiceLinks?: boolean;
+    readonly terminationGracePeriodSeconds: number;
+    readonly containers: readonly {
+      readonly name: string;
+      readonly image: string;
+      readonly env?: readonly { readonly name: string; readonly value?: string }[];
+      readonly resources: { readonly requests: object; readonly limits: object };
+      readonly ports: readonly { readonly name: string }[];
+    }[];
+  };
+}
+
+let namespace: TestNamespace;
+beforeAll(async () => {
+  namespace = await makeNamespace();
+});
+afterAll(() => namespace.dispose());
+
+/** The templates of an overlay's Pods, by role. */
+function templatesOf(manifests: readonly Manifest[]): Map<string, PodTemplate> {
+  const workloads = manifests.filter(({ kind }) => ["Deployment", "DaemonSet"].includes(kind));
+  return new Map(
+    workloads.map(({ spec }) => {
+      const { template } = spec as { template: PodTemplate };
+      return [template.metadata.labels["spawner.dev/role"] ?? "", template];
+    }),
+  );
+}
+
+describe.each(overlays)("deploy/%s", (of) => {
+  test("is taken by the API server as it is", async () => {
+    const rendered = await renderOverlay({ of, namespace: namespace.name });
+    const output = await kubectl(["apply", "--dry-run=server", "--filename=-"], rendered);
+    expect(output).toContain("deployment.apps/spawner-gateway created");
+  });
+
+  test("puts everything but what is the whole cluster's into one namespace", async () => {
+    const manifests = await manifestsOf({ of, namespace: "elsewhere" });
+    const outside = manifests.filter(({ metadata }) => metadata.namespace !== "elsewhere");
+    expect(outside.map(({ kind, metadata }) => `${kind} ${metadata.name}`).toSorted()).toEqual([
+      "CustomResourceDefinition sessionlivedbackends.spawner.dev",
+      "Namespace elsewhere",
+    ]);
+    const subjects = manifests.flatMap((manifest) => (manifest.subjects ?? []) as { namespace: string }[]);
+    expect(new Set(subjects.map((subject) => subject.namespace))).toEqual(new Set(["elsewhere"]));
+  });
+
+  test("has a Pod of each role, with no variable of a Service's that looks like a flag, with requests and a memory limit", async () => {
+    const templates = templatesOf(await manifestsOf({ of }));
+    expect([...templates.keys()].toSorted()).toEqual(["api", "controller", "gateway", "sweeper"]);
+    for (const [role, { spec }] of templates) {
+      expect(spec.enableServiceLinks, role).toBe(false);
+      expect(spec.containers, role).toMatchObject([
+        {
+          name: role,
+          resources: {
+            requests: { cpu: expect.any(String), memory: expect.any(String) },
+            limits: { memory: expect.any(String) },
+          },
+        },
+      ]);
+    }
+  });
+
+  test("gives the gateway longer to end than its connections have", async () => {
+    const gateway = templatesOf(await manifestsOf({ of })).get("gateway");
+    const drain =
+      gateway?.spec.containers[0]?.env?.find(({ name }) => name === "SPAWNER_DRAIN_SECONDS")?.value ?? "300";
+    expect(gateway?.spec.terminationGracePeriodSeconds).toBeGreaterThanOrEqual(Number(drain) + 45);
+  });
+});
+
+test("every Pod of a role is allowed by Pod Security's strictest standard", async () => {
+  await kubectl(["label", "namespace", namespace.name, "pod-security.kubernetes.io/enforce=restricted"]);
+  for (const [role, { metadata, spec }] of templatesOf(await manifestsOf({ of: "base" }))) {
+    const pod = { apiVersion: "v1", kind: "Pod", metadata: { ...metadata, name: `spawner-${role}` }, spec };
+    const { serviceAccountName: _, ...withoutAccount } = pod.spec as PodTemplate["spec"] & {
+      serviceAccountName: string;
+    };
+    const manifest = JSON.stringify({ ...pod, spec: withoutAccount });
+    const args = ["create", "--namespace", namespace.name, "--dry-run=server", "--filename=-"];
+    await expect(kubectl(args, manifest), role).resolves.toContain("created");
+  }
+});
