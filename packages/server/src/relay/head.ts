@@ -1,3 +1,4 @@
+import { type FieldIndex, indexFields, isNamed, numbersPerField } from "./field-index.ts";
 import { RelayProblem } from "./problem.ts";
 
 /** One field line: the name as it came, and the value without surrounding white space. */
@@ -12,30 +13,49 @@ export class MessageHead {
   /** All of it, with the empty line at the end. */
   readonly raw: Buffer;
   readonly minorVersion: 0 | 1;
-  readonly fields: readonly Field[];
+  readonly #index: FieldIndex;
+  #fields: readonly Field[] | undefined;
 
-  constructor(parts: { raw: Buffer; minorVersion: 0 | 1; fields: readonly Field[] }) {
+  constructor(parts: { raw: Buffer; minorVersion: 0 | 1; index: FieldIndex }) {
     this.raw = parts.raw;
     this.minorVersion = parts.minorVersion;
-    this.fields = parts.fields;
+    this.#index = parts.index;
+  }
+
+  /** All fields, in order. Made when they are first asked for: most heads are never looked at as a whole. */
+  get fields(): readonly Field[] {
+    this.#fields ??= Array.from({ length: this.#index.length / numbersPerField }, (_, field) => this.#fieldAt(field));
+    return this.#fields;
+  }
+
+  /** Whether there is such a field. */
+  has(name: string): boolean {
+    return this.#find(name.toLowerCase(), 0) >= 0;
   }
 
   /** Every value of a field, in order. */
-  headers(name: string): string[] {
+  headers(name: string): readonly string[] {
     const lowerName = name.toLowerCase();
-    return this.fields.filter((field) => field.lowerName === lowerName).map((field) => field.value);
+    let at = this.#find(lowerName, 0);
+    if (at < 0) return none;
+    const values: string[] = [];
+    for (; at >= 0; at = this.#find(lowerName, at + numbersPerField)) values.push(this.#text(at + 2));
+    return values;
   }
 
   /** The values of a field as one (RFC 9110 5.3): joined by commas, cookies by semicolons. */
   header(name: string): string | undefined {
     const values = this.headers(name);
-    if (values.length === 0) return undefined;
+    if (values.length < 2) return values[0];
     return values.join(name.toLowerCase() === "cookie" ? "; " : ", ");
   }
 
   /** Whether a field whose value is a list of tokens holds this one, in any case. */
   hasToken(name: string, token: string): boolean {
-    return this.headers(name).some((value) => value.split(",").some((item) => item.trim().toLowerCase() === token));
+    const values = this.headers(name);
+    return (
+      values.length > 0 && values.some((value) => value.split(",").some((item) => item.trim().toLowerCase() === token))
+    );
   }
 
   /** Whether the connection may serve another message after this one, as far as its sender goes (RFC 9112 9.3). */
@@ -43,7 +63,29 @@ export class MessageHead {
     if (this.hasToken("connection", "close")) return false;
     return this.minorVersion === 1 || this.hasToken("connection", "keep-alive");
   }
+
+  /** Where in the index the next field of this name is, from `from` on; below 0 where there is none. */
+  #find(lowerName: string, from: number): number {
+    const index = this.#index;
+    for (let at = from; at < index.length; at += numbersPerField) {
+      if (isNamed(this.raw, index[at] ?? 0, index[at + 1] ?? 0, lowerName)) return at;
+    }
+    return -1;
+  }
+
+  #fieldAt(field: number): Field {
+    const at = field * numbersPerField;
+    const name = this.#text(at);
+    return { name, lowerName: name.toLowerCase(), value: this.#text(at + 2) };
+  }
+
+  /** The bytes from one number of the index to the next. */
+  #text(at: number): string {
+    return this.raw.toString("latin1", this.#index[at], this.#index[at + 1]);
+  }
 }
+
+const none: readonly string[] = [];
 
 export class RequestHead extends MessageHead {
   readonly method: string;
@@ -62,7 +104,7 @@ export class RequestHead extends MessageHead {
   }
 
   get hasBody(): boolean {
-    return this.headers("transfer-encoding").length > 0 || Number(this.header("content-length") ?? 0) > 0;
+    return this.has("transfer-encoding") || Number(this.header("content-length") ?? 0) > 0;
   }
 
   /** Whether sending it twice means no more than sending it once (RFC 9110 9.2.2). */
@@ -99,8 +141,6 @@ const carriageReturn = 13;
 const requestLine = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([!-~\x80-\xff]+) HTTP\/([0-9])\.([0-9])$/;
 /** RFC 9112 4; a missing reason, with or without its space, is common and harmless. */
 const statusLine = /^HTTP\/1\.([01]) ([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?$/;
-/** RFC 9110 5: a token, a colon right behind it, a value without controls. No line folding. */
-const fieldLine = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)$/;
 
 /**
  * Where the head that starts at the beginning of `bytes` ends, or undefined while it is incomplete. Throws a
@@ -119,15 +159,15 @@ export function findHeadEnd(bytes: Buffer, { headBytesMax }: HeadLimits): number
 
 /** Parses a complete request head, and holds it to RFC 9112. Throws a RelayProblem. */
 export function parseRequestHead(raw: Buffer, limits: HeadLimits): RequestHead {
-  const [first = "", ...lines] = linesOf(raw);
-  const [, method, target, major, minor] = requestLine.exec(first) ?? [];
+  const lineEnd = raw.indexOf(carriageReturn);
+  const [, method, target, major, minor] = requestLine.exec(raw.toString("latin1", 0, lineEnd)) ?? [];
   if (method === undefined || target === undefined) throw bad("the request line is malformed");
   // 1.2 and above too: the bytes go on as they came, and the next hop may know no more than 1.1 either.
   if (major !== "1" || (minor !== "0" && minor !== "1")) {
     throw new RelayProblem("version_not_supported", `HTTP/${major}.${minor} is not spoken here`);
   }
-  const fields = parseFields(lines, limits);
-  const head = new RequestHead({ raw, method, target, minorVersion: minor === "0" ? 0 : 1, fields });
+  const index = indexFields(raw, lineEnd, limits);
+  const head = new RequestHead({ raw, method, target, minorVersion: minor === "0" ? 0 : 1, index });
   if (method === "CONNECT") throw new RelayProblem("not_implemented", "CONNECT is not offered");
   const hosts = head.headers("host").length;
   if (hosts > 1 || (hosts === 0 && head.minorVersion === 1)) throw bad(`one Host field is needed, ${hosts} were given`);
@@ -136,29 +176,19 @@ export function parseRequestHead(raw: Buffer, limits: HeadLimits): RequestHead {
 
 /** Parses a complete response head. Throws a RelayProblem. */
 export function parseResponseHead(raw: Buffer, limits: HeadLimits): ResponseHead {
-  const [first = "", ...lines] = linesOf(raw);
-  const [, minor, status] = statusLine.exec(first) ?? [];
+  const lineEnd = raw.indexOf(carriageReturn);
+  const [, minor, status] = statusLine.exec(raw.toString("latin1", 0, lineEnd)) ?? [];
   if (status === undefined) throw bad("the status line is malformed");
-  const fields = parseFields(lines, limits);
-  return new ResponseHead({ raw, status: Number(status), minorVersion: minor === "0" ? 0 : 1, fields });
+  const index = indexFields(raw, lineEnd, limits);
+  return new ResponseHead({ raw, status: Number(status), minorVersion: minor === "0" ? 0 : 1, index });
 }
 
 /** Parses one field line without its CRLF. Throws a RelayProblem. */
 export function parseField(line: string): Field {
-  const [, name, value] = fieldLine.exec(line) ?? [];
-  if (name === undefined || value === undefined) throw bad("a field line is malformed");
-  return { name, lowerName: name.toLowerCase(), value: value.replace(/[ \t]+$/, "") };
-}
-
-function linesOf(raw: Buffer): string[] {
-  return raw.toString("latin1", 0, raw.length - endOfHead.length).split("\r\n");
-}
-
-function parseFields(lines: readonly string[], { headerCountMax }: HeadLimits): Field[] {
-  if (lines.length > headerCountMax) {
-    throw new RelayProblem("head_too_large", `the head has more than ${headerCountMax} fields`);
-  }
-  return lines.map(parseField);
+  const raw = Buffer.from(`\r\n${line}\r\n\r\n`, "latin1");
+  const [field] = new MessageHead({ raw, minorVersion: 1, index: indexFields(raw, 0, { headerCountMax: 1 }) }).fields;
+  if (field === undefined) throw bad("a field line is empty");
+  return field;
 }
 
 function bad(message: string): RelayProblem {
