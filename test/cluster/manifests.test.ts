@@ -1,24 +1,14 @@
-import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { parse } from "yaml";
+import { kubectl } from "../support/cluster/kubectl.ts";
 import { runSpawner } from "../support/dev.ts";
 
 const namespace = `spawner-test-${randomUUID().slice(0, 8)}`;
-/** The definition is of the whole cluster: one that was there before stays. */
-let isDefinitionOurs = false;
 
 interface Slab {
   metadata: { name: string };
   spec: unknown;
-}
-
-/** What kubectl writes. Rejects with what it says where it fails. */
-async function kubectl(args: readonly string[], input?: string): Promise<string> {
-  const running = promisify(execFile)("kubectl", args);
-  running.child.stdin?.end(input);
-  return (await running).stdout;
 }
 
 /** What `spawner ARGS` writes. */
@@ -32,16 +22,9 @@ async function spawner(args: readonly string[]): Promise<string> {
 const getSlab = async (name: string) =>
   JSON.parse(await kubectl(["get", "slab", name, "-n", namespace, "-o", "json"])) as Slab;
 
-beforeAll(async () => {
-  const before = await kubectl(["get", "crd", "sessionlivedbackends.spawner.dev", "--ignore-not-found", "-o", "name"]);
-  isDefinitionOurs = before === "";
-  await kubectl(["create", "namespace", namespace]);
-});
-
-afterAll(async () => {
-  await kubectl(["delete", "namespace", namespace, "--wait=false"]);
-  if (isDefinitionOurs) await kubectl(["delete", "crd", "sessionlivedbackends.spawner.dev"]);
-});
+beforeAll(() => kubectl(["create", "namespace", namespace]));
+// The definition is of the whole cluster, and other tests use it: it stays.
+afterAll(() => kubectl(["delete", "namespace", namespace, "--wait=false"]));
 
 test("what print-crd prints is applied, becomes established and explains itself", async () => {
   await kubectl(["apply", "-f", "-"], await spawner(["print-crd"]));
