@@ -1,0 +1,248 @@
+import { SpawnerError } from "../../core/errors.ts";
+import { isValidName } from "../../core/names.ts";
+import { type Backend, type BackendDraft, completeSpec } from "../../core/resource.ts";
+import type { StatusPatch } from "../../core/status.ts";
+import type { Clock } from "../../lib/clock.ts";
+import type { Log } from "../../lib/log.ts";
+import type { BackendChange, BackendPage, BackendStore, ListQuery, Precondition, StopOptions } from "../engine.ts";
+import { backendError } from "./backend-errors.ts";
+import { type BackendResource, backendOf, backendsPath, resourceOf } from "./backend-resource.ts";
+import { Informer } from "./informer.ts";
+import { isKubeError, type KubeClient } from "./kube-client.ts";
+import type { KubeList } from "./objects.ts";
+
+export interface KubernetesBackendStoreOptions {
+  readonly client: KubeClient;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Only backends whose `status.nodeName` is this are watched. Default: all. */
+  readonly nodeName?: string;
+}
+
+/** The API server itself tries a patch without a version again, for a while, where others write at the same time. */
+const patchAttemptsMax = 5;
+const pageSize = 500;
+
+/**
+ * Backends as resources of a cluster. Once watched, `get` is answered from what the watch told, and from what this store
+ * wrote or read since: never older than that. What is not known there, or had a write with an unknown outcome, is asked for;
+ * so nothing is taken for absent that the API server was not asked about.
+ */
+export class KubernetesBackendStore implements BackendStore {
+  readonly #client: KubeClient;
+  readonly #path: string;
+  readonly #informer: Informer<Backend>;
+  /** Names whose last write may have been done or not. */
+  readonly #uncertain = new Set<string>();
+
+  constructor({ client, clock, log, nodeName }: KubernetesBackendStoreOptions) {
+    this.#client = client;
+    this.#path = backendsPath(client.namespace);
+    this.#informer = new Informer({
+      client,
+      clock,
+      log,
+      what: "backends",
+      path: this.#path,
+      ...(nodeName === undefined ? {} : { query: { fieldSelector: `status.nodeName=${nodeName}` } }),
+      keep: backendOf,
+    });
+  }
+
+  async create(draft: BackendDraft): Promise<Backend> {
+    const { name } = draft;
+    if (!isValidName(name)) {
+      throw new SpawnerError(
+        "invalid_request",
+        `${JSON.stringify(name)} cannot name a backend: up to 63 lower-case letters, digits and "-" are needed`,
+      );
+    }
+    return this.#write(name, async () => {
+      try {
+        return await this.#client.json({ method: "POST", path: this.#path, body: resourceOf(draft) });
+      } catch (error) {
+        throw backendError(error, `Creating the backend ${name}`);
+      }
+    });
+  }
+
+  async get(name: string): Promise<Backend | undefined> {
+    const known = this.#informer.hasSynced && !this.#uncertain.has(name) ? this.#informer.get(name) : undefined;
+    return known ?? this.#read(name);
+  }
+
+  async list({ labels = {}, limit, continue: from }: ListQuery = {}): Promise<BackendPage> {
+    const labelSelector = Object.entries(labels)
+      .map(([label, value]) => `${label}=${value}`)
+      .join(",");
+    const items: Backend[] = [];
+    let next = from;
+    do {
+      const page = await this.#page({
+        labelSelector: labelSelector || undefined,
+        limit: limit ?? pageSize,
+        continue: next,
+      });
+      items.push(...page.items.map(backendOf));
+      next = page.metadata.continue || undefined;
+    } while (limit === undefined && next !== undefined);
+    return next === undefined ? { items } : { items, continue: next };
+  }
+
+  watch(onChange: (change: BackendChange) => void): () => void {
+    return this.#informer.watch((change) =>
+      onChange(change.kind === "synced" ? change : { kind: change.kind, backend: change.item }),
+    );
+  }
+
+  patchStatus(target: Precondition, patch: StatusPatch): Promise<Backend> {
+    return this.#patch(target, { subresource: "/status", content: { status: patch } });
+  }
+
+  async requestStop(
+    target: Precondition,
+    { graceSeconds = Number.POSITIVE_INFINITY }: StopOptions = {},
+  ): Promise<Backend> {
+    for (let attempts = 1; ; attempts += 1) {
+      const backend = await this.#require(target);
+      const before = completeSpec(backend.spec);
+      const isLess = graceSeconds < before.terminationGracePeriodSeconds;
+      if (before.stopRequested && !isLess) return backend;
+      const shortened = isLess ? { terminationGracePeriodSeconds: graceSeconds } : {};
+      try {
+        // In the version that was read: another caller may have shortened it more meanwhile.
+        return await this.#patch(backend.metadata, { content: { spec: { ...shortened, stopRequested: true } } });
+      } catch (error) {
+        const isOvertaken = error instanceof SpawnerError && error.code === "conflict";
+        if (!isOvertaken || attempts >= patchAttemptsMax) throw error;
+      }
+    }
+  }
+
+  async delete(target: Precondition): Promise<void> {
+    const { name, uid, resourceVersion } = target;
+    try {
+      await this.#uncertainly(name, () =>
+        this.#client.json({
+          method: "DELETE",
+          path: this.#pathOf(name),
+          body: { preconditions: { uid, resourceVersion }, propagationPolicy: "Background" },
+        }),
+      );
+    } catch (error) {
+      throw isKubeError(error, "Conflict", "NotFound")
+        ? await this.#unmet(target, error)
+        : backendError(error, `Deleting the backend ${name}`);
+    }
+    this.#informer.noteAbsent({ name, uid });
+  }
+
+  /** Ends the watch. Idempotent. */
+  close(): Promise<void> {
+    return this.#informer.close();
+  }
+
+  /** Asks the API server. */
+  async #read(name: string): Promise<Backend | undefined> {
+    try {
+      const backend = backendOf(await this.#client.json({ method: "GET", path: this.#pathOf(name) }));
+      this.#uncertain.delete(name);
+      this.#informer.note(backend);
+      return backend;
+    } catch (error) {
+      if (!isKubeError(error, "NotFound")) throw backendError(error, `Reading the backend ${name}`);
+      this.#uncertain.delete(name);
+      const gone = this.#informer.get(name);
+      if (gone !== undefined) this.#informer.noteAbsent(gone.metadata);
+      return undefined;
+    }
+  }
+
+  /** The backend as it is, if it is the one and the version that is meant. */
+  async #require({ name, uid, resourceVersion }: Precondition): Promise<Backend> {
+    const backend = await this.#read(name);
+    if (backend === undefined || backend.metadata.uid !== uid) {
+      throw new SpawnerError("not_found", `There is no backend ${name} with the UID ${uid}.`);
+    }
+    if (resourceVersion !== undefined && backend.metadata.resourceVersion !== resourceVersion) {
+      throw new SpawnerError(
+        "conflict",
+        `Backend ${name} is at version ${backend.metadata.resourceVersion}, not at ${resourceVersion}: read it again.`,
+      );
+    }
+    return backend;
+  }
+
+  async #patch(
+    target: Precondition,
+    { subresource = "", content }: { subresource?: string; content: { status: StatusPatch } | { spec: object } },
+  ): Promise<Backend> {
+    const { name, uid, resourceVersion } = target;
+    const request = {
+      method: "PATCH",
+      path: `${this.#pathOf(name)}${subresource}`,
+      body: { metadata: { uid, resourceVersion }, ...content },
+    } as const;
+    for (let attempts = 1; ; attempts += 1) {
+      try {
+        return await this.#write(name, () => this.#client.json(request));
+      } catch (error) {
+        if (!isKubeError(error, "Conflict", "NotFound")) throw backendError(error, `Changing the backend ${name}`);
+        const unmet = await this.#unmet(target, error);
+        if (unmet.code !== "conflict" || resourceVersion !== undefined || attempts >= patchAttemptsMax) throw unmet;
+      }
+    }
+  }
+
+  /** The API server says the same of another generation and of another version: which it is, is read. */
+  async #unmet(target: Precondition, cause: unknown): Promise<SpawnerError> {
+    try {
+      await this.#require(target);
+    } catch (error) {
+      if (error instanceof SpawnerError) return error;
+      throw error;
+    }
+    return new SpawnerError("conflict", `Backend ${target.name} is being written by others: try again.`, { cause });
+  }
+
+  async #write(name: string, write: () => Promise<BackendResource>): Promise<Backend> {
+    const backend = backendOf(await this.#uncertainly(name, write));
+    this.#informer.note(backend);
+    return backend;
+  }
+
+  /** Notes whether the outcome of a write is known. */
+  async #uncertainly<Result>(name: string, write: () => Promise<Result>): Promise<Result> {
+    try {
+      return await write();
+    } catch (error) {
+      if (error instanceof SpawnerError && error.code === "unavailable") this.#uncertain.add(name);
+      throw error;
+    }
+  }
+
+  async #page(query: { labelSelector: string | undefined; limit: number; continue: string | undefined }) {
+    const ask = (from: string | undefined) =>
+      this.#client.json<KubeList<BackendResource>>({
+        method: "GET",
+        path: this.#path,
+        query: { ...query, continue: from },
+      });
+    try {
+      return await ask(query.continue);
+    } catch (error) {
+      // The list as it was when it was begun is forgotten; from the same name on, as it is now, is as good.
+      const goesOn = isKubeError(error, "Expired") ? error.continue : undefined;
+      try {
+        if (goesOn !== undefined) return await ask(goesOn);
+      } catch (later) {
+        throw backendError(later, "Listing the backends");
+      }
+      throw backendError(error, "Listing the backends");
+    }
+  }
+
+  #pathOf(name: string): string {
+    return `${this.#path}/${encodeURIComponent(name)}`;
+  }
+}
