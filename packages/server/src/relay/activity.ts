@@ -40,17 +40,15 @@ export class Activity {
     this.#live += 1;
     this.#everActive = true;
     this.#changed();
-    let ended = false;
-    return {
-      end: (atMs = this.#clock.monotonicMs()) => {
-        if (ended) return;
-        ended = true;
-        this.#live -= 1;
-        this.#lastActiveMs = Math.max(this.#lastActiveMs, atMs);
-        this.#marks += 1;
-        this.#changed();
-      },
-    };
+    return new Lease(this);
+  }
+
+  /** Of a lease: it is over, since `atMs`. */
+  finished(atMs = this.#clock.monotonicMs()): void {
+    this.#live -= 1;
+    this.#lastActiveMs = Math.max(this.#lastActiveMs, atMs);
+    this.#marks += 1;
+    this.#changed();
   }
 
   /** There was activity just now that lasts no longer. The returned function takes it back, unless there was more since. */
@@ -75,5 +73,20 @@ export class Activity {
 
   #changed(): void {
     for (const listener of this.#listeners) listener();
+  }
+}
+
+class Lease implements ActivityLease {
+  readonly #activity: Activity;
+  #isOver = false;
+
+  constructor(activity: Activity) {
+    this.#activity = activity;
+  }
+
+  end(atMs?: number): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#activity.finished(atMs);
   }
 }

@@ -6,7 +6,10 @@ import type { Clock } from "../lib/clock.ts";
  */
 export class Deadline {
   readonly #clock: Clock;
-  #due: { readonly what: string; readonly atMs: number; readonly act: () => void } | undefined;
+  /** What it is that is waited for; undefined: nothing. */
+  #what: string | undefined;
+  #atMs = 0;
+  #act = nothing;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -14,22 +17,27 @@ export class Deadline {
 
   /** Calls `act` in `delayMs`, in place of what was waited for before. */
   set(what: string, delayMs: number, act: () => void): void {
-    this.#due = { what, atMs: this.#clock.monotonicMs() + delayMs, act };
+    this.#what = what;
+    this.#atMs = this.#clock.monotonicMs() + delayMs;
+    this.#act = act;
   }
 
   /** The same, unless `what` is waited for already. */
   setOnce(what: string, delayMs: number, act: () => void): void {
-    if (this.#due?.what !== what) this.set(what, delayMs, act);
+    if (this.#what !== what) this.set(what, delayMs, act);
   }
 
   clear(): void {
-    this.#due = undefined;
+    this.#what = undefined;
+    this.#act = nothing;
   }
 
   tick(nowMs: number): void {
-    if (this.#due === undefined || nowMs < this.#due.atMs) return;
-    const { act } = this.#due;
-    this.#due = undefined;
+    if (this.#what === undefined || nowMs < this.#atMs) return;
+    const act = this.#act;
+    this.clear();
     act();
   }
 }
+
+function nothing(): void {}

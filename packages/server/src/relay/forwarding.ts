@@ -7,7 +7,7 @@ import type { OpenExchange } from "./open-exchange.ts";
 import { keyOf, type Plan, type RequestHandler, type Upstream } from "./plan.ts";
 import { RelayProblem } from "./problem.ts";
 import type { Answer } from "./response.ts";
-import type { SocketPair } from "./socket-pair.ts";
+import { join, nothing, type SocketPair } from "./socket-pair.ts";
 import type { UpstreamCounts } from "./upstream-counts.ts";
 import { type UpstreamEvents, UpstreamLink } from "./upstream-link.ts";
 
@@ -70,7 +70,7 @@ export class Forwarding {
   #ask(previousFailure: RelayProblem | undefined): void {
     const { exchange } = this;
     const { attempt } = exchange;
-    const view = exchange.view(this.#pair.client.remoteAddress ?? "", previousFailure);
+    const view = exchange.view(this.#pair.client, previousFailure);
     const plan = ofHandler(() => this.#deps.onRequest(view));
     if (!(plan instanceof Promise)) return this.#follow(plan, previousFailure);
     const later = (act: () => void) => {
@@ -205,20 +205,23 @@ export class Forwarding {
         throw new RelayProblem("upstream_failed", "101 was answered to a request that asked for no upgrade");
       }
       const body = responseFraming(head, exchange.head, limits);
-      this.#pair.toClient(ofHandler(() => exchange.plan?.onResponseHead?.(head) ?? head.raw));
+      const headBytes = ofHandler(() => exchange.plan?.onResponseHead?.(head) ?? head.raw);
+      if (!head.isInterim) {
+        exchange.response = { head, body };
+        this.#watch();
+        return this.#passResponseBody(body, rest, headBytes);
+      }
+      this.#pair.toClient(headBytes);
       if (head.status === 101) return this.#owner.onUpgraded(rest);
       if (head.status === 100) exchange.mayBodyCome = true;
       this.#watch();
-      if (head.isInterim) continue;
-      exchange.response = { head, body };
-      this.#watch();
-      return this.#passResponseBody(body, rest);
     }
   }
 
-  #passResponseBody(body: BodyFraming, bytes: Buffer): void {
+  /** Passes on what there is of the response's body, behind its head where that was not sent yet. */
+  #passResponseBody(body: BodyFraming, bytes: Buffer, head: Buffer = nothing): void {
     const end = body.read(bytes, 0);
-    if (end > 0) this.#pair.toClient(bytes.subarray(0, end));
+    this.#pair.toClient(join(head, end === bytes.length ? bytes : bytes.subarray(0, end)));
     if (end < bytes.length) this.#pair.dropLink(); // more than was announced: nothing more is taken from there
     this.#finishIfDone();
   }
@@ -292,13 +295,17 @@ export class Forwarding {
   #expectBody(): void {
     const { bodyTimeoutMs } = this.#deps.limits;
     if (!this.exchange.mayBodyCome || this.#pair.link?.isFull) return this.#deadline.clear();
-    const late = new RelayProblem("timeout", `no byte of the request's body came for ${bodyTimeoutMs / 1000} s`);
-    this.#deadline.set("body", bodyTimeoutMs, () => this.#owner.onProblem(late));
+    this.#deadline.set("body", bodyTimeoutMs, () => {
+      const message = `no byte of the request's body came for ${bodyTimeoutMs / 1000} s`;
+      this.#owner.onProblem(new RelayProblem("timeout", message));
+    });
   }
 
   #expectAnswer(what: "upgrade" | "response", timeoutMs: number): void {
-    const late = new RelayProblem("upstream_timeout", `the upstream did not answer within ${timeoutMs / 1000} s`);
-    this.#deadline.setOnce(what, timeoutMs, () => this.#owner.onProblem(late));
+    this.#deadline.setOnce(what, timeoutMs, () => {
+      const message = `the upstream did not answer within ${timeoutMs / 1000} s`;
+      this.#owner.onProblem(new RelayProblem("upstream_timeout", message));
+    });
   }
 
   /** The client sends no more. If the upstream is silent too for a while, nobody is there. */

@@ -12,7 +12,7 @@ export interface BodyFraming {
 
 /** Framing of a request's body (RFC 9112 6.3). What two readers could frame differently is refused. */
 export function requestFraming(head: RequestHead, limits: { headBytesMax: number }): BodyFraming {
-  return lengthOrChunked(head, limits) ?? new LengthFraming(0);
+  return lengthOrChunked(head, limits) ?? noBody;
 }
 
 /** Framing of the body of a response to `request`. An interim one has none, whatever it says, but must say it well (RFC 9112 6.3). */
@@ -23,7 +23,7 @@ export function responseFraming(
 ): BodyFraming {
   const framing = lengthOrChunked(head, limits);
   const isBodiless = head.isInterim || head.status === 204 || head.status === 304;
-  if (isBodiless || request.method === "HEAD") return new LengthFraming(0);
+  if (isBodiless || request.method === "HEAD") return noBody;
   return framing ?? untilClose;
 }
 
@@ -76,6 +76,8 @@ class LengthFraming implements BodyFraming {
     return from + taken;
   }
 }
+
+const noBody: BodyFraming = new LengthFraming(0);
 
 type ChunkedState =
   | "size"

@@ -1,8 +1,10 @@
+import type { Socket } from "node:net";
 import type { ActivityLease } from "./activity.ts";
 import type { BodyFraming } from "./framing.ts";
 import { findHeadEnd, type HeadLimits, parseResponseHead, type RequestHead, type ResponseHead } from "./head.ts";
 import type { Exchange, Plan } from "./plan.ts";
 import type { RelayProblem } from "./problem.ts";
+import { nothing } from "./socket-pair.ts";
 
 const repeatsMax = 2;
 
@@ -21,7 +23,7 @@ export class OpenExchange {
   /** Whether its client has no reason to keep its body back: it may wait for a 100 (RFC 9110 10.1.1). */
   mayBodyCome: boolean;
   /** What the last bytes for a client that had half-closed counted for, undone: it turned out to have gone. */
-  takeBack: () => void = () => {};
+  takeBack = nothingToTakeBack;
   response: { readonly head: ResponseHead; readonly body: BodyFraming } | undefined;
   /** What came of a response's head that is not whole yet. */
   #partialHead: Buffer | undefined;
@@ -37,18 +39,8 @@ export class OpenExchange {
   }
 
   /** What the handler gets to see. */
-  view(clientAddress: string, previousFailure: RelayProblem | undefined): Exchange {
-    const { head, attempt } = this;
-    const signal = () => this.#signal();
-    return {
-      head,
-      attempt,
-      previousFailure,
-      clientAddress,
-      get signal() {
-        return signal();
-      },
-    };
+  view(client: Socket, previousFailure: RelayProblem | undefined): Exchange {
+    return new ExchangeView(this, client, previousFailure);
   }
 
   /** Whether its client is gone, or was answered by the relay. */
@@ -67,7 +59,11 @@ export class OpenExchange {
     const end = findHeadEnd(all, limits);
     this.#partialHead = end === undefined && all.length > 0 ? all : undefined;
     if (end === undefined) return undefined;
-    return { head: parseResponseHead(all.subarray(0, end), limits), rest: all.subarray(end) };
+    const isAll = end === all.length;
+    return {
+      head: parseResponseHead(isAll ? all : all.subarray(0, end), limits),
+      rest: isAll ? nothing : all.subarray(end),
+    };
   }
 
   /** Nothing that could have been acted on may be sent twice, unless twice means no more than once. */
@@ -98,9 +94,37 @@ export class OpenExchange {
     this.#gone?.abort();
   }
 
-  #signal(): AbortSignal {
+  /** Aborted when its client has gone. */
+  get signal(): AbortSignal {
     this.#gone ??= new AbortController();
     if (this.#isOver) this.#gone.abort();
     return this.#gone.signal;
   }
 }
+
+/** One attempt, as the handler sees it. What costs something and is rarely asked for is got when it is. */
+class ExchangeView implements Exchange {
+  readonly head: RequestHead;
+  readonly attempt: number;
+  readonly previousFailure: RelayProblem | undefined;
+  readonly #exchange: OpenExchange;
+  readonly #client: Socket;
+
+  constructor(exchange: OpenExchange, client: Socket, previousFailure: RelayProblem | undefined) {
+    this.head = exchange.head;
+    this.attempt = exchange.attempt;
+    this.previousFailure = previousFailure;
+    this.#exchange = exchange;
+    this.#client = client;
+  }
+
+  get clientAddress(): string {
+    return this.#client.remoteAddress ?? "";
+  }
+
+  get signal(): AbortSignal {
+    return this.#exchange.signal;
+  }
+}
+
+function nothingToTakeBack(): void {}

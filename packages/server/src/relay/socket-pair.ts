@@ -3,6 +3,15 @@ import type { UpstreamLink } from "./upstream-link.ts";
 
 export const nothing: Buffer = Buffer.alloc(0);
 
+/** Both as one, so that they go in one write; copied only where one does not lie right behind the other. */
+export function join(first: Buffer, second: Buffer): Buffer {
+  if (first.length === 0) return second;
+  if (second.length === 0) return first;
+  const isBehind = second.buffer === first.buffer && second.byteOffset === first.byteOffset + first.length;
+  if (!isBehind) return Buffer.concat([first, second]);
+  return Buffer.from(first.buffer, first.byteOffset, first.length + second.length);
+}
+
 /** A client's socket, the one upstream connection that belongs to it, and the bytes that wait between them. */
 export class SocketPair {
   readonly client: Socket;
@@ -34,7 +43,7 @@ export class SocketPair {
   }
 
   toClient(bytes: Buffer): void {
-    if (!this.client.write(bytes)) this.#link?.pause();
+    if (bytes.length > 0 && !this.client.write(bytes)) this.#link?.pause();
   }
 
   /** Reads no further from a client that sends more than can be passed on; goes on once it can. */
