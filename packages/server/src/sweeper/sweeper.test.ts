@@ -389,3 +389,37 @@ test("closing ends every watch", async () => {
   await sweeper.close();
   expect(host.watchers.size).toBe(0);
 });
+
+test("closing waits for an end that is being recorded", async () => {
+  const { sweeper, detours, expectState, goIdle } = await startIdle();
+  const write = Promise.withResolvers<void>();
+  detours.push(async (make) => {
+    await write.promise;
+    return make();
+  });
+  await goIdle();
+  let isClosed = false;
+  const closed = sweeper.close().then(() => {
+    isClosed = true;
+  });
+  await settle();
+  expect(isClosed).toBe(false);
+  write.resolve();
+  await closed;
+  await expectState("Swept");
+});
+
+test("closing leaves no write behind that would end a backend later", async () => {
+  const { sweeper, clock, detours, expectState, goIdle } = await startIdle();
+  const late: (() => Promise<Backend>)[] = [];
+  detours.push((write) => {
+    late.push(write);
+    return new Promise(() => {});
+  });
+  await goIdle();
+  const closed = sweeper.close();
+  clock.advance(deadlines.sweptWriteMs);
+  await closed;
+  await expect(late[0]?.()).rejects.toMatchObject({ code: "conflict" });
+  await expectState("Ready");
+});
