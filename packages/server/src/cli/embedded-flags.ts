@@ -2,9 +2,10 @@ import type { Command } from "commander";
 import { specDefaults } from "../core/spec-defaults.ts";
 import type { EmbeddedConfig } from "../embedded/index.ts";
 import { flag, numberFlag, parsedFlag, portRange, secondsRange } from "./flags.ts";
+import { addGatewayRelayFlags, type GatewayRelayFlags, gatewayRelayConfigOf } from "./gateway-flags.ts";
 
 /** What every command takes that serves from this process. */
-export interface EmbeddedFlags {
+export interface EmbeddedFlags extends GatewayRelayFlags {
   port: number;
   gracePeriod: number;
   stateDir?: string;
@@ -22,7 +23,7 @@ const countRange = { least: 1, most: 1_000_000 };
 
 /** Adds the argument that is the program, and the flags. What differs between the commands is given. */
 export function addEmbeddedFlags(command: Command, given: { logLevel: string; stateDirDefault: string }): Command {
-  return command
+  command
     .argument("<command...>", "the program and its arguments, behind --; it must listen on PORT of its environment")
     .addOption(numberFlag("--port <port>", "port to serve on; 0: any", portRange).default(8080))
     .addOption(
@@ -60,6 +61,7 @@ export function addEmbeddedFlags(command: Command, given: { logLevel: string; st
         .choices(["debug", "info", "warn", "error"])
         .default(given.logLevel),
     );
+  return addGatewayRelayFlags(command);
 }
 
 function parseFolder(text: string): string {
@@ -77,5 +79,6 @@ export function configOfFlags(command: readonly string[], flags: EmbeddedFlags) 
     parkedMax: flags.parkedMax,
     retainSeconds: flags.retain,
     recordsMax: flags.recordsMax,
+    ...gatewayRelayConfigOf(flags),
   } satisfies Partial<EmbeddedConfig>;
 }

@@ -1,5 +1,6 @@
 import { systemClock } from "../lib/clock.ts";
 import { run } from "../sidecar/index.ts";
+import { limitsOf } from "./relay-flags.ts";
 import type { SidecarFlags } from "./sidecar-flags.ts";
 import { listenForSignals } from "./signals.ts";
 import { outliveReader } from "./stdout.ts";
@@ -10,7 +11,7 @@ export async function serveSidecar(flags: SidecarFlags): Promise<void> {
   outliveReader();
   const { servePort: port, gracePeriod, firstClient, ...rest } = flags;
   const sidecar = await run(
-    { ...rest, port, gracePeriodSeconds: gracePeriod, firstClientSeconds: firstClient },
+    { ...rest, port, gracePeriodSeconds: gracePeriod, firstClientSeconds: firstClient, limits: limitsOf(flags) },
     { clock: systemClock },
   );
   process.stdout.write(`serving on port ${sidecar.port}, control on port ${sidecar.controlPort}\n`);

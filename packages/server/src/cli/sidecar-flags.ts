@@ -1,8 +1,10 @@
 import { specDefaults } from "../core/spec-defaults.ts";
 import { parseSha256, parseWholeNumber, portRange, secondsRange } from "./flag-values.ts";
+import { type RelayFlags, relayFlags } from "./relay-flags.ts";
+import type { ValueFlag } from "./value-flag.ts";
 
 /** What `sidecar` is told, each as a flag or as `SPAWNER_<FLAG>`. */
-export interface SidecarFlags {
+export interface SidecarFlags extends RelayFlags {
   host: string;
   servePort: number;
   controlPort: number;
@@ -11,18 +13,7 @@ export interface SidecarFlags {
   firstClient: number;
   identity?: string;
   controlTokenSha256?: string;
-}
-
-export interface SidecarFlag {
-  /** Without the dashes before it. */
-  readonly name: string;
-  readonly key: keyof SidecarFlags;
-  /** What help calls the value. */
-  readonly value: string;
-  readonly description: string;
-  readonly default?: string | number;
-  /** Throws a RangeError that says what is needed. */
-  readonly parse: (text: string) => string | number;
+  eventsOnServePort: boolean;
 }
 
 const text = (value: string) => value;
@@ -30,7 +21,7 @@ const port = (value: string) => parseWholeNumber(value, portRange);
 const seconds = (value: string) => parseWholeNumber(value, secondsRange);
 
 /** The flags, for whichever parser reads them: the sidecar alone in its file does without Commander. */
-export const sidecarFlags: readonly SidecarFlag[] = [
+export const sidecarFlags: readonly ValueFlag<keyof SidecarFlags>[] = [
   {
     name: "host",
     key: "host",
@@ -59,9 +50,9 @@ export const sidecarFlags: readonly SidecarFlag[] = [
     name: "upstream-port",
     key: "upstreamPort",
     value: "port",
-    description: "port of the program",
+    description: "port of the program; 0: the first on which anything else listens",
     default: specDefaults.httpPort,
-    parse: (value) => parseWholeNumber(value, { ...portRange, least: 1 }),
+    parse: port,
   },
   {
     name: "grace-period",
@@ -93,4 +84,14 @@ export const sidecarFlags: readonly SidecarFlag[] = [
     description: "SHA-256 of the bearer token that the control port asks for",
     parse: parseSha256,
   },
+  ...relayFlags,
 ];
+
+/** The flags that are given or not. */
+export const sidecarSwitches = [
+  {
+    name: "events-on-serve-port",
+    key: "eventsOnServePort",
+    description: "answer /_events on the serve port too, for the sweeper of 0.1.9",
+  },
+] as const satisfies readonly { name: string; key: keyof SidecarFlags; description: string }[];

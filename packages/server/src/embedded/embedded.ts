@@ -5,17 +5,16 @@ import { SpawnerError } from "../core/errors.ts";
 import { defaultServicePrefix } from "../core/names.ts";
 import { type Engine, measured } from "../engine/index.ts";
 import { type CommandTemplate, type OpenRelayHost, ProcessEngine } from "../engine/process/index.ts";
-import { run as runGateway } from "../gateway/index.ts";
+import { type GatewayConfig, run as runGateway } from "../gateway/index.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
-import { Metrics } from "../lib/metrics.ts";
-import { addProcessMetrics } from "../lib/process-metrics.ts";
+import { makeProcessMetrics } from "../lib/process-metrics.ts";
 import type { Listening } from "../lib/running.ts";
 import { BackendRelayHost } from "../sidecar/index.ts";
 import { run as runSweeper } from "../sweeper/index.ts";
 import { answerVisitor } from "./visitor.ts";
 
-export interface EmbeddedConfig {
+export interface EmbeddedConfig extends Pick<GatewayConfig, "limits" | "trustedProxies"> {
   /** Where the gateway listens. Port 0: any. */
   host: string;
   port: number;
@@ -58,13 +57,14 @@ const concurrency = 8;
 export async function run(config: EmbeddedConfig, deps: { clock: Clock; log: Log }): Promise<Embedded> {
   const { clock, log } = deps;
   const { stateDir, backendsMax, parkedMax, retainSeconds, recordsMax, allowedHosts, gracePeriodSeconds } = config;
+  const { limits = {}, trustedProxies } = config;
   const servicePrefix = defaultServicePrefix;
   const auth = authOf(config);
   await using started = new AsyncDisposableStack();
 
-  const openRelayHost: OpenRelayHost = (options) => openBackendRelayHost(options, clock);
+  const openRelayHost: OpenRelayHost = (options) => openBackendRelayHost({ ...options, limits }, clock);
   const templates = new Map([["default", config.template]]);
-  const metrics = makeMetrics();
+  const metrics = makeProcessMetrics(manifest.version);
   const opened = await ProcessEngine.open({ stateDir, templates, backendsMax, openRelayHost, clock });
   const engine = measured(opened, metrics);
   started.defer(() => engine.close());
@@ -73,7 +73,16 @@ export async function run(config: EmbeddedConfig, deps: { clock: Clock; log: Log
   // The api gives out the gateway's address, so it starts later; requests for it wait until then.
   const apiStarted = Promise.withResolvers<Awaited<ReturnType<typeof runApi>>>();
   const gateway = await runGateway(
-    { host: config.host, port: config.port, servicePrefix, allowedHosts, forwardedProto: protoOf(config), parkedMax },
+    {
+      host: config.host,
+      port: config.port,
+      servicePrefix,
+      allowedHosts,
+      forwardedProto: protoOf(config),
+      parkedMax,
+      limits,
+      ...(trustedProxies === undefined ? {} : { trustedProxies }),
+    },
     {
       engine,
       clock,
@@ -122,18 +131,6 @@ export async function run(config: EmbeddedConfig, deps: { clock: Clock; log: Log
   };
 }
 
-/** Those of the process; each role adds its own. */
-function makeMetrics(): Metrics {
-  const metrics = new Metrics();
-  addProcessMetrics(metrics);
-  const { version } = manifest;
-  metrics.gauge(
-    { name: "spawner_build_info", help: "1, labelled with the release that runs.", labels: { version: [version] } },
-    () => 1,
-  );
-  return metrics;
-}
-
 /** Throws unless it is said in exactly one way who may use the control surface. */
 function authOf({ tokensFile, allowAnonymous }: EmbeddedConfig): Auth {
   if (tokensFile !== undefined && !allowAnonymous) return { kind: "tokens", tokensFile };
@@ -142,7 +139,9 @@ function authOf({ tokensFile, allowAnonymous }: EmbeddedConfig): Auth {
   throw new SpawnerError("invalid_request", `A tokens file or leave for anonymous callers is needed; ${given}.`);
 }
 
-async function openBackendRelayHost(options: Parameters<OpenRelayHost>[0], clock: Clock) {
+type RelayHostOptions = Parameters<OpenRelayHost>[0] & Required<Pick<EmbeddedConfig, "limits">>;
+
+async function openBackendRelayHost(options: RelayHostOptions, clock: Clock) {
   const relayHost = await BackendRelayHost.open({ ...options, host: loopback }, { clock });
   return {
     port: relayHost.port,

@@ -1,3 +1,4 @@
+import type { BlockList } from "node:net";
 import { makeErrorAnswer } from "../core/error-body.ts";
 import { hostNameOf } from "../core/host-names.ts";
 import { nameMapping } from "../core/names.ts";
@@ -12,15 +13,18 @@ import type { Metrics } from "../lib/metrics.ts";
 import type { Listening } from "../lib/running.ts";
 import {
   type Answer,
+  type DrainOptions,
   type Exchange,
   type Plan,
   Relay,
+  type RelayLimits,
   type RelayProblem,
   type RequestHead,
   type ResponseHead,
 } from "../relay/index.ts";
 import { endedAnswer, quote, redirect, refuse, unknown } from "./answers.ts";
 import { Directory } from "./directory.ts";
+import { type ClientView, viewOf } from "./forwarded.ts";
 import { GatewayMetrics, type ServedBy } from "./metrics.ts";
 import { isReachable, Parking } from "./parking.ts";
 import { backwardHead, forwardHead } from "./path-mode.ts";
@@ -34,10 +38,14 @@ export interface GatewayConfig {
   servicePrefix: string;
   /** Host names (without port) that requests may name; others get 403. Default: any. */
   allowedHosts?: readonly string[];
-  /** What clients speak, be it to a proxy in front. */
+  /** Proxies in front that are believed in what they say of their clients. Default: none. */
+  trustedProxies?: BlockList;
+  /** What clients speak, unless such a proxy says otherwise. */
   forwardedProto: "http" | "https";
   /** How many requests may wait for backends to be ready. */
   parkedMax: number;
+  /** What clients and backends may take of time, bytes and connections. Default: `defaultLimits`. */
+  limits?: Partial<RelayLimits>;
 }
 
 export interface GatewayDeps {
@@ -54,6 +62,8 @@ export interface GatewayDeps {
 export interface RunningGateway extends Listening {
   /** Takes no more connections; resolves when what was asked is answered, at the latest after `mostMs`. */
   quiesce(options: { mostMs: number }): Promise<void>;
+  /** Takes no more connections, and waits until all are over; those left after `mostMs` are closed over `spreadMs`. */
+  drain(options: DrainOptions): Promise<void>;
 }
 
 /** Sends the requests of users to the relay hosts of their backends. */
@@ -63,6 +73,7 @@ export async function run(config: GatewayConfig, deps: GatewayDeps): Promise<Run
   const gateway = new Gateway(config, deps, metrics);
   const relay: Relay = new Relay({
     clock,
+    ...(config.limits === undefined ? {} : { limits: config.limits }),
     onRequest: (exchange) => gateway.route(exchange),
     describeProblem: (problem, head) => gateway.describe(problem, head),
     onAnswered: (status) => metrics.answered("gateway", status),
@@ -73,6 +84,7 @@ export async function run(config: GatewayConfig, deps: GatewayDeps): Promise<Run
       host,
       port,
       quiesce: (options) => relay.quiesce(options),
+      drain: (options) => relay.drain(options),
       async close() {
         gateway.close();
         await relay.close();
@@ -134,7 +146,7 @@ class Gateway {
       case "unslashed":
         if (route.id === "healthz") return { kind: "answer", answer: { status: 200, body: "{}\n" } };
         if (this.#names.nameOf(route.id) === undefined && route.id !== "api") return unknown(route.id);
-        return redirect(`/${route.id}/${route.query}`);
+        return redirect(`${this.#viewOf(exchange).prefix}/${route.id}/${route.query}`);
       case "segment":
         return this.#segment(exchange, route);
       default:
@@ -165,14 +177,14 @@ class Gateway {
     return this.#parking.resolve(exchange, { id, name, target });
   }
 
-  async #toApi({ head, clientAddress }: Exchange, target: string): Promise<Plan> {
+  async #toApi(exchange: Exchange, target: string): Promise<Plan> {
     const upstream = await this.#deps.api;
     if (upstream === undefined) return unknown("api");
-    const { forwardedProto } = this.#config;
+    const view = this.#viewOf(exchange);
     return {
       kind: "forward",
       upstream,
-      head: () => forwardHead(head, { prefix: "/api", target, clientAddress, forwardedProto }),
+      head: () => forwardHead(exchange.head, { prefix: "/api", target, view }),
       onResponseHead: (response) => {
         this.#count("api", response);
         return response.raw;
@@ -180,17 +192,14 @@ class Gateway {
     };
   }
 
-  #toBackend(
-    { head, clientAddress }: Exchange,
-    backend: Backend,
-    { id, target }: { id: string; target: string },
-  ): Plan {
+  #toBackend(exchange: Exchange, backend: Backend, { id, target }: { id: string; target: string }): Plan {
+    const { head } = exchange;
     const address = addressOf(backend);
     if (address === undefined) throw new Error("a reachable backend has an address");
     const identity = identityOf(backend);
-    const { forwardedProto } = this.#config;
     const prefix = `/${id}`;
-    const host = hostOf(head);
+    const view = this.#viewOf(exchange);
+    const place = { prefix: `${view.prefix}${prefix}`, hosts: [view.host, hostOf(head)] };
     return {
       kind: "forward",
       upstream: {
@@ -199,14 +208,18 @@ class Gateway {
         key: `${identity} ${address.ip} ${address.port}`,
         takesHalfClose: true,
       },
-      head: (isFirst) =>
-        forwardHead(head, { prefix, target, clientAddress, forwardedProto, ...(isFirst ? { identity } : {}) }),
+      head: (isFirst) => forwardHead(head, { prefix, target, view, ...(isFirst ? { identity } : {}) }),
       onResponseHead: (response) => {
         this.#count("backend", response);
-        return backwardHead(response, { prefix, host });
+        return backwardHead(response, place);
       },
       isRefusal: (response) => response.header(refusalHeader) !== undefined,
     };
+  }
+
+  #viewOf({ head, clientAddress }: Exchange): ClientView {
+    const { forwardedProto: proto, trustedProxies } = this.#config;
+    return viewOf(head, { clientAddress, proto, trustedProxies });
   }
 
   /** An interim response is not the answer yet; 101 is. */

@@ -1,1 +1,1 @@
-export { run } from "./gateway.ts";
+export { type GatewayConfig, run } from "./gateway.ts";

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { mapCookiePath, mapLocation } from "./path-mode.ts";
 
-const here = { prefix: "/b4x", host: "127.0.0.1:8080" };
+const here = { prefix: "/b4x", hosts: ["127.0.0.1:8080"] };
 
 test.each([
   ["an absolute path goes under the prefix", "/login?a=b#c", "/b4x/login?a=b#c"],

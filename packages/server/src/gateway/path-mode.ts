@@ -1,55 +1,70 @@
 import { backendHeader } from "../core/relay-host.ts";
 import { type RequestHead, type ResponseHead, rewriteRequestHead, rewriteResponseHead } from "../relay/index.ts";
+import { type ClientView, forwardedFields, isToldByProxies } from "./forwarded.ts";
+import { hopByHopOf } from "./hop-by-hop.ts";
 import { hostOf } from "./route.ts";
-
-/** Fields that only Spawner may set on the way to a program. */
-const ourFields = [backendHeader, "x-spawner-user", "x-spawner-auth"];
 
 export interface ForwardedRequest {
   /** `/<id>`: what was taken off the path. */
   readonly prefix: string;
   /** The target without it. */
   readonly target: string;
-  readonly clientAddress: string;
-  readonly forwardedProto: "http" | "https";
+  readonly view: ClientView;
   /** Whom the request is meant for, where the relay host has not been told on this connection. */
   readonly identity?: string;
 }
 
+/** Whether only Spawner may set a field on the way to a program, under this name or one that programs take for it. */
+function isOurs(lowerName: string): boolean {
+  return lowerName.replaceAll("_", "-").startsWith("x-spawner-");
+}
+
 /** The head that a backend gets in path mode. */
 export function forwardHead(head: RequestHead, request: ForwardedRequest): Buffer {
-  const { prefix, target, clientAddress, forwardedProto, identity } = request;
+  const { prefix, target, view, identity } = request;
   const host = hostOf(head);
+  const { remove, set } = hopByHopOf(head);
+  const notFromOutside = head.fields.flatMap(({ lowerName }) => {
+    return isOurs(lowerName) || isToldByProxies(lowerName) ? [lowerName] : [];
+  });
   return rewriteRequestHead(head, {
     target,
-    remove: ourFields,
+    remove: [...remove, ...notFromOutside],
     set: [
-      ["x-forwarded-for", clientAddress],
-      ["x-forwarded-proto", forwardedProto],
-      ["x-forwarded-host", host],
-      ["x-forwarded-prefix", prefix],
+      ...set,
+      ...forwardedFields(view, prefix),
       ...(host === (head.header("host") ?? "") ? [] : [["host", host] as const]),
       ...(identity === undefined ? [] : [[backendHeader, identity] as const]),
     ],
   });
 }
 
+/** Where the paths of a program are, as its clients see them. */
+export interface PublicPlace {
+  /** `/<id>`, behind what a proxy in front has taken off. */
+  readonly prefix: string;
+  /** The hosts that stand for this server in the program's own URLs, with their ports. */
+  readonly hosts: readonly string[];
+}
+
 /** The head that a client gets in path mode: paths that the program gives are put behind the prefix. */
-export function backwardHead(head: ResponseHead, { prefix, host }: { prefix: string; host: string }): Buffer {
+export function backwardHead(head: ResponseHead, place: PublicPlace): Buffer {
   return rewriteResponseHead(head, {
+    ...hopByHopOf(head),
     map(lowerName, value) {
-      if (lowerName === "location") return mapLocation(value, { prefix, host });
-      if (lowerName === "set-cookie") return mapCookiePath(value, prefix);
+      if (lowerName === "location") return mapLocation(value, place);
+      if (lowerName === "set-cookie") return mapCookiePath(value, place.prefix);
       return undefined;
     },
   });
 }
 
 /** An absolute path, or a URL of the host that was asked, under the prefix; anything else as it is. */
-export function mapLocation(location: string, { prefix, host }: { prefix: string; host: string }): string {
+export function mapLocation(location: string, { prefix, hosts }: PublicPlace): string {
   const [, origin = "", path] = /^(https?:\/\/[^/?#]+)?(\/(?!\/).*|\/)$/i.exec(location) ?? [];
   if (path === undefined) return location;
-  if (origin !== "" && origin.replace(/^https?:\/\//i, "").toLowerCase() !== host.toLowerCase()) return location;
+  const named = origin.replace(/^https?:\/\//i, "").toLowerCase();
+  if (named !== "" && !hosts.some((host) => host.toLowerCase() === named)) return location;
   return `${origin}${underPrefix(path, prefix)}`;
 }
 

@@ -13,8 +13,9 @@ import {
   type SealRequest,
 } from "../core/relay-host.ts";
 import type { Clock, Timer } from "../lib/clock.ts";
-import { Activity, type Exchange, type Plan, Relay, type Upstream } from "../relay/index.ts";
+import { Activity, type Exchange, type Plan, Relay, type RelayLimits, type Upstream } from "../relay/index.ts";
 import { Gate } from "./gate.ts";
+import { isLegacyEvents, type LegacyEvents, openLegacyEvents } from "./legacy-events.ts";
 import { StateFeed } from "./state-feed.ts";
 
 export interface RelayHostConfig extends IdlenessRule {
@@ -25,6 +26,10 @@ export interface RelayHostConfig extends IdlenessRule {
   readonly identity?: string;
   /** Whether it follows a relay host that may have had clients: then the grace period alone counts, from now. */
   readonly adopted?: boolean;
+  /** Whether the serve port answers `/_events` itself, as 0.1.9's sidecar did for its sweeper. Default false. */
+  readonly eventsOnServePort?: boolean;
+  /** What clients and the program may take of time, bytes and connections. Default: `defaultLimits`. */
+  readonly limits?: Partial<RelayLimits>;
 }
 
 /** How many requests may wait for the program to listen, or for a seal to be decided. */
@@ -44,6 +49,7 @@ export class BackendRelayHost implements RelayHost {
   readonly #relay: Relay;
   readonly #gate: Gate;
   readonly #feed: StateFeed;
+  #legacyEvents: LegacyEvents | undefined;
   #upstream: Upstream | undefined;
   #sealLease: Timer | undefined;
   #heldUntilMs = 0;
@@ -61,6 +67,8 @@ export class BackendRelayHost implements RelayHost {
     this.#relay = new Relay({
       clock,
       activity: this.#activity,
+      ...(config.limits === undefined ? {} : { limits: config.limits }),
+      ...(config.eventsOnServePort ? { isActivity: (head) => !isLegacyEvents(head) } : {}),
       onRequest: (exchange) => this.#route(exchange),
       describeProblem: ({ kind, message }) => makeErrorAnswer(kind, `${message}.`),
     });
@@ -69,12 +77,23 @@ export class BackendRelayHost implements RelayHost {
   /** Listens. Rejects with the socket's error where the address cannot be had. */
   static async open(config: RelayHostConfig, { clock }: { clock: Clock }): Promise<BackendRelayHost> {
     const host = new BackendRelayHost(config, clock);
-    await host.#relay.listen({ host: config.host, port: config.port });
+    if (config.eventsOnServePort) host.#legacyEvents = await openLegacyEvents(host);
+    try {
+      await host.#relay.listen({ host: config.host, port: config.port });
+    } catch (error) {
+      host.#legacyEvents?.close();
+      throw error;
+    }
     return host;
   }
 
   get port(): number {
     return this.#relay.address.port;
+  }
+
+  /** All ports on which it listens itself. */
+  get ports(): readonly number[] {
+    return this.#legacyEvents === undefined ? [this.port] : [this.port, this.#legacyEvents.upstream.port];
   }
 
   /** How many requests wait for the program to listen, or for a seal to be decided. */
@@ -125,6 +144,7 @@ export class BackendRelayHost implements RelayHost {
   async close(): Promise<void> {
     this.end();
     this.#feed.close(new Error("the relay host was closed"));
+    this.#legacyEvents?.close();
     // Who waited has just been told that it is over, and is to read it.
     await this.#relay.quiesce({ mostMs: lastAnswersMs });
     await this.#relay.close();
@@ -147,6 +167,9 @@ export class BackendRelayHost implements RelayHost {
     const { identity } = this.#config;
     if (identity !== undefined && meant !== undefined && meant !== identity) {
       return refuse("misdirected", `This is ${identity}, and the request was meant for ${meant}.`);
+    }
+    if (this.#legacyEvents !== undefined && isLegacyEvents(head)) {
+      return { kind: "forward", upstream: this.#legacyEvents.upstream };
     }
     if (this.#gate.state === "open") return this.#pass(exchange);
     return this.#gate.wait(exchange.signal).then((outcome) => {

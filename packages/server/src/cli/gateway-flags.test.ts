@@ -1,0 +1,25 @@
+import { describe, expect, it } from "vitest";
+import { parseNetworks } from "./gateway-flags.ts";
+
+describe("trusted proxies", () => {
+  it("are addresses and networks of both families", () => {
+    const networks = parseNetworks("10.0.0.0/8, 192.0.2.7,fd00::/8,::1");
+    const trusts = (address: string) => networks.check(address, address.includes(":") ? "ipv6" : "ipv4");
+    expect(["10.255.0.1", "192.0.2.7", "fd12::1", "::1"].filter((address) => !trusts(address))).toEqual([]);
+    expect(["11.0.0.1", "192.0.2.8", "fe80::1", "::2"].filter(trusts)).toEqual([]);
+  });
+
+  it.each([
+    "",
+    "10.0.0.0/33",
+    "::1/129",
+    "10.0.0/8",
+    "example.com",
+    "10.0.0.0/",
+    "10.0.0.0/8/8",
+    "10.0.0.0/-1",
+    "1.2.3.4,",
+  ])("are refused with what is needed: %j", (text) => {
+    expect(() => parseNetworks(text)).toThrow(/Addresses or networks are needed, such as 10\.0\.0\.0\/8,::1/);
+  });
+});

@@ -1,0 +1,54 @@
+import { type MessageHead, RequestHead } from "../relay/index.ts";
+
+/** What is to become of the fields that hold for one connection alone (RFC 9110 7.6.1). */
+export interface HopByHop {
+  /** Lower-case names of fields that go no further. */
+  readonly remove: readonly string[];
+  readonly set: readonly (readonly [name: string, value: string])[];
+}
+
+/** Options that hold for both of our connections, since each client's has one of its own behind it. */
+const sharedOptions: ReadonlySet<string> = new Set(["close", "keep-alive", "upgrade"]);
+
+/** Whoever names these in Connection would have a message framed or routed in another way, so that they stay. */
+const neverHopByHop: ReadonlySet<string> = new Set([
+  "connection",
+  "content-length",
+  "transfer-encoding",
+  "host",
+  "upgrade",
+  "trailer",
+]);
+
+const alwaysHopByHop: readonly string[] = ["keep-alive", "proxy-connection"];
+
+/**
+ * Fields named in Connection end here, with Keep-Alive and Proxy-Connection; of TE, `trailers` goes on. Where an upgrade is
+ * asked for or granted, fields that are named along with it belong to it (HTTP2-Settings), and go on.
+ */
+export function hopByHopOf(head: MessageHead): HopByHop {
+  const isUpgrade = head instanceof RequestHead ? head.upgrade !== undefined : head.headers("upgrade").length > 0;
+  const present = head.fields.map(({ lowerName }) => lowerName);
+  const remove = alwaysHopByHop.filter((name) => present.includes(name));
+  const set: [string, string][] = [];
+  const takesTrailers = head.hasToken("te", "trailers");
+  if (present.includes("te")) {
+    remove.push("te");
+    if (takesTrailers) set.push(["te", "trailers"]);
+  }
+  const given = head.headers("connection").flatMap((value) => value.split(",").map((option) => option.trim()));
+  const kept = given.filter((option) => {
+    const name = option.toLowerCase();
+    if (sharedOptions.has(name)) return true;
+    if (name === "te") return takesTrailers;
+    if (name === "" || neverHopByHop.has(name) || alwaysHopByHop.includes(name)) return false;
+    if (isUpgrade) return true;
+    remove.push(name);
+    return false;
+  });
+  if (kept.length < given.length) {
+    remove.push("connection");
+    if (kept.length > 0) set.push(["connection", kept.join(", ")]);
+  }
+  return { remove, set };
+}
