@@ -31,6 +31,8 @@ export type WriteEffect =
 export interface ApiProxyOptions {
   /** Which writes count, and can be disturbed. Default: all. */
   readonly counts?: (write: { readonly method: string; readonly path: string }) => boolean;
+  /** Told of every answer of the API server, of reads and watches too. */
+  readonly onAnswered?: (answered: { readonly method: string; readonly url: string; readonly status: number }) => void;
 }
 
 /**
@@ -45,6 +47,7 @@ export class ApiProxy {
   onWrite: (write: ApiWrite) => WriteEffect | undefined = () => undefined;
   readonly #access: KubeConfig;
   readonly #counts: NonNullable<ApiProxyOptions["counts"]>;
+  readonly #onAnswered: NonNullable<ApiProxyOptions["onAnswered"]>;
   readonly #agents: { readonly own: Agent; readonly callers: Agent };
   readonly #certificate = makeServerCertificate();
   readonly #server: Server;
@@ -53,9 +56,10 @@ export class ApiProxy {
   /** Resolves when requests are passed on again. */
   #serving: PromiseWithResolvers<void> | undefined;
 
-  private constructor(access: KubeConfig, { counts = () => true }: ApiProxyOptions) {
+  private constructor(access: KubeConfig, { counts = () => true, onAnswered = () => {} }: ApiProxyOptions) {
     this.#access = access;
     this.#counts = counts;
+    this.#onAnswered = onAnswered;
     const { ca, cert, key, ...rest } = access.tls;
     const server = { ...rest, ...(ca === undefined ? {} : { ca }) };
     const identity = cert === undefined || key === undefined ? {} : { cert, key };
@@ -213,6 +217,7 @@ export class ApiProxy {
     });
     outgoing.end(body);
     const [response] = (await once(outgoing, "response")) as [IncomingMessage];
+    this.#onAnswered({ method, url, status: response.statusCode ?? 0 });
     return response;
   }
 }
