@@ -1,5 +1,5 @@
 import { InvalidArgumentError, Option } from "commander";
-import { type NumberRange, parseWholeNumber, variableOf } from "./flag-values.ts";
+import { type NumberRange, parseSwitch, parseWholeNumber, variableOf } from "./flag-values.ts";
 import { UsageError } from "./report-failure.ts";
 
 export { type NumberRange, portRange, secondsRange } from "./flag-values.ts";
@@ -15,10 +15,11 @@ export function switchFlag(flags: string, description: string): Option {
   const option = flag(flags, description);
   const { envVar = "" } = option;
   const value = process.env[envVar] ?? "";
-  if (/^(|0|no|off|false)$/i.test(value)) delete option.envVar;
-  else if (!/^(1|yes|on|true)$/i.test(value)) {
+  try {
+    if (!parseSwitch(value)) delete option.envVar;
+  } catch (error) {
     option.argParser(() => {
-      throw new UsageError(`${envVar} is ${JSON.stringify(value)}; 1, yes, on, true, 0, no, off or false is needed.`);
+      throw new UsageError(`${envVar} is ${JSON.stringify(value)}; ${(error as Error).message}`);
     });
   }
   return option;

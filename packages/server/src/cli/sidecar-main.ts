@@ -1,9 +1,9 @@
 // The sidecar as one file of its own, build/spawner/dist/sidecar.js: every backend pays for it, so that it loads nothing
 // but Node itself. The flags are those of `spawner sidecar`.
 import { parseArgs } from "node:util";
-import { variableOf } from "./flag-values.ts";
+import { parseSwitch, variableOf } from "./flag-values.ts";
 import { serveSidecar } from "./serve-sidecar.ts";
-import { type SidecarFlags, sidecarFlags } from "./sidecar-flags.ts";
+import { type SidecarFlags, sidecarFlags, sidecarSwitches } from "./sidecar-flags.ts";
 
 try {
   const flags = readFlags(process.argv.slice(2), process.env);
@@ -26,17 +26,25 @@ async function serve(flags: SidecarFlags): Promise<void> {
 /** Undefined where help is asked for. Throws what is wrong with a flag. */
 function readFlags(args: readonly string[], env: NodeJS.ProcessEnv): SidecarFlags | undefined {
   const options = Object.fromEntries(sidecarFlags.map(({ name }) => [name, { type: "string" as const }]));
-  const { values } = parseArgs({ args: [...args], options: { ...options, help: { type: "boolean", short: "h" } } });
+  const switches = Object.fromEntries(sidecarSwitches.map(({ name }) => [name, { type: "boolean" as const }]));
+  const { values } = parseArgs({
+    args: [...args],
+    options: { ...options, ...switches, help: { type: "boolean", short: "h" } },
+  });
   if (values.help === true) return undefined;
   const given = sidecarFlags.flatMap(({ name, key, parse, default: value }) => {
     const text = (values as Record<string, string | undefined>)[name] ?? env[variableOf(name)];
     if (text === undefined) return value === undefined ? [] : [[key, value]];
     return [[key, named(name, text, parse)]];
   });
-  return Object.fromEntries(given) as SidecarFlags;
+  const switched = sidecarSwitches.map(({ name, key }) => {
+    const isGiven = (values as Record<string, boolean | undefined>)[name] === true;
+    return [key, isGiven || named(name, env[variableOf(name)] ?? "", parseSwitch)];
+  });
+  return Object.fromEntries([...given, ...switched]) as SidecarFlags;
 }
 
-function named(name: string, text: string, parse: (text: string) => string | number): string | number {
+function named<Value>(name: string, text: string, parse: (text: string) => Value): Value {
   try {
     return parse(text);
   } catch (error) {
@@ -49,5 +57,8 @@ function help(): string {
     const suffix = byDefault === undefined ? "" : ` (default: ${JSON.stringify(byDefault)})`;
     return `  ${`--${name} <${value}>`.padEnd(32)}${description}${suffix}, or ${variableOf(name)}`;
   });
+  for (const { name, description } of sidecarSwitches) {
+    lines.push(`  ${`--${name}`.padEnd(32)}${description}, or ${variableOf(name)}=1`);
+  }
   return `Serves one backend: relays to its program, counts who is there, answers the sweeper.\n\n${lines.join("\n")}\n`;
 }

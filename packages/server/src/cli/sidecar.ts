@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import { parsedFlag } from "./flags.ts";
-import { type SidecarFlags, sidecarFlags } from "./sidecar-flags.ts";
+import { parsedFlag, switchFlag } from "./flags.ts";
+import { type SidecarFlags, sidecarFlags, sidecarSwitches } from "./sidecar-flags.ts";
 
 export function addSidecarCommand(program: Command): void {
   const command = program
@@ -13,5 +13,8 @@ export function addSidecarCommand(program: Command): void {
     });
   for (const { name, value, description, default: byDefault, parse } of sidecarFlags) {
     command.addOption(parsedFlag(`--${name} <${value}>`, description, parse).default(byDefault));
+  }
+  for (const { name, description } of sidecarSwitches) {
+    command.addOption(switchFlag(`--${name}`, description).default(false));
   }
 }

@@ -67,7 +67,15 @@ export function encodeRelayHostState(state: RelayHostState): string {
   return `{"ready": true, ${activity}${until}${state.sealed ? ', "sealed": true' : ""}}`;
 }
 
-/** The inverse; understands hosts of 0.1.9, which say only whole seconds. Undefined for what is not such an event. */
+/** The JSON of one event in the very bytes of 0.1.9: its sweeper reads no others. */
+export function encodeLegacyState({ ready, liveConnections, idleMs }: RelayHostState): string {
+  if (!ready) return '{"ready": false}';
+  return liveConnections > 0
+    ? `{"ready": true, "live_connections": ${liveConnections}}`
+    : `{"ready": true, "seconds_since_active": ${Math.floor(idleMs / 1000)}}`;
+}
+
+/** The inverse of the one before; understands hosts of 0.1.9, which say only whole seconds. Undefined for what is not such an event. */
 export function decodeRelayHostState(json: string): RelayHostState | undefined {
   const event = parseObject(json);
   if (typeof event?.ready !== "boolean") return undefined;

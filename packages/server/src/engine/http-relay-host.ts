@@ -1,14 +1,8 @@
 import { deadlines } from "../core/deadlines.ts";
 import { isSpawnerError, SpawnerError } from "../core/errors.ts";
-import {
-  decodeRelayHostState,
-  type HoldAnswer,
-  type RelayHost,
-  type RelayHostWatcher,
-  type SealAnswer,
-  type SealRequest,
-} from "../core/relay-host.ts";
+import type { HoldAnswer, RelayHost, RelayHostWatcher, SealAnswer, SealRequest } from "../core/relay-host.ts";
 import type { Clock, Timer } from "../lib/clock.ts";
+import { StateReader } from "./state-reader.ts";
 
 export interface HttpRelayHostOptions {
   /** Base of the control port: `http://10.0.0.7:9091`. */
@@ -54,12 +48,10 @@ export class HttpRelayHost implements RelayHost {
     try {
       const response = await this.#fetch("/_events", { signal: stop.signal });
       if (!response.ok || response.body === null) throw await failureOf(response);
-      let buffered = "";
+      const reader = new StateReader();
       for await (const text of response.body.pipeThrough(new TextDecoderStream())) {
         heard();
-        const events = (buffered + text).split("\n\n");
-        buffered = events.pop() ?? "";
-        for (const event of events) tellEvent(event, watcher);
+        for (const state of reader.read(text)) watcher.onState(state);
       }
       throw new Error(`the relay host at ${this.#options.controlUrl} ended its stream`);
     } finally {
@@ -96,13 +88,6 @@ class StreamSilence extends Error {
 
 function isSilence(reason: unknown): boolean {
   return reason instanceof StreamSilence;
-}
-
-/** Comments (heartbeats) hold no data, and what cannot be understood is not taken for anything. */
-function tellEvent(event: string, watcher: RelayHostWatcher): void {
-  const data = event.split("\n").find((line) => line.startsWith("data:"));
-  const state = data === undefined ? undefined : decodeRelayHostState(data.slice("data:".length));
-  if (state !== undefined) watcher.onState(state);
 }
 
 async function failureOf(response: Response): Promise<SpawnerError> {

@@ -1,6 +1,6 @@
 import { connect } from "node:net";
 import type { Clock, Timer } from "./clock.ts";
-import { readListeningSockets } from "./listening-sockets.ts";
+import { type ListeningSocket, readListeningSockets } from "./listening-sockets.ts";
 
 export interface WaitOptions {
   /** Whether the socket with this inode is the one that is waited for. Default: any is. */
@@ -17,11 +17,13 @@ export interface WaitOptions {
 }
 
 interface Waiter {
-  readonly port: number;
+  readonly wants: (port: number) => boolean;
+  /** Where to try to connect, where that is the only way to find out; undefined: nowhere. */
+  readonly port: number | undefined;
   readonly since: number;
   readonly owns: (inode: string) => boolean;
   readonly sign: () => string;
-  readonly found: (host: string) => void;
+  readonly found: (socket: Pick<ListeningSocket, "host" | "port">) => void;
   readonly onTaken: () => void;
   /** At how many looks in a row somebody else listened. */
   takenLooks: number;
@@ -62,12 +64,24 @@ export class ListenProbe {
   }
 
   /** Resolves, when `port` is listened on, to an address at which to connect. */
-  async waitFor(port: number, { owns = () => true, sign, onTaken = () => {}, signal }: WaitOptions): Promise<string> {
+  async waitFor(port: number, options: WaitOptions): Promise<string> {
+    return (await this.#wait({ wants: (each) => each === port, port }, options)).host;
+  }
+
+  /** Resolves to the first port that is listened on, but for those that are `others`. Never, where that cannot be told. */
+  waitForAny(options: WaitOptions & { others: readonly number[] }): Promise<Pick<ListeningSocket, "host" | "port">> {
+    return this.#wait({ wants: (port) => !options.others.includes(port), port: undefined }, options);
+  }
+
+  async #wait(
+    wanted: Pick<Waiter, "wants" | "port">,
+    { owns = () => true, sign, onTaken = () => {}, signal }: WaitOptions,
+  ): Promise<Pick<ListeningSocket, "host" | "port">> {
     signal.throwIfAborted();
-    const { promise, resolve, reject } = Promise.withResolvers<string>();
+    const { promise, resolve, reject } = Promise.withResolvers<Pick<ListeningSocket, "host" | "port">>();
     const now = this.#clock.monotonicMs();
     const waiter: Waiter = {
-      port,
+      ...wanted,
       owns,
       sign: sign ?? (() => ""),
       found: resolve,
@@ -129,9 +143,9 @@ function lookAtTable(waiters: readonly Waiter[]): void {
   for (const sockets of readListeningSockets()) {
     parts += 1;
     waiting = waiting.filter((waiter) => {
-      const onPort = sockets.filter(({ port }) => port === waiter.port);
+      const onPort = sockets.filter(({ port }) => waiter.wants(port));
       const own = onPort.find(({ inode }) => waiter.owns(inode));
-      if (own !== undefined) waiter.found(own.host);
+      if (own !== undefined) waiter.found(own);
       else if (onPort.length > 0) taken.add(waiter);
       return own === undefined;
     });
@@ -144,12 +158,13 @@ function lookAtTable(waiters: readonly Waiter[]): void {
   }
 }
 
-function tryConnect(waiter: Waiter): void {
+function tryConnect({ port, found }: Waiter): void {
+  if (port === undefined) return;
   const host = "127.0.0.1";
-  const socket = connect({ host, port: waiter.port });
+  const socket = connect({ host, port });
   socket.on("error", () => socket.destroy()); // refused: nobody listens yet
   socket.on("connect", () => {
     socket.destroy();
-    waiter.found(host);
+    found({ host, port });
   });
 }

@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { Activity } from "./activity.ts";
 import { Deadline } from "./deadline.ts";
 import { Forwarding, type ForwardingDeps, type ForwardingOwner } from "./forwarding.ts";
 import { requestFraming } from "./framing.ts";
@@ -11,6 +12,8 @@ import { nothing, SocketPair } from "./socket-pair.ts";
 import { Tunnel } from "./tunnel.ts";
 
 export interface ConnectionDeps extends ForwardingDeps {
+  /** Whether a request counts as activity. Default: each does. */
+  readonly isActivity?: (head: RequestHead) => boolean;
   /** The response to what the relay itself has to refuse. */
   readonly describeProblem: (problem: RelayProblem, head: RequestHead | undefined) => Answer;
   /** Told of each answer of the relay's own, with its status. */
@@ -142,7 +145,7 @@ export class ClientConnection implements ForwardingOwner {
   }
 
   #beginExchange(): boolean {
-    const { limits, activity } = this.#deps;
+    const { limits } = this.#deps;
     const { pending } = this.#pair;
     // RFC 9112 2.2: an empty line before a request line is ignored.
     if (pending[0] === 0x0d && pending[1] === 0x0a) {
@@ -159,16 +162,23 @@ export class ClientConnection implements ForwardingOwner {
     const requestBody = requestFraming(head, limits);
     if (limits.bodyBytesMax > 0) refuseTooLong(head, limits.bodyBytesMax);
     this.#pair.pending = pending.subarray(end);
-    const exchange = new OpenExchange({ head, requestBody, lease: activity.begin() });
+    const deps = this.#depsFor(head);
+    const exchange = new OpenExchange({ head, requestBody, lease: deps.activity.begin() });
     const forwarding = new Forwarding(exchange, {
       pair: this.#pair,
       deadline: this.#deadline,
-      deps: this.#deps,
+      deps,
       owner: this,
     });
     this.#state = { kind: "exchange", forwarding };
     forwarding.start();
     return true;
+  }
+
+  /** What does not count as activity is counted where nobody looks. */
+  #depsFor(head: RequestHead): ForwardingDeps {
+    if (this.#deps.isActivity?.(head) !== false) return this.#deps;
+    return { ...this.#deps, activity: new Activity(this.#deps.clock) };
   }
 
   get #isWaiting(): boolean {

@@ -16,6 +16,8 @@ export interface RelayOptions {
   readonly onRequest: RequestHandler;
   /** Counts what is in flight. Default: one of its own. */
   readonly activity?: Activity;
+  /** Whether a request counts as such. Default: each does. */
+  readonly isActivity?: (head: RequestHead) => boolean;
   readonly limits?: Partial<RelayLimits>;
   /** Makes the answer to what the relay itself has to refuse; `head` where one was read. Default: a line of text. */
   readonly describeProblem?: (problem: RelayProblem, head: RequestHead | undefined) => Answer;
@@ -33,6 +35,12 @@ export interface RelayTraffic {
   readonly bytesSent: number;
 }
 
+export interface DrainOptions {
+  readonly mostMs: number;
+  readonly spreadMs: number;
+  readonly signal: AbortSignal;
+}
+
 export interface RelayAddress {
   readonly host: string;
   readonly port: number;
@@ -41,8 +49,9 @@ export interface RelayAddress {
 /** How often deadlines of connections are looked at: what is due happens this much late at most. */
 const tickMs = 500;
 
-/** How often to look whether all requests were answered. */
+/** How often to look whether all requests were answered, and whether all connections are over. */
 const quiescePollMs = 20;
+const drainPollMs = 100;
 
 /** Accepts HTTP/1.1 connections and passes the bytes of each request to where its handler says, and back. */
 export class Relay {
@@ -116,6 +125,26 @@ export class Relay {
     while (isAnswering() && clock.monotonicMs() < untilMs) await pause(clock, quiescePollMs);
   }
 
+  /**
+   * Takes no more connections and no more requests on those that are open, and waits until all are over, at most `mostMs`;
+   * those left are closed one after the other, spread over `spreadMs`, so that their clients do not come back all at once.
+   * The signal ends the waiting. To be followed by `close`.
+   */
+  async drain({ mostMs, spreadMs, signal }: DrainOptions): Promise<void> {
+    const { clock } = this.#options;
+    const untilMs = clock.monotonicMs() + mostMs;
+    this.#server.close();
+    for (const connection of [...this.#connections]) connection.finish();
+    const mayWait = () => this.#connections.size > 0 && !signal.aborted;
+    while (mayWait() && clock.monotonicMs() < untilMs) await pause(clock, drainPollMs, signal);
+    const left = [...this.#connections];
+    for (const [closed, connection] of left.entries()) {
+      if (!mayWait()) return;
+      connection.destroy();
+      await pause(clock, untilMs + ((closed + 1) * spreadMs) / left.length - clock.monotonicMs(), signal);
+    }
+  }
+
   /** Takes no more connections, and ends all that are open. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= new Promise((resolve) => {
@@ -126,11 +155,12 @@ export class Relay {
   }
 
   #accept(socket: Socket): void {
-    const { clock, onRequest, describeProblem = describePlainly, onAnswered } = this.#options;
+    const { clock, isActivity, onRequest, describeProblem = describePlainly, onAnswered } = this.#options;
     const connection = new ClientConnection(socket, {
       clock,
       limits: this.#limits,
       activity: this.#activity,
+      ...(isActivity === undefined ? {} : { isActivity }),
       upstreams: this.#upstreams,
       onRequest,
       describeProblem,

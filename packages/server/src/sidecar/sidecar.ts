@@ -2,11 +2,12 @@ import type { Clock } from "../lib/clock.ts";
 import { ListenProbe } from "../lib/listen-probe.ts";
 import { readSocketCounts } from "../lib/listening-sockets.ts";
 import type { Listening } from "../lib/running.ts";
+import type { Upstream } from "../relay/index.ts";
 import { openControlServer } from "./control-server.ts";
 import { BackendRelayHost, type RelayHostConfig } from "./relay-host.ts";
 
 export interface SidecarConfig extends RelayHostConfig {
-  /** Port of the program, in the same network namespace. */
+  /** Port of the program, in the same network namespace. 0: the first on which anything listens but the sidecar itself. */
   readonly upstreamPort: number;
   readonly controlPort: number;
   /** SHA-256 of the token that control requests must carry, in hexadecimal. Default: none is asked for. */
@@ -29,8 +30,9 @@ export async function run(config: SidecarConfig, { clock }: { clock: Clock }): P
     await relayHost.close();
     throw error;
   });
-  new ListenProbe(clock).waitFor(upstreamPort, { sign: readSocketCounts, signal: stop.signal }).then(
-    (upstreamHost) => relayHost.programListens({ host: upstreamHost, port: upstreamPort }),
+  const own = [...relayHost.ports, control.port];
+  waitForProgram(upstreamPort, { own, clock, signal: stop.signal }).then(
+    (upstream) => relayHost.programListens(upstream),
     () => {}, // closed before the program listened
   );
   return {
@@ -44,4 +46,15 @@ export async function run(config: SidecarConfig, { clock }: { clock: Clock }): P
       await control.close();
     },
   };
+}
+
+async function waitForProgram(
+  port: number,
+  { own, clock, signal }: { own: readonly number[]; clock: Clock; signal: AbortSignal },
+): Promise<Upstream> {
+  const probe = new ListenProbe(clock);
+  const options = { sign: readSocketCounts, signal };
+  return port === 0
+    ? await probe.waitForAny({ ...options, others: own })
+    : { host: await probe.waitFor(port, options), port };
 }
