@@ -16,6 +16,8 @@ export interface RelayOptions {
   readonly onRequest: RequestHandler;
   /** Counts what is in flight. Default: one of its own. */
   readonly activity?: Activity;
+  /** Whether a request counts as such. Default: each does. */
+  readonly isActivity?: (head: RequestHead) => boolean;
   readonly limits?: Partial<RelayLimits>;
   /** Makes the answer to what the relay itself has to refuse; `head` where one was read. Default: a line of text. */
   readonly describeProblem?: (problem: RelayProblem, head: RequestHead | undefined) => Answer;
@@ -153,11 +155,12 @@ export class Relay {
   }
 
   #accept(socket: Socket): void {
-    const { clock, onRequest, describeProblem = describePlainly, onAnswered } = this.#options;
+    const { clock, isActivity, onRequest, describeProblem = describePlainly, onAnswered } = this.#options;
     const connection = new ClientConnection(socket, {
       clock,
       limits: this.#limits,
       activity: this.#activity,
+      ...(isActivity === undefined ? {} : { isActivity }),
       upstreams: this.#upstreams,
       onRequest,
       describeProblem,
