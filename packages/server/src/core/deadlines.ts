@@ -25,6 +25,10 @@ export const deadlines = {
   /** Waits between attempts at a failing reconcile: doubling from the first to the second. */
   reconcileRetryFirstMs: 50,
   reconcileRetryMostMs: 30_000,
+  /** How long an image may fail to be pulled, or a container to be made, before a start is given up: two more attempts of a node's. */
+  startProblemMs: 30_000,
+  /** How long a Pod may be on its node without a container, until what is said of it is read. */
+  silentStartMs: 5_000,
   /** How long a gateway holds a request for a backend that is not ready yet. */
   parkMs: 60_000,
   /** How long a relay host holds a request that reached it before its program listens, or while sealed. */

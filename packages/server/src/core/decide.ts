@@ -25,6 +25,14 @@ export interface WorkloadEnd {
   readonly at: Date;
 }
 
+/** What holds up a start. It is the reason of the end when the startup timeout has passed, or before that, `until` when it lasts. */
+export interface StartProblem {
+  readonly reason: FailedReason;
+  readonly message: string;
+  /** From then on nobody needs to wait for it to go away. Default: there is hope until the startup timeout. */
+  readonly until?: Date;
+}
+
 /** What an engine sees of a backend's workload. */
 export type WorkloadObservation =
   /** There is none. */
@@ -35,8 +43,7 @@ export type WorkloadObservation =
       readonly constructedAt: Date;
       readonly scheduledAt?: Date;
       readonly address?: WorkloadAddress;
-      /** What holds it up, if that is known: becomes the reason when the startup timeout has passed. */
-      readonly problem?: { readonly reason: FailedReason; readonly message: string };
+      readonly problem?: StartProblem;
     }
   /** Its start was cut short (a crash of its server, a port that somebody else took), and nothing of it runs: it is to be ensured. */
   | {
@@ -126,7 +133,7 @@ function decideLiving(backend: Backend, workload: WorkloadObservation, now: Date
   const reached = { ...reachedTimes(backend, workload), ...unrecordedReady(backend, now) };
   const address = workload.kind === "running" || workload.kind === "pending" ? workload.address : undefined;
   const status = reachedPatch(backend, reached, address);
-  const deadline = nextDeadline(backend);
+  const deadline = nextDeadline(backend, workload);
   const shareMs = status === undefined ? 0 : worthWaitingMs(workload, now);
   if (shareMs > 0) return { ...nothing, ...requeueAt(earliest(now.getTime() + shareMs, deadline), now) };
   return { ...nothing, ...withStatus(status), ...requeueAt(deadline, now) };
@@ -154,8 +161,10 @@ function endingOf(
   if (workload.kind === "stopping" || (workload.kind === "absent" && isBegun(backend))) {
     return end("WorkloadLost", sentences("The workload of the backend was removed by somebody else.", written));
   }
+  const problem = workload.kind === "pending" ? workload.problem : undefined;
+  if (problem !== undefined && reaches(now, problem.until?.getTime())) return end(problem.reason, problem.message);
   if (stateOf(backend) !== "Ready" && reaches(now, startupEnd(backend))) {
-    if (workload.kind === "pending" && workload.problem) return { ...workload.problem, at: now };
+    if (problem !== undefined) return end(problem.reason, problem.message);
     const needed = `${spec.startupTimeoutSeconds} s (startupTimeoutSeconds)`;
     if (workload.kind !== "running") {
       return end("StartupTimeout", sentences(`The program was not started within ${needed}.`, written));
@@ -209,8 +218,9 @@ function secondsAfterCreation(backend: Backend, seconds: number): number {
   return new Date(backend.metadata.creationTimestamp).getTime() + seconds * 1000;
 }
 
-function nextDeadline(backend: Backend): number | undefined {
-  return earliest(lifetimeEnd(backend), stateOf(backend) === "Ready" ? undefined : startupEnd(backend));
+function nextDeadline(backend: Backend, workload: WorkloadObservation): number | undefined {
+  const problemEnd = workload.kind === "pending" ? workload.problem?.until?.getTime() : undefined;
+  return earliest(lifetimeEnd(backend), problemEnd, stateOf(backend) === "Ready" ? undefined : startupEnd(backend));
 }
 
 function earliest(...times: readonly (number | undefined)[]): number | undefined {

@@ -25,7 +25,7 @@ export interface ServiceAddress {
 }
 
 /** The serve port of every sidecar of 0.1.9. */
-const legacyServePort = 9090;
+export const legacyServePort = 9090;
 
 const flagOf = {
   Submitted: "submitted",

@@ -5,9 +5,14 @@ import type { ObjectMeta } from "./objects.ts";
  * https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/
  */
 export interface Pod {
-  readonly metadata: ObjectMeta;
+  readonly metadata: PodMeta;
   readonly spec: PodSpec;
   readonly status?: PodStatus;
+}
+
+interface PodMeta extends ObjectMeta {
+  /** How long there was between asking the program to end and killing it, when it was last asked. */
+  readonly deletionGracePeriodSeconds?: number;
 }
 
 /** A Pod that is to be made. */
@@ -80,10 +85,10 @@ export interface PodCondition {
 
 export interface ContainerStatus {
   readonly name: string;
+  readonly image?: string;
   readonly ready?: boolean;
   readonly restartCount?: number;
   readonly state?: ContainerState;
-  readonly lastState?: ContainerState;
 }
 
 /** One of the three. */

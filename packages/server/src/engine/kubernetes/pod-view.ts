@@ -1,0 +1,88 @@
+import { legacyServePort } from "../../core/status.ts";
+import { sidecarName } from "./pod-names.ts";
+import type { Container, ContainerStatus, Pod, PodCondition } from "./pod-object.ts";
+
+/** The container of the program: the first, whatever its name. */
+export function applicationOf({ spec }: Pod): Container | undefined {
+  return spec.containers[0];
+}
+
+/** What the node says of the program's container. Statuses come in any order. */
+export function applicationStatusOf(pod: Pod): ContainerStatus | undefined {
+  const name = applicationOf(pod)?.name;
+  return pod.status?.containerStatuses?.find((status) => status.name === name);
+}
+
+/** What the node says of the sidecar, which 0.1.9 had beside the application. */
+export function sidecarStatusOf({ status = {} }: Pod): ContainerStatus | undefined {
+  const all = [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])];
+  return all.find(({ name }) => name === sidecarName);
+}
+
+/** The port that is relayed to the program. */
+export function servePortOf({ spec }: Pod): number {
+  const sidecar = [...(spec.initContainers ?? []), ...spec.containers].find(({ name }) => name === sidecarName);
+  return sidecar?.ports?.[0]?.containerPort ?? legacyServePort;
+}
+
+/** Whether every container but the sidecar is over. */
+export function isOnlySidecarLeft({ status = {} }: Pod): boolean {
+  const users = (status.containerStatuses ?? []).filter(({ name }) => name !== sidecarName);
+  return users.length > 0 && users.every(({ state }) => state?.terminated !== undefined);
+}
+
+/** The condition of this type, where it is so. */
+export function conditionOf({ status }: Pod, type: string, wanted: "True" | "False"): PodCondition | undefined {
+  return status?.conditions?.find((condition) => condition.type === type && condition.status === wanted);
+}
+
+/** A Pod of 0.1.9's has its sidecar beside the application, which knows no control port. */
+export function isLegacy({ spec }: Pod): boolean {
+  return spec.containers.some(({ name }) => name === sidecarName);
+}
+
+/** What is kept in memory of a Pod: what is read here and by those who observe it. */
+export function keepOfPod({ metadata, spec, status = {} }: Pod): Pod {
+  const { name, uid, resourceVersion, creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds } = metadata;
+  const { phase, reason, message, podIP, conditions, containerStatuses, initContainerStatuses } = status;
+  return withoutUndefined({
+    metadata: withoutUndefined({
+      name,
+      uid,
+      resourceVersion,
+      creationTimestamp,
+      deletionTimestamp,
+      deletionGracePeriodSeconds,
+      ownerReferences: metadata.ownerReferences,
+    }),
+    spec: withoutUndefined({
+      nodeName: spec.nodeName,
+      containers: spec.containers.map(keepOfContainer),
+      initContainers: spec.initContainers?.filter(({ name }) => name === sidecarName).map(keepOfContainer),
+    }),
+    status: withoutUndefined({
+      phase,
+      reason,
+      message,
+      podIP,
+      conditions: conditions?.filter(({ type }) => keptConditions.has(type)),
+      containerStatuses: containerStatuses?.map(keepOfStatus),
+      initContainerStatuses: initContainerStatuses?.map(keepOfStatus),
+    }),
+  });
+}
+
+const keptConditions = new Set(["PodScheduled", "Ready", "DisruptionTarget"]);
+
+function keepOfContainer({ name, ports, resources }: Container): Container {
+  const limits = resources?.limits;
+  return withoutUndefined({ name, ports, resources: limits === undefined ? undefined : { limits } });
+}
+
+function keepOfStatus({ name, image, ready, restartCount, state }: ContainerStatus): ContainerStatus {
+  return withoutUndefined({ name, image, ready, restartCount, state });
+}
+
+function withoutUndefined<Value extends object>(value: { [Key in keyof Value]: Value[Key] | undefined }): Value {
+  return Object.fromEntries(Object.entries(value).filter(([, each]) => each !== undefined)) as Value;
+}
