@@ -1,3 +1,4 @@
+export { Announcer } from "./announcer.ts";
 export { KeysSecret } from "./keys-secret.ts";
 export { isKubeError, type KubeClient, KubeError, type KubeRequest } from "./kube-client.ts";
 export { LeaderElection } from "./leader-election.ts";

@@ -24,7 +24,7 @@ export function isOurLabel(name: string): boolean {
 }
 
 /** What is deleted with the backend. */
-export function ownerReferenceTo({ metadata: { name, uid } }: Backend): OwnerReference {
+export function ownerReferenceTo({ metadata: { name, uid } }: { metadata: WorkloadIdentity }): OwnerReference {
   return { apiVersion, kind, name, uid, controller: true, blockOwnerDeletion: false };
 }
 

@@ -3,7 +3,7 @@ import type { WorkloadObservation } from "../../core/decide.ts";
 import { describeOutput, messageLinesMax } from "../../core/describe-output.ts";
 import { SpawnerError } from "../../core/errors.ts";
 import type { Backend } from "../../core/resource.ts";
-import type { ServiceAddress, WorkloadAddress } from "../../core/status.ts";
+import type { WorkloadAddress } from "../../core/status.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import { within } from "../../lib/within.ts";
@@ -20,8 +20,9 @@ import type { PodOptions } from "./pod-options.ts";
 import { problemOfPod } from "./pod-problem.ts";
 import { type PodRefusal, refusalOf, refusalOfForeignPod } from "./pod-refusal.ts";
 import { podInvalidity } from "./pod-template.ts";
-import { applicationOf, isOnlySidecarLeft, keepOfPod } from "./pod-view.ts";
+import { applicationOf, isOnlySidecarLeft, keepOfPod, servePortOf } from "./pod-view.ts";
 import { ProblemTimes } from "./problem-times.ts";
+import type { BackendServices } from "./service.ts";
 
 export interface PodWorkloadsOptions {
   readonly client: KubeClient;
@@ -32,7 +33,7 @@ export interface PodWorkloadsOptions {
   /** Needed by whoever makes Pods. */
   readonly pods?: PodOptions;
   /** The Service of each backend, where there is to be one. */
-  readonly services?: { of(identity: WorkloadIdentity): Promise<ServiceAddress> };
+  readonly services?: BackendServices;
 }
 
 /** Kubernetes takes a grace of 0 for leave to forget the Pod while its program still runs. */
@@ -164,6 +165,7 @@ export class PodWorkloads implements WorkloadRuntime {
     if (owner !== undefined) this.#tell(owner);
     if (change.kind !== "deleted") return;
     this.#problemTimes.forget(uid);
+    if (owner !== undefined) this.#options.services?.forget(owner);
     const waiting = this.#waiting.get(name);
     this.#waiting.delete(name);
     if (waiting !== undefined) this.#tell(waiting);
@@ -227,7 +229,8 @@ export class PodWorkloads implements WorkloadRuntime {
     const observation = observePod(pod, { now });
     const owner = ownerOf(pod);
     const isLiving = observation.kind === "pending" || observation.kind === "running";
-    const service = isLiving && owner !== undefined ? await services?.of(owner) : undefined;
+    const service =
+      isLiving && owner !== undefined ? await services?.of(owner, { servePort: servePortOf(pod) }) : undefined;
     let problem = observation.kind === "pending" ? problemOfPod(pod) : undefined;
     if (observation.kind === "pending" && problem === undefined && observation.address === undefined) {
       const { scheduledAt } = observation;

@@ -1,0 +1,58 @@
+import type { BackendState, StatusMessage } from "@spawner/client";
+import { apiVersion, type Backend, kind } from "../../core/resource.ts";
+import { isEndState, rankOf } from "../../core/states.ts";
+import { statusHistory } from "../../core/status.ts";
+
+/** Who says it, as 0.1.9 named itself. */
+const reporter = "spawner.dev/sessionlivedbackend";
+
+const sentences: Readonly<Record<BackendState, string>> = {
+  Submitted: "The backend was accepted.",
+  Constructed: "Its Pod was made.",
+  Scheduled: "Its Pod has a node.",
+  Running: "Its program was started.",
+  Ready: "Its program listens.",
+  Swept: "It was ended.",
+  Failed: "It failed.",
+};
+
+/** The states that an Event is to be written of: for people the end, which says why; for the API of 0.1.9 each that 0.1.9 knew. */
+export function announcedStates(backend: Backend, { compat }: { compat: boolean }): StatusMessage[] {
+  const history = statusHistory(backend);
+  return compat
+    ? history.filter(({ state }) => state !== "Submitted")
+    : history.filter(({ state }) => isEndState(state));
+}
+
+/**
+ * One state of a backend as an Event, whose name is the same whoever writes it and however often. 0.1.9 reads what it is about,
+ * `action` and `eventTime`. https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
+ */
+export function buildEvent({ metadata }: Backend, status: StatusMessage, { namespace }: { namespace: string }) {
+  const { name, uid, resourceVersion } = metadata;
+  const { state, time, reason = state, message = sentences[state] } = status;
+  return {
+    apiVersion: "v1",
+    kind: "Event",
+    metadata: { name: `${name}.${uid}.${state.toLowerCase()}`, namespace },
+    involvedObject: { apiVersion, kind, name, namespace, uid, resourceVersion },
+    action: state,
+    reason,
+    message: message.slice(0, messageLengthMax),
+    type: state === "Failed" ? "Warning" : "Normal",
+    eventTime: microTime(time, rankOf(state)),
+    reportingComponent: reporter,
+    reportingInstance: name,
+  };
+}
+
+/** The API server takes no longer ones. */
+const messageLengthMax = 1_024;
+
+/**
+ * RFC 3339 with six digits of a second, as a MicroTime needs. The last of them keep the order of states that are known to the
+ * second or to the millisecond: 0.1.9 tells the latest by its time.
+ */
+function microTime(time: string, rank: number): string {
+  return new Date(time).toISOString().replace("Z", `${String(rank).padStart(3, "0")}Z`);
+}
