@@ -24,8 +24,8 @@ export interface RoleOptions {
   readonly keys?: "read" | "ensure";
   /** Only the backends of this node. Default: all. */
   readonly nodeName?: string;
-  /** How Pods are made, by the role that makes them. */
-  readonly pods?: (client: KubeClient) => Promise<PodOptions>;
+  /** How Pods are made, by the role that makes them; undefined where it was asked to end before that was known. */
+  readonly pods?: (deps: Pick<RoleProcess, "client" | "clock" | "log" | "ending">) => Promise<PodOptions | undefined>;
 }
 
 /** What a role finds around it on a cluster. */
@@ -58,33 +58,12 @@ export async function runRole(options: RoleOptions, serve: (process: RoleProcess
   });
 
   await using held = new AsyncDisposableStack();
-  const { namespace, kubeconfig } = flags;
-  const client = await openKubeClient({
-    clock,
-    ...(namespace === undefined ? {} : { namespace }),
-    ...(kubeconfig === undefined ? {} : { kubeconfig }),
-  });
-  held.defer(() => client.close());
+  const client = held.adopt(await openClient(flags), (opened) => opened.close());
   const keys = options.keys === undefined ? undefined : new KeysSecret({ client, clock, log, how: options.keys });
   held.defer(() => keys?.close());
   const metrics = makeProcessMetrics(manifest.version);
-  const opened = await KubernetesEngine.open({
-    client,
-    clock,
-    log,
-    controlKey: () => keys?.controlKey(),
-    ...(nodeName === undefined ? {} : { nodeName }),
-    ...(options.pods === undefined ? {} : { pods: await options.pods(client) }),
-  });
-  const engine = measured(opened, metrics);
-  held.defer(() => engine.close());
-
+  const parts = new Set([metrics]);
   let hasSynced = false;
-  held.defer(
-    engine.backends.watch(({ kind }) => {
-      if (kind === "synced") hasSynced = true;
-    }),
-  );
   const whyNotReady = () => {
     if (ending.signal.aborted) return "it is ending";
     if (!hasSynced) return "the backends have not been read yet";
@@ -92,25 +71,47 @@ export async function runRole(options: RoleOptions, serve: (process: RoleProcess
       return "there is no control key yet (Secret spawner-keys)";
     return undefined;
   };
-  const parts = new Set([metrics]);
-  const health = await openHealth(flags, { whyNotReady, parts });
-  held.defer(() => health.close());
+  const health = held.adopt(await openHealth(flags, { whyNotReady, parts }), (opened) => opened.close());
   log.info({ namespace: client.namespace, healthPort: health.port, version: manifest.version }, "started");
+  const pods = await options.pods?.({ client, clock, log, ending: ending.signal });
+  const opened = await KubernetesEngine.open({
+    client,
+    clock,
+    log,
+    controlKey: () => keys?.controlKey(),
+    ...(nodeName === undefined ? {} : { nodeName }),
+    ...(pods === undefined ? {} : { pods }),
+  });
+  const engine = held.adopt(measured(opened, metrics), (each) => each.close());
+  held.defer(
+    engine.backends.watch(({ kind }) => {
+      if (kind === "synced") hasSynced = true;
+    }),
+  );
+  const openMetrics = () => {
+    const part = new Metrics();
+    parts.add(part);
+    return { metrics: part, close: () => void parts.delete(part) };
+  };
   await serve({
     clock,
     log,
     client,
     engine,
     metrics,
-    openMetrics() {
-      const part = new Metrics();
-      parts.add(part);
-      return { metrics: part, close: () => void parts.delete(part) };
-    },
+    openMetrics,
     ending: ending.signal,
     hurried: hurried.signal,
   });
   log.info({}, "ended");
+}
+
+function openClient({ namespace, kubeconfig }: RoleFlags): Promise<KubeClient> {
+  return openKubeClient({
+    clock: systemClock,
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(kubeconfig === undefined ? {} : { kubeconfig }),
+  });
 }
 
 async function openHealth(

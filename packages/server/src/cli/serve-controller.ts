@@ -1,11 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { run } from "../controller/index.ts";
+import { deadlines } from "../core/deadlines.ts";
+import { isSpawnerError } from "../core/errors.ts";
 import { fenced } from "../engine/index.ts";
 import { LeaderElection, ownImage } from "../engine/kubernetes/index.ts";
 import { aborted } from "../lib/aborted.ts";
+import { pause } from "../lib/pause.ts";
 import type { ControllerFlags } from "./controller.ts";
-import { type RoleProcess, runRole } from "./role-process.ts";
+import { type RoleOptions, type RoleProcess, runRole } from "./role-process.ts";
 
 /** Name of the Lease that the controllers of a namespace share. */
 const lease = "spawner-controller";
@@ -13,16 +16,36 @@ const lease = "spawner-controller";
 /** Leads or stands by until a signal asks this process to end. */
 export function serveController(flags: ControllerFlags): Promise<void> {
   const { sidecar, imagePullSecret } = flags;
-  const options = {
+  const options: RoleOptions = {
     role: "controller",
     flags,
     keys: "ensure",
-    pods: async (client) => ({
-      sidecarImage: sidecar ?? (await ownImage(client, hostname())),
-      ...(imagePullSecret === undefined ? {} : { imagePullSecret }),
-    }),
-  } satisfies Parameters<typeof runRole>[0];
+    async pods(deps) {
+      const sidecarImage = sidecar ?? (await findOwnImage(deps));
+      if (sidecarImage === undefined) return undefined;
+      return { sidecarImage, ...(imagePullSecret === undefined ? {} : { imagePullSecret }) };
+    },
+  };
   return runRole(options, (process) => stand(flags, process));
+}
+
+/** Waits for an API server that is away, or until the process is to end. */
+async function findOwnImage({
+  client,
+  clock,
+  log,
+  ending,
+}: Pick<RoleProcess, "client" | "clock" | "log" | "ending">): Promise<string | undefined> {
+  while (!ending.aborted) {
+    try {
+      return await ownImage(client, hostname());
+    } catch (error) {
+      if (!isSpawnerError(error, "unavailable")) throw error;
+      log.warn({ err: error }, "the sidecar's image is not known yet, will be tried again");
+      await pause(clock, deadlines.leaseRetryMs, ending);
+    }
+  }
+  return undefined;
 }
 
 async function stand(flags: ControllerFlags, process: RoleProcess): Promise<void> {

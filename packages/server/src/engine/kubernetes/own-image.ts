@@ -1,4 +1,4 @@
-import { SpawnerError } from "../../core/errors.ts";
+import { isSpawnerError, SpawnerError } from "../../core/errors.ts";
 import type { KubeClient } from "./kube-client.ts";
 
 interface Pod {
@@ -7,7 +7,7 @@ interface Pod {
 
 /**
  * The image that this process runs from: that of the first container of its Pod, whose name is the host's name. Rejects with
- * `invalid_request` where that is no Pod of ours.
+ * `invalid_request` where that is no Pod of ours, and with `unavailable` where nobody can be asked.
  */
 export async function ownImage(client: KubeClient, hostName: string): Promise<string> {
   try {
@@ -17,6 +17,7 @@ export async function ownImage(client: KubeClient, hostName: string): Promise<st
     if (image !== undefined) return image;
     throw new Error("the Pod has no container with an image");
   } catch (cause) {
+    if (isSpawnerError(cause, "unavailable")) throw cause;
     throw new SpawnerError(
       "invalid_request",
       `Which image is the sidecar's? Give it by --sidecar: this is not a Pod that could be asked (${hostName} in ${client.namespace}).`,
