@@ -1,5 +1,5 @@
 export { Announcer } from "./announcer.ts";
-export { KeysSecret } from "./keys-secret.ts";
+export { controlKeyOf, KeysSecret, keysSecretName } from "./keys-secret.ts";
 export { isKubeError, type KubeClient, KubeError, type KubeRequest } from "./kube-client.ts";
 export { LeaderElection } from "./leader-election.ts";
 export { openKubeClient } from "./open-kube-client.ts";
