@@ -96,6 +96,9 @@ export async function run(config: GatewayConfig, deps: GatewayDeps): Promise<Run
   }
 }
 
+/** What `OPTIONS *` asks for (RFC 9110 9.3.7): nothing in particular. */
+const aboutThisServer: Plan = { kind: "answer", answer: { status: 200 } };
+
 /** Where the end of a backend may be what was the matter. */
 const upstreamProblems: readonly RelayProblem["kind"][] = ["upstream_failed", "upstream_timeout"];
 
@@ -134,6 +137,7 @@ class Gateway {
     if (allowedHosts !== undefined && !allowedHosts.includes(hostNameOf(host))) {
       return refuse("forbidden_host", `Host ${quote(host)} is not served here; ${allowedHosts.join(", ")} are.`);
     }
+    if (head.target === "*" && head.method === "OPTIONS") return aboutThisServer;
     const route = parseTarget(head.target);
     switch (route.kind) {
       case "malformed":

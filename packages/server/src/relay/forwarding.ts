@@ -2,6 +2,7 @@ import type { Clock } from "../lib/clock.ts";
 import type { Activity } from "./activity.ts";
 import type { Deadline } from "./deadline.ts";
 import { type BodyFraming, responseFraming } from "./framing.ts";
+import type { RequestHead, ResponseHead } from "./head.ts";
 import type { RelayLimits } from "./limits.ts";
 import type { OpenExchange } from "./open-exchange.ts";
 import { keyOf, type Plan, type RequestHandler, type Upstream } from "./plan.ts";
@@ -208,6 +209,7 @@ export class Forwarding {
       const headBytes = ofHandler(() => exchange.plan?.onResponseHead?.(head) ?? head.raw);
       if (!head.isInterim) {
         exchange.response = { head, body };
+        exchange.mayBodyCome = true; // it waits for no 100 any more
         this.#watch();
         return this.#passResponseBody(body, rest, headBytes);
       }
@@ -236,7 +238,7 @@ export class Forwarding {
   #finishIfDone(): void {
     const { response, isRequestSent, head } = this.exchange;
     if (response === undefined || !response.body.isDone) return;
-    const keepsAlive = head.keepsAlive && response.head.keepsAlive;
+    const keepsAlive = head.keepsAlive && response.head.keepsAlive && !isInTooNewCoding(response.head, head);
     // An early answer on a connection that goes on: the rest of the request is still to be passed on, where it can be.
     if (!isRequestSent && keepsAlive && this.#pair.link !== undefined) return this.#watch();
     this.#owner.onDone(keepsAlive && isRequestSent);
@@ -312,6 +314,11 @@ export class Forwarding {
   #expectBytes(): void {
     this.#deadline.set("bytes", this.#deps.limits.halfClosedSilenceMs, () => this.#owner.onCutShort());
   }
+}
+
+/** A client of HTTP/1.0 knows no chunks (RFC 9112 6.1): what it gets, it may read to the end of the connection. */
+function isInTooNewCoding(response: ResponseHead, { minorVersion }: RequestHead): boolean {
+  return minorVersion === 0 && response.headers("transfer-encoding").length > 0;
 }
 
 /** Calls what the handler gave; what it throws ends this request alone. */

@@ -80,6 +80,18 @@ describe("a body that stalls for bodyTimeoutMs", () => {
     expect(await client.takeAll()).toMatch(/^HTTP\/1\.1 408 /);
   });
 
+  it("for want of a 100 does once it is answered otherwise: nobody need send it then", async () => {
+    await using fixture = new Fixture();
+    const refusal = "HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n";
+    const { client } = await start(fixture, { bodyTimeoutMs: 5_000 }, refusal);
+    client.send(upload(3, "Expect: 100-continue\r\n"));
+    await client.takeUntil(refusal);
+    expect(fixture.live).toBe(1);
+    await fixture.pass(6_000);
+    await client.takeAll();
+    expect(fixture.live).toBe(0);
+  });
+
   it("for an upstream that does not read is not the client's fault", async () => {
     await using fixture = new Fixture();
     const upstream = await fixture.raw((peer) => peer.socket.pause());
