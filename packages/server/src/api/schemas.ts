@@ -53,8 +53,8 @@ export const spawnRequestSchema = Type.Object(
 
 const spawnResponseSchema = Type.Object(
   {
-    name: Type.String({ description: "The backend's id." }),
     url: Type.Optional(Type.String({ description: "Where clients reach it." })),
+    name: Type.String({ description: "The backend's id." }),
     readyUrl: Type.Optional(Type.String({ description: "302 when ready, 409 before, 410 when over." })),
     statusUrl: Type.Optional(Type.String({ description: "Its state; /stream below it as server-sent events." })),
   },
@@ -62,13 +62,21 @@ const spawnResponseSchema = Type.Object(
     description: "The backend that was accepted.",
     examples: [
       {
-        name: "b4xk2m9qvd",
         url: "http://127.0.0.1:8080/b4xk2m9qvd/",
+        name: "b4xk2m9qvd",
         readyUrl: "http://127.0.0.1:8080/api/backend/b4xk2m9qvd/ready",
         statusUrl: "http://127.0.0.1:8080/api/backend/b4xk2m9qvd/status",
       },
     ],
   },
+);
+
+const textOrNull = Type.Union([Type.String(), Type.Null()]);
+
+/** As 0.1.9 wrote it: what is not known is null, and not left out. */
+export const compatSpawnResponseSchema = Type.Object(
+  { url: textOrNull, name: Type.String(), readyUrl: textOrNull, statusUrl: textOrNull },
+  { description: "The backend that was accepted." },
 );
 
 const statusFields = {

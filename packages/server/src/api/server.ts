@@ -33,6 +33,8 @@ export interface ApiConfig extends SpawnOptions {
   streamsMax?: number;
   /** Host names (without port) that requests may name; others get 403. Default: any. */
   allowedHosts?: readonly string[];
+  /** Whether `POST /spawn` takes and answers what 0.1.9 did: unknown fields and nulls. Default false. */
+  compat?: boolean;
 }
 
 export interface ApiDeps {
@@ -70,7 +72,7 @@ export async function run(config: ApiConfig, { engine, clock, log, metrics }: Ap
   const spawn = counts.countAccepted(makeSpawn(engine, config));
 
   const deps = { app, engine, clock, metrics, hub, streams, names, urls: config };
-  addSpawnRoute(deps, spawn);
+  addSpawnRoute(deps, { spawn, compat: config.compat ?? false });
   addStatusRoutes(deps);
   addBackendRoutes(deps);
   addLogRoutes(deps);

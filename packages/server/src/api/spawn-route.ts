@@ -1,9 +1,16 @@
 import type { SpawnRequest, SpawnResponse } from "@spawner/client";
+import { readCompatRequest } from "./compat-request.ts";
 import type { RouteDeps } from "./route-deps.ts";
-import { spawnRequestSchema } from "./schemas.ts";
+import { compatSpawnResponseSchema, spawnRequestSchema } from "./schemas.ts";
 
-/** `POST /spawn`: starts a backend. It is recorded when the answer arrives, and starting. */
-export function addSpawnRoute({ app }: RouteDeps, spawn: (request: SpawnRequest) => Promise<SpawnResponse>): void {
+/**
+ * `POST /spawn`: starts a backend. It is recorded when the answer arrives, and starting. `compat`: takes and answers what 0.1.9
+ * did.
+ */
+export function addSpawnRoute(
+  { app }: RouteDeps,
+  { spawn, compat }: { spawn: (request: SpawnRequest) => Promise<SpawnResponse>; compat: boolean },
+): void {
   app.route<{ Body: SpawnRequest }>({
     method: "POST",
     url: "/spawn",
@@ -12,8 +19,19 @@ export function addSpawnRoute({ app }: RouteDeps, spawn: (request: SpawnRequest)
       operationId: "spawnBackend",
       summary: "Start a backend",
       body: spawnRequestSchema,
-      response: { 200: { $ref: "SpawnResponse#" } },
+      response: { 200: compat ? compatSpawnResponseSchema : { $ref: "SpawnResponse#" } },
     },
-    handler: async ({ body }) => spawn(body),
+    ...(compat
+      ? {
+          preValidation: async (request: { body: unknown }) => {
+            request.body = readCompatRequest(request.body);
+          },
+        }
+      : {}),
+    handler: async ({ body }) => (compat ? withNulls(await spawn(body)) : spawn(body)),
   });
+}
+
+function withNulls({ url = null, name, readyUrl = null, statusUrl = null }: Partial<SpawnResponse>) {
+  return { url, name, readyUrl, statusUrl };
 }
