@@ -1,4 +1,4 @@
-import { SpawnerError } from "../../core/errors.ts";
+import { isSpawnerError, SpawnerError } from "../../core/errors.ts";
 import { isValidName } from "../../core/names.ts";
 import { type Backend, type BackendDraft, completeSpec } from "../../core/resource.ts";
 import type { StatusPatch } from "../../core/status.ts";
@@ -19,8 +19,8 @@ export interface KubernetesBackendStoreOptions {
   readonly nodeName?: string;
 }
 
-/** The API server itself tries a patch without a version again, for a while, where others write at the same time. */
-const patchAttemptsMax = 5;
+/** Others may write at the same time, each once or twice. */
+const patchAttemptsMax = 10;
 const pageSize = 500;
 
 /**
@@ -95,8 +95,18 @@ export class KubernetesBackendStore implements BackendStore {
     );
   }
 
-  patchStatus(target: Precondition, patch: StatusPatch): Promise<Backend> {
-    return this.#patch(target, { subresource: "/status", content: { status: patch } });
+  async patchStatus(target: Precondition, patch: StatusPatch): Promise<Backend> {
+    const known = this.#informer.get(target.name);
+    let backend = known !== undefined && isMeant(known, target) ? known : await this.#require(target);
+    for (let attempts = 1; ; attempts += 1) {
+      try {
+        return await this.#patch(backend, { subresource: "/status", content: { status: patch } });
+      } catch (error) {
+        if (!isSpawnerError(error, "conflict") || attempts >= patchAttemptsMax) throw error;
+        // Refuses where it matters to the caller who was in between.
+        backend = await this.#require(target);
+      }
+    }
   }
 
   async requestStop(
@@ -111,10 +121,9 @@ export class KubernetesBackendStore implements BackendStore {
       const shortened = isLess ? { terminationGracePeriodSeconds: graceSeconds } : {};
       try {
         // In the version that was read: another caller may have shortened it more meanwhile.
-        return await this.#patch(backend.metadata, { content: { spec: { ...shortened, stopRequested: true } } });
+        return await this.#patch(backend, { content: { spec: { ...shortened, stopRequested: true } } });
       } catch (error) {
-        const isOvertaken = error instanceof SpawnerError && error.code === "conflict";
-        if (!isOvertaken || attempts >= patchAttemptsMax) throw error;
+        if (!isSpawnerError(error, "conflict") || attempts >= patchAttemptsMax) throw error;
       }
     }
   }
@@ -130,9 +139,10 @@ export class KubernetesBackendStore implements BackendStore {
         }),
       );
     } catch (error) {
-      throw isKubeError(error, "Conflict", "NotFound")
-        ? await this.#unmet(target, error)
-        : backendError(error, `Deleting the backend ${name}`);
+      if (!isKubeError(error, "Conflict", "NotFound")) throw backendError(error, `Deleting the backend ${name}`);
+      // It says the same of another generation and of another version: which it is, is read.
+      await this.#require(target);
+      throw new SpawnerError("conflict", `Backend ${name} is written by others: try again.`, { cause: error });
     }
     this.#informer.noteAbsent({ name, uid });
   }
@@ -173,36 +183,22 @@ export class KubernetesBackendStore implements BackendStore {
     return backend;
   }
 
+  /**
+   * Of exactly this version, and so of this generation: the API server does not look at a UID in a patch of `/status`. Rejects
+   * with `conflict` where there is another version, or none.
+   */
   async #patch(
-    target: Precondition,
+    { metadata: { name, resourceVersion } }: Backend,
     { subresource = "", content }: { subresource?: string; content: { status: StatusPatch } | { spec: object } },
   ): Promise<Backend> {
-    const { name, uid, resourceVersion } = target;
-    const request = {
-      method: "PATCH",
-      path: `${this.#pathOf(name)}${subresource}`,
-      body: { metadata: { uid, resourceVersion }, ...content },
-    } as const;
-    for (let attempts = 1; ; attempts += 1) {
-      try {
-        return await this.#write(name, () => this.#client.json(request));
-      } catch (error) {
-        if (!isKubeError(error, "Conflict", "NotFound")) throw backendError(error, `Changing the backend ${name}`);
-        const unmet = await this.#unmet(target, error);
-        if (unmet.code !== "conflict" || resourceVersion !== undefined || attempts >= patchAttemptsMax) throw unmet;
-      }
-    }
-  }
-
-  /** The API server says the same of another generation and of another version: which it is, is read. */
-  async #unmet(target: Precondition, cause: unknown): Promise<SpawnerError> {
+    const path = `${this.#pathOf(name)}${subresource}`;
+    const body = { metadata: { resourceVersion }, ...content };
     try {
-      await this.#require(target);
-    } catch (error) {
-      if (error instanceof SpawnerError) return error;
-      throw error;
+      return await this.#write(name, () => this.#client.json({ method: "PATCH", path, body }));
+    } catch (cause) {
+      if (!isKubeError(cause, "Conflict", "NotFound")) throw backendError(cause, `Changing the backend ${name}`);
+      throw new SpawnerError("conflict", `Backend ${name} is written by others again and again: try later.`, { cause });
     }
-    return new SpawnerError("conflict", `Backend ${target.name} is being written by others: try again.`, { cause });
   }
 
   async #write(name: string, write: () => Promise<BackendResource>): Promise<Backend> {
@@ -216,7 +212,7 @@ export class KubernetesBackendStore implements BackendStore {
     try {
       return await write();
     } catch (error) {
-      if (error instanceof SpawnerError && error.code === "unavailable") this.#uncertain.add(name);
+      if (isSpawnerError(error, "unavailable")) this.#uncertain.add(name);
       throw error;
     }
   }
@@ -245,4 +241,8 @@ export class KubernetesBackendStore implements BackendStore {
   #pathOf(name: string): string {
     return `${this.#path}/${encodeURIComponent(name)}`;
   }
+}
+
+function isMeant({ metadata }: Backend, { uid, resourceVersion = metadata.resourceVersion }: Precondition): boolean {
+  return metadata.uid === uid && metadata.resourceVersion === resourceVersion;
 }
