@@ -34,21 +34,60 @@ export function buildCrd(): JsonObject {
             column("Node", ".status.nodeName"),
             { ...column("Age", ".metadata.creationTimestamp"), type: "date" },
           ],
+          // Also the sweeper's, which watches the backends of its own node only.
+          selectableFields: [{ jsonPath: ".status.nodeName" }, { jsonPath: ".status.phase" }],
           schema: {
             openAPIV3Schema: {
               type: "object",
               description: `A server process of its own for one user, document or game (${apiVersion}).`,
               required: ["spec"],
               properties: {
-                spec: structural(JSON.parse(JSON.stringify(specSchema)) as JsonObject),
-                status: structural(JSON.parse(JSON.stringify(statusSchema)) as JsonObject),
+                spec: { ...structural(plain(specSchema)), "x-kubernetes-validations": specRules },
+                status: { ...structural(plain(statusSchema)), "x-kubernetes-validations": statusRules },
               },
+              "x-kubernetes-validations": resourceRules,
             },
           },
         },
       ],
     },
   };
+}
+
+/** What a name can be is said when the resource is made; one that is there already is left to the controller. */
+const resourceRules = [
+  {
+    rule: "oldSelf.hasValue() || !self.metadata.name.contains('.') && self.metadata.name.size() <= 63",
+    optionalOldSelf: true,
+    message: "the name must be a DNS label: up to 63 lower-case letters, digits and '-'",
+    fieldPath: ".spec",
+  },
+];
+
+/** A change that nothing would come of is refused, so that nobody waits for it. */
+const specRules = [
+  {
+    rule: "self.template == oldSelf.template",
+    message: "what a backend runs cannot be changed: delete it, and create another one",
+    fieldPath: ".template",
+  },
+  {
+    rule: "!(has(oldSelf.stopRequested) && oldSelf.stopRequested) || has(self.stopRequested) && self.stopRequested",
+    message: "a request to stop cannot be taken back",
+    fieldPath: ".stopRequested",
+  },
+];
+
+/** Whoever writes late, also of an older release, brings nothing back to life. */
+const statusRules = ["swept", "failed"].map((flag) => ({
+  rule: `!(has(oldSelf.${flag}) && oldSelf.${flag}) || has(self.${flag}) && self.${flag}`,
+  message: "a backend that has ended stays so",
+  fieldPath: `.${flag}`,
+}));
+
+/** Without what TypeBox notes in its schemas for itself. */
+function plain(schema: object): JsonObject {
+  return JSON.parse(JSON.stringify(schema)) as JsonObject;
 }
 
 function column(name: string, jsonPath: string): JsonObject {
