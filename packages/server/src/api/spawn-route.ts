@@ -32,6 +32,6 @@ export function addSpawnRoute(
   });
 }
 
-function withNulls({ url = null, name, readyUrl = null, statusUrl = null }: Partial<SpawnResponse>) {
-  return { url, name, readyUrl, statusUrl };
+function withNulls({ url, name, readyUrl, statusUrl }: SpawnResponse) {
+  return { url: url ?? null, name, readyUrl: readyUrl ?? null, statusUrl: statusUrl ?? null };
 }

@@ -1,9 +1,9 @@
 import type { Command } from "commander";
 import { defaultServicePrefix } from "../core/names.ts";
 import { flag, numberFlag, portRange, switchFlag } from "./flags.ts";
-import { addRoleCommand, type RoleFlags, variablesHelp } from "./role-flags.ts";
+import { addRoleCommand, type CompatFlags, compatFlag, type RoleFlags, variablesHelp } from "./role-flags.ts";
 
-export interface ApiFlags extends RoleFlags {
+export interface ApiFlags extends RoleFlags, CompatFlags {
   port: number;
   servicePrefix: string;
   apiServerBase?: string;
@@ -41,6 +41,7 @@ export function addApiCommand(program: Command): void {
       ),
     )
     .addOption(switchFlag("--allow-anonymous", "let everybody use the API who can reach it"))
+    .addOption(compatFlag("take and answer POST /spawn as 0.1.9 did: unknown fields and nulls"))
     .addHelpText("after", help)
     .action(async (flags: ApiFlags) => {
       const { serveApi } = await import("./serve-api.ts"); // here: no other command has to load what serves

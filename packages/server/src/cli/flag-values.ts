@@ -8,9 +8,9 @@ export const portRange: NumberRange = { least: 0, most: 65_535 };
 /** Up to ten years. */
 export const secondsRange: NumberRange = { least: 0, most: 315_360_000 };
 
-/** The variable of a flag: `--serve-port` is also `SPAWNER_SERVE_PORT`. */
+/** The variable of a flag: `--serve-port` is also `SPAWNER_SERVE_PORT`, `--compat-0.1.9` is `SPAWNER_COMPAT_0_1_9`. */
 export function variableOf(flagName: string): string {
-  return `SPAWNER_${flagName.replaceAll("-", "_").toUpperCase()}`;
+  return `SPAWNER_${flagName.replace(/[-.]/g, "_").toUpperCase()}`;
 }
 
 /** A whole number within the range; throws what is needed as a RangeError. */

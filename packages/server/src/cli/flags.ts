@@ -6,7 +6,7 @@ export { type NumberRange, portRange, secondsRange } from "./flag-values.ts";
 
 /** A flag, also given as `SPAWNER_<FLAG>`. */
 export function flag(flags: string, description: string): Option {
-  const name = /--([a-z0-9-]+)/.exec(flags)?.[1] ?? "";
+  const name = /--([a-z0-9.-]+)/.exec(flags)?.[1] ?? "";
   return new Option(flags, description).env(variableOf(name));
 }
 

@@ -1,13 +1,14 @@
 import type { Command } from "commander";
-import { defaultServicePrefix } from "../core/names.ts";
+import { defaultServicePrefix, reservedIds } from "../core/names.ts";
 import { parseOrigin } from "./flag-values.ts";
 import { flag, numberFlag, parsedFlag, portRange, secondsRange } from "./flags.ts";
 import { addGatewayRelayFlags, type GatewayRelayFlags } from "./gateway-flags.ts";
-import { addRoleCommand, type RoleFlags, variablesHelp } from "./role-flags.ts";
+import { addRoleCommand, type CompatFlags, compatFlag, type RoleFlags, variablesHelp } from "./role-flags.ts";
 
-export interface GatewayFlags extends RoleFlags, GatewayRelayFlags {
+export interface GatewayFlags extends RoleFlags, CompatFlags, GatewayRelayFlags {
   port: number;
   servicePrefix: string;
+  pathPrefix?: string;
   apiUrl?: string;
   publicUrl?: string;
   parkedMax: number;
@@ -36,6 +37,8 @@ export function addGatewayCommand(program: Command): void {
         defaultServicePrefix,
       ),
     )
+    .addOption(parsedFlag("--path-prefix <path>", "backends are below it: /p/<id>/ (default: /<id>/)", parsePathPrefix))
+    .addOption(compatFlag("backends are at /p/<id>/, as 0.1.9 had its routes, unless --path-prefix says otherwise"))
     .addOption(parsedFlag("--api-url <url>", "where /api/… leads (default: nowhere)", parseOrigin))
     .addOption(parsedFlag("--public-url <url>", "what clients reach this gateway by (default: http)", parseOrigin))
     .addOption(
@@ -55,4 +58,11 @@ export function addGatewayCommand(program: Command): void {
       const { serveGateway } = await import("./serve-gateway.ts"); // here: no other command has to load what serves
       await serveGateway(flags);
     });
+}
+
+/** Of a path that is one prefix, or nothing. */
+function parsePathPrefix(text: string): string {
+  const path = text.replace(/\/$/, "");
+  if (/^(\/[A-Za-z0-9._~-]+)*$/.test(path) && !reservedIds.has(path.slice(1).split("/")[0] ?? "")) return path;
+  throw new RangeError("A path such as /p is needed, and none of the gateway's own.");
 }

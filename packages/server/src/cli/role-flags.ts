@@ -1,5 +1,5 @@
-import type { Command } from "commander";
-import { flag, numberFlag, portRange } from "./flags.ts";
+import type { Command, Option } from "commander";
+import { flag, numberFlag, portRange, switchFlag } from "./flags.ts";
 
 /** What every role takes that is a process of its own on a cluster. */
 export interface RoleFlags {
@@ -8,6 +8,18 @@ export interface RoleFlags {
   host: string;
   metricsPort: number;
   logLevel: string;
+}
+
+/** Of the roles that can be as 0.1.9 was. */
+export interface CompatFlags {
+  compat?: boolean;
+}
+
+/** `--compat-0.1.9`, which is `compat` among the flags. */
+export function compatFlag(description: string): Option {
+  const option = switchFlag("--compat-0.1.9", description);
+  option.attributeName = () => "compat"; // Commander's own has the dots
+  return option;
 }
 
 /** A command that runs a role on a cluster, with the flags that all of them have. */

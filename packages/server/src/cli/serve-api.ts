@@ -20,6 +20,7 @@ export async function serveApi(flags: ApiFlags): Promise<void> {
     auth: authOf(flags),
     ...(apiServerBase === undefined ? {} : { apiServerBase }),
     ...(urlTemplate === undefined ? {} : { urlTemplate }),
+    compat: flags.compat ?? false,
   };
   await runRole({ role: "api", flags }, async ({ ending, hurried, ...deps }) => {
     const api = await run(config, deps).catch((error: unknown) => {

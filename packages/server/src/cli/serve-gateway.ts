@@ -11,7 +11,16 @@ import { runRole } from "./role-process.ts";
 export function serveGateway(flags: GatewayFlags): Promise<void> {
   const { host, port, servicePrefix, parkedMax, publicUrl, apiUrl } = flags;
   const forwardedProto = publicUrl?.startsWith("https:") ? "https" : "http";
-  const config = { host, port, servicePrefix, parkedMax, forwardedProto, ...gatewayRelayConfigOf(flags) } as const;
+  const pathPrefix = flags.pathPrefix ?? (flags.compat ? "/p" : "");
+  const config = {
+    host,
+    port,
+    servicePrefix,
+    pathPrefix,
+    parkedMax,
+    forwardedProto,
+    ...gatewayRelayConfigOf(flags),
+  } as const;
   const api = apiUrl === undefined ? {} : { api: Promise.resolve(addressOfOrigin(apiUrl)) };
   return runRole({ role: "gateway", flags }, async ({ ending, hurried, ...deps }) => {
     const gateway = await run(config, { ...deps, ...api }).catch((error: unknown) => {

@@ -1,7 +1,7 @@
 import type { BlockList } from "node:net";
 import { makeErrorAnswer } from "../core/error-body.ts";
 import { hostNameOf } from "../core/host-names.ts";
-import { nameMapping } from "../core/names.ts";
+import { nameMapping, reservedIds } from "../core/names.ts";
 import { refusalHeader } from "../core/relay-host.ts";
 import type { Backend } from "../core/resource.ts";
 import { addressOf, hasEnded } from "../core/status.ts";
@@ -36,6 +36,8 @@ export interface GatewayConfig {
   port: number;
   /** Resource names are this and the id. */
   servicePrefix: string;
+  /** Backends are at this and `/<id>/`: `/p`, as 0.1.9's routes had it. Default: at `/<id>/`. */
+  pathPrefix?: string;
   /** Host names (without port) that requests may name; others get 403. Default: any. */
   allowedHosts?: readonly string[];
   /** Proxies in front that are believed in what they say of their clients. Default: none. */
@@ -107,6 +109,7 @@ class Gateway {
   readonly #deps: GatewayDeps;
   readonly #metrics: GatewayMetrics;
   readonly #names;
+  readonly #pathPrefix: string;
   readonly #directory: Directory;
   readonly #parking: Parking;
 
@@ -115,6 +118,7 @@ class Gateway {
     this.#deps = deps;
     this.#metrics = metrics;
     this.#names = nameMapping(config.servicePrefix);
+    this.#pathPrefix = config.pathPrefix ?? "";
     this.#directory = new Directory(deps.engine.backends, { clock: deps.clock, waitingMax: config.parkedMax });
     this.#parking = new Parking({
       clock: deps.clock,
@@ -138,7 +142,7 @@ class Gateway {
       return refuse("forbidden_host", `Host ${quote(host)} is not served here; ${allowedHosts.join(", ")} are.`);
     }
     if (head.target === "*" && head.method === "OPTIONS") return aboutThisServer;
-    const route = parseTarget(head.target);
+    const route = parseTarget(head.target, this.#pathPrefix);
     switch (route.kind) {
       case "malformed":
         return refuse(
@@ -150,9 +154,11 @@ class Gateway {
       case "unslashed":
         if (route.id === "healthz") return { kind: "answer", answer: { status: 200, body: "{}\n" } };
         if (this.#names.nameOf(route.id) === undefined && route.id !== "api") return unknown(route.id);
-        return redirect(`${this.#viewOf(exchange).prefix}/${route.id}/${route.query}`);
+        return redirect(`${this.#viewOf(exchange).prefix}${this.#pathOf(route.id)}/${route.query}`);
       case "segment":
         return this.#segment(exchange, route);
+      case "elsewhere":
+        return unknown(route.id);
       default:
         return route satisfies never;
     }
@@ -160,7 +166,8 @@ class Gateway {
 
   /** A backend that ended while a request was under way explains the failure better than the failure does. */
   describe({ kind, message }: RelayProblem, head: RequestHead | undefined): Answer {
-    const route = upstreamProblems.includes(kind) && head !== undefined ? parseTarget(head.target) : undefined;
+    const route =
+      upstreamProblems.includes(kind) && head !== undefined ? parseTarget(head.target, this.#pathPrefix) : undefined;
     const name = route?.kind === "segment" ? this.#names.nameOf(route.id) : undefined;
     const backend = name === undefined ? undefined : this.#directory.peek(name);
     return backend !== undefined && hasEnded(backend) ? endedAnswer(backend) : makeErrorAnswer(kind, `${message}.`);
@@ -168,7 +175,8 @@ class Gateway {
 
   #root(head: RequestHead): Plan | Promise<Plan> {
     const { root } = this.#deps;
-    if (root === undefined) return refuse("not_found", "There is nothing at /: the path of a backend is /<id>/.");
+    if (root === undefined)
+      return refuse("not_found", `There is nothing at /: the path of a backend is ${this.#pathPrefix}/<id>/.`);
     return root(head).then((answer) => ({ kind: "answer", answer }));
   }
 
@@ -201,7 +209,7 @@ class Gateway {
     const address = addressOf(backend);
     if (address === undefined) throw new Error("a reachable backend has an address");
     const identity = identityOf(backend);
-    const prefix = `/${id}`;
+    const prefix = this.#pathOf(id);
     const view = this.#viewOf(exchange);
     const place = { prefix: `${view.prefix}${prefix}`, hosts: [view.host, hostOf(head)] };
     return {
@@ -219,6 +227,11 @@ class Gateway {
       },
       isRefusal: (response) => response.header(refusalHeader) !== undefined,
     };
+  }
+
+  /** What is the gateway's own is beside the prefix. */
+  #pathOf(id: string): string {
+    return reservedIds.has(id) ? `/${id}` : `${this.#pathPrefix}/${id}`;
   }
 
   #viewOf({ head, clientAddress }: Exchange): ClientView {

@@ -19,3 +19,20 @@ test.each([
 ])("%s leads to %j", (target, route) => {
   expect(parseTarget(target)).toEqual(route);
 });
+
+test.each([
+  ["/", { kind: "root" }],
+  ["/p/", { kind: "root" }],
+  ["/p/b4x/y?z", { kind: "segment", id: "b4x", target: "/y?z" }],
+  ["http://any.example/p/b4x/", { kind: "segment", id: "b4x", target: "/" }],
+  ["/p/b4x?a", { kind: "unslashed", id: "b4x", query: "?a" }],
+  ["/api/spawn", { kind: "segment", id: "api", target: "/spawn" }],
+  ["/healthz", { kind: "unslashed", id: "healthz", query: "" }],
+  ["/b4x/", { kind: "elsewhere", id: "b4x" }],
+  ["/p", { kind: "elsewhere", id: "p" }],
+  ["/px/b4x/", { kind: "elsewhere", id: "px" }],
+  ["/p/api/spawn", { kind: "elsewhere", id: "api" }],
+  ["p/b4x/", { kind: "malformed" }],
+])("with backends below /p, %s leads to %j", (target, route) => {
+  expect(parseTarget(target, "/p")).toEqual(route);
+});

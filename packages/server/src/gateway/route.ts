@@ -1,4 +1,5 @@
 import { askedHost } from "../core/host-names.ts";
+import { reservedIds } from "../core/names.ts";
 import type { RequestHead } from "../relay/index.ts";
 
 /** The host that a request is for, with its port; "" where it names none. */
@@ -13,15 +14,28 @@ export type Route =
   | { readonly kind: "unslashed"; readonly id: string; readonly query: string }
   /** `target` is what the backend gets: the rest of the path and the query, byte for byte. */
   | { readonly kind: "segment"; readonly id: string; readonly target: string }
+  /** Beside the prefix, below which backends are. */
+  | { readonly kind: "elsewhere"; readonly id: string }
   | { readonly kind: "malformed" };
 
 /** RFC 9112 3.2.2: a server has to take a target in absolute form too. One with a user's name is malformed (RFC 9110 4.2.4). */
 const absoluteForm = /^https?:\/\/[^/?#@]+/i;
 
-/** Splits a request target. Nothing is decoded or normalized: an id is what it is, byte for byte. The host is `hostOf`. */
-export function parseTarget(target: string): Route {
+/**
+ * Splits a request target. Nothing is decoded or normalized: an id is what it is, byte for byte. The host is `hostOf`. Below
+ * `pathPrefix` (`/p`) there are backends alone; what is the gateway's own is beside it.
+ */
+export function parseTarget(target: string, pathPrefix = ""): Route {
   const path = target.replace(absoluteForm, "") || "/";
   if (!path.startsWith("/")) return { kind: "malformed" };
+  const route = split(path);
+  if (pathPrefix === "" || route.kind === "root" || reservedIds.has(route.id)) return route;
+  if (!path.startsWith(`${pathPrefix}/`)) return { kind: "elsewhere", id: route.id };
+  const below = split(path.slice(pathPrefix.length));
+  return below.kind !== "root" && reservedIds.has(below.id) ? { kind: "elsewhere", id: below.id } : below;
+}
+
+function split(path: string): Extract<Route, { kind: "root" | "unslashed" | "segment" }> {
   const end = path.slice(1).search(/[/?]/);
   const id = end < 0 ? path.slice(1) : path.slice(1, end + 1);
   const rest = path.slice(1 + id.length);
