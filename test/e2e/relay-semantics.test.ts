@@ -60,6 +60,11 @@ describe("a response", () => {
       get("/b/", "TE: trailers\r\nConnection: TE\r\n"),
       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n3;a=b\r\nabc\r\n0\r\nX-Sum: 1\r\nX-More: \xe4\r\n\r\n",
     ],
+    [
+      "of 421 is the program's own, and sent once",
+      post("Content-Length: 0\r\n"),
+      "HTTP/1.1 421 No\r\nContent-Length: 0\r\n\r\n",
+    ],
     ["has bytes that are no text in its head", get(), ok("a", "X-Bytes: \xe4\xf6\r\n")],
   ])("%s, and reaches the client byte for byte", async (_what, sent, answer) => {
     await using fixture = new Fixture();

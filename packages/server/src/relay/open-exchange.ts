@@ -76,7 +76,8 @@ export class OpenExchange {
   /** Whether the upstream says itself that it did not act (421, RFC 9110 15.5.20), and something else may be tried. */
   isRefusal(head: ResponseHead): boolean {
     if (this.attempt >= repeatsMax) return false;
-    return (head.status === 421 && this.bodyBytesSent === 0) || this.plan?.isRefusal?.(head) === true;
+    const { isRefusal } = this.plan ?? {};
+    return isRefusal === undefined ? head.status === 421 && this.bodyBytesSent === 0 : isRefusal(head);
   }
 
   /** Back to where the handler is asked. */

@@ -26,7 +26,7 @@ export type Plan =
       readonly onResponseHead?: (head: ResponseHead) => Buffer;
       /**
        * Whether the upstream says itself that it did not act. The handler is asked again then, also where part of the body
-       * was sent; in that case only an answer will do. Default: no response does.
+       * was sent; in that case only an answer will do. Default: 421 does, where nothing of the body was sent.
        */
       readonly isRefusal?: (head: ResponseHead) => boolean;
     }

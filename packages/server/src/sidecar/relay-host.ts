@@ -14,6 +14,7 @@ import {
 } from "../core/relay-host.ts";
 import type { Clock, Timer } from "../lib/clock.ts";
 import { Activity, type Exchange, type Plan, Relay, type RelayLimits, type Upstream } from "../relay/index.ts";
+import type { SidecarFigures } from "./figures.ts";
 import { Gate } from "./gate.ts";
 import { isLegacyEvents, type LegacyEvents, openLegacyEvents } from "./legacy-events.ts";
 import { StateFeed } from "./state-feed.ts";
@@ -99,6 +100,12 @@ export class BackendRelayHost implements RelayHost {
   /** How many requests wait for the program to listen, or for a seal to be decided. */
   get waitingCount(): number {
     return this.#gate.waitingCount;
+  }
+
+  /** What it counts, at this moment. */
+  figures(): SidecarFigures {
+    const { ready, sealed, liveConnections } = this.#state();
+    return { ...this.#relay.traffic(), ready, sealed, liveConnections, waitingRequests: this.#gate.waitingCount };
   }
 
   /** The program listens there: what waits, and what comes, is passed to it. */
@@ -194,12 +201,13 @@ export class BackendRelayHost implements RelayHost {
     return `The backend was about to end, and it was not decided ${waited} whether it does.`;
   }
 
-  #pass({ previousFailure }: Exchange): Plan {
-    if (this.#upstream === undefined || previousFailure !== undefined) {
+  /** The relay asks again where a kept-alive connection was just closing; the program's own answers, 421 too, are passed on. */
+  #pass({ attempt, previousFailure }: Exchange): Plan {
+    if (this.#upstream === undefined || attempt > 1) {
       const code = previousFailure?.kind === "upstream_timeout" ? "upstream_timeout" : "upstream_failed";
       return answerError(code, "The program does not answer on its port.");
     }
-    return { kind: "forward", upstream: this.#upstream };
+    return { kind: "forward", upstream: this.#upstream, isRefusal: () => false };
   }
 
   #clientActivity(): ClientActivity {
