@@ -45,11 +45,16 @@ export function answerOf<Result>({ status, body }: KubeAnswer): Result {
 
 /** The body as it comes; ends, without an error, when the signal says so. */
 export async function* followBody(response: IncomingMessage, signal: AbortSignal | undefined) {
+  const onAbort = () => void response.destroy();
+  signal?.addEventListener("abort", onAbort);
+  if (signal?.aborted) onAbort();
   try {
     yield* response as AsyncIterable<Uint8Array>;
   } catch (cause) {
     if (signal?.aborted) return;
     throw new SpawnerError("unavailable", `The API server's stream broke: ${(cause as Error).message}.`, { cause });
+  } finally {
+    signal?.removeEventListener("abort", onAbort);
   }
 }
 
