@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 import { flag, numberFlag, secondsRange } from "./flags.ts";
-import { addRoleCommand, type RoleFlags, variablesHelp } from "./role-flags.ts";
+import { addRoleCommand, type CompatFlags, compatFlag, type RoleFlags, variablesHelp } from "./role-flags.ts";
 
-export interface ControllerFlags extends RoleFlags {
+export interface ControllerFlags extends RoleFlags, CompatFlags {
   sidecar?: string;
   imagePullSecret?: string;
   retainSeconds: number;
@@ -36,6 +36,7 @@ export function addControllerCommand(program: Command): void {
     )
     .addOption(numberFlag("--records-max <count>", "most ended backends that are remembered", count).default(1_000))
     .addOption(numberFlag("--concurrency <count>", "most backends that are worked on at once", count).default(32))
+    .addOption(compatFlag("take over backends of 0.1.9, and make what its routers, sweepers and API look for"))
     .addHelpText("after", help)
     .action(async (flags: ControllerFlags) => {
       const { serveController } = await import("./serve-controller.ts"); // here: no other command has to load what serves

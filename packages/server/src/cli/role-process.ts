@@ -14,12 +14,12 @@ import { Metrics } from "../lib/metrics.ts";
 import { makeProcessMetrics } from "../lib/process-metrics.ts";
 import { explainListenFailure } from "./listen-failure.ts";
 import { makeLogger } from "./logger.ts";
-import type { RoleFlags } from "./role-flags.ts";
+import type { CompatFlags, RoleFlags } from "./role-flags.ts";
 import { listenForSignals } from "./signals.ts";
 
 export interface RoleOptions {
   readonly role: "api" | "controller" | "gateway" | "sweeper";
-  readonly flags: RoleFlags;
+  readonly flags: RoleFlags & CompatFlags;
   /** Whether it asks relay hosts, or makes them: `read` waits for the Secret of the keys, `ensure` makes it where there is none. */
   readonly keys?: "read" | "ensure";
   /** Only the backends of this node. Default: all. */
@@ -106,13 +106,16 @@ export async function runRole(options: RoleOptions, serve: (process: RoleProcess
   log.info({}, "ended");
 }
 
-function openClient({ namespace, kubeconfig }: RoleFlags): Promise<KubeClient> {
+function openClient({ compat, namespace = compat ? legacyNamespace : undefined, kubeconfig }: RoleFlags & CompatFlags) {
   return openKubeClient({
     clock: systemClock,
     ...(namespace === undefined ? {} : { namespace }),
     ...(kubeconfig === undefined ? {} : { kubeconfig }),
   });
 }
+
+/** Where 0.1.9 looked for backends, wherever it ran itself. */
+const legacyNamespace = "spawner";
 
 async function openHealth(
   { host, metricsPort: port }: RoleFlags,

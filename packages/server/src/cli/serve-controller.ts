@@ -4,7 +4,7 @@ import { run } from "../controller/index.ts";
 import { deadlines } from "../core/deadlines.ts";
 import { isSpawnerError } from "../core/errors.ts";
 import { fenced } from "../engine/index.ts";
-import { LeaderElection, ownImage } from "../engine/kubernetes/index.ts";
+import { Announcer, LeaderElection, ownImage } from "../engine/kubernetes/index.ts";
 import { aborted } from "../lib/aborted.ts";
 import { pause } from "../lib/pause.ts";
 import type { ControllerFlags } from "./controller.ts";
@@ -15,7 +15,7 @@ const lease = "spawner-controller";
 
 /** Leads or stands by until a signal asks this process to end. */
 export function serveController(flags: ControllerFlags): Promise<void> {
-  const { sidecar, imagePullSecret } = flags;
+  const { sidecar, imagePullSecret, compat = false } = flags;
   const options: RoleOptions = {
     role: "controller",
     flags,
@@ -23,7 +23,7 @@ export function serveController(flags: ControllerFlags): Promise<void> {
     async pods(deps) {
       const sidecarImage = sidecar ?? (await findOwnImage(deps));
       if (sidecarImage === undefined) return undefined;
-      return { sidecarImage, ...(imagePullSecret === undefined ? {} : { imagePullSecret }) };
+      return { sidecarImage, compat, ...(imagePullSecret === undefined ? {} : { imagePullSecret }) };
     },
   };
   return runRole(options, (process) => stand(flags, process));
@@ -64,14 +64,15 @@ async function stand(flags: ControllerFlags, process: RoleProcess): Promise<void
 
 /** What a leader does, for one term of it. Its metrics begin anew with each: those of a former one are history. */
 async function reconcile(
-  { retainSeconds, recordsMax, concurrency }: ControllerFlags,
+  { retainSeconds, recordsMax, concurrency, compat = false }: ControllerFlags,
   { process, mayWrite, term }: { process: RoleProcess; mayWrite: () => boolean; term: AbortSignal },
 ): Promise<void> {
-  const { clock, log } = process;
+  const { client, clock, log } = process;
   const engine = fenced(process.engine, mayWrite);
   const { metrics, close } = process.openMetrics();
   const controller = run({ retainSeconds, recordsMax, concurrency }, { engine, clock, log, metrics });
+  const announcer = new Announcer({ client, backends: engine.backends, clock, log, compat });
   await aborted(term);
-  await controller.close();
+  await Promise.all([controller.close(), announcer.close()]);
   close();
 }
