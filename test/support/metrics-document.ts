@@ -11,9 +11,18 @@ const document = fileURLToPath(new URL("../../docs/metrics.md", import.meta.url)
 const row = /^\| `([a-z_]+)` +\| ([a-z]+) +\| (.*?) *\| .+ \|$/;
 const list = /^- `([a-z_]+)` of `([a-z_]+)`: (.+(?:\n {2}.+)*)$/gm;
 
-/** What docs/metrics.md says: its tables, and its lists of the values of labels. */
-export function readDocument(): ReadonlyMap<string, DocumentedMetric> {
-  const text = readFileSync(document, "utf8");
+/** Headings of the sections about what is on a cluster only. */
+const sections = { cluster: "## On a cluster", sidecar: "## The sidecar" } as const;
+
+/**
+ * What docs/metrics.md says: its tables, and its lists of the values of labels. Of `dev` and `serve`, where nothing else is
+ * asked for.
+ */
+export function readDocument({ of }: { of?: keyof typeof sections } = {}): ReadonlyMap<string, DocumentedMetric> {
+  const whole = readFileSync(document, "utf8");
+  const own = Object.values(sections).map((heading) => sectionOf(whole, heading));
+  const text =
+    of === undefined ? own.reduce((rest, section) => rest.replace(section, ""), whole) : sectionOf(whole, sections[of]);
   const rows = text.split("\n").filter((line) => line.startsWith("| `"));
   return new Map(
     rows.map((line) => {
@@ -23,6 +32,13 @@ export function readDocument(): ReadonlyMap<string, DocumentedMetric> {
       return [name, { type, labels: Object.fromEntries(named) }];
     }),
   );
+}
+
+function sectionOf(text: string, heading: string): string {
+  const start = text.indexOf(`${heading}\n`);
+  if (start < 0) throw new Error(`no section ${heading}`);
+  const end = text.indexOf("\n## ", start + heading.length);
+  return text.slice(start, end < 0 ? text.length : end);
 }
 
 function valuesOf(text: string, wanted: { name: string; label: string }): readonly string[] | undefined {

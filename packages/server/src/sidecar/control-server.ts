@@ -15,6 +15,13 @@ export interface ControlServerConfig {
   tokenSha256?: string;
 }
 
+export interface ControlServerDeps {
+  relayHost: RelayHost;
+  clock: Clock;
+  /** What `GET /metrics` gives. Default: there is no such route. */
+  metrics?: () => string;
+}
+
 export interface ControlServer {
   readonly port: number;
   close(): Promise<void>;
@@ -25,12 +32,12 @@ const longestHoldSeconds = 86_400;
 const longestLeaseSeconds = 3_600;
 
 /**
- * The relay host protocol over HTTP: `GET /_events`, `POST /hold`, `POST /seal`, `GET /healthz`. Every answer carries
- * the protocol's version in `x-spawner-protocol`.
+ * The relay host protocol over HTTP: `GET /_events`, `POST /hold`, `POST /seal`, and, for everybody, `GET /healthz` and
+ * `GET /metrics`, which name nobody. Every answer carries the protocol's version in `x-spawner-protocol`.
  */
 export async function openControlServer(
   config: ControlServerConfig,
-  { relayHost, clock }: { relayHost: RelayHost; clock: Clock },
+  { relayHost, clock, metrics }: ControlServerDeps,
 ): Promise<ControlServer> {
   const server = createServer((request, response) => {
     response.setHeader("x-spawner-protocol", relayHostProtocolVersion);
@@ -41,6 +48,8 @@ export async function openControlServer(
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const route = `${request.method} ${request.url}`;
     if (route === "GET /healthz") return sendJson(response, 200, {});
+    if (route === "GET /metrics" && metrics !== undefined)
+      return send(response, 200, { type: "text/plain; version=0.0.4", text: metrics() });
     authorize(request, config.tokenSha256);
     switch (route) {
       case "GET /_events":
@@ -143,8 +152,11 @@ function numberField(name: string, value: unknown, most: number): number {
 }
 
 function sendJson(response: ServerResponse, status: number, body: object): void {
-  const text = JSON.stringify(body);
-  response.writeHead(status, { "content-type": "application/json", "content-length": Buffer.byteLength(text) });
+  send(response, status, { type: "application/json", text: JSON.stringify(body) });
+}
+
+function send(response: ServerResponse, status: number, { type, text }: { type: string; text: string }): void {
+  response.writeHead(status, { "content-type": type, "content-length": Buffer.byteLength(text) });
   response.end(text);
 }
 

@@ -4,6 +4,7 @@ import { readSocketCounts } from "../lib/listening-sockets.ts";
 import type { Listening } from "../lib/running.ts";
 import type { Upstream } from "../relay/index.ts";
 import { openControlServer } from "./control-server.ts";
+import { expose } from "./figures.ts";
 import { BackendRelayHost, type RelayHostConfig } from "./relay-host.ts";
 
 export interface SidecarConfig extends RelayHostConfig {
@@ -25,7 +26,7 @@ export async function run(config: SidecarConfig, { clock }: { clock: Clock }): P
   const { host, controlPort, controlTokenSha256: tokenSha256, upstreamPort } = config;
   const control = await openControlServer(
     { host, port: controlPort, ...(tokenSha256 === undefined ? {} : { tokenSha256 }) },
-    { relayHost, clock },
+    { relayHost, clock, metrics: () => expose(relayHost.figures()) },
   ).catch(async (error: unknown) => {
     await relayHost.close();
     throw error;

@@ -33,8 +33,9 @@ export class BackendSweep {
   /** The next attempt at what is due: at the stream, or at acting on the state. */
   #streamTimer: Timer | undefined;
   #actTimer: Timer | undefined;
-  /** What is being done, if anything. */
-  #acting: Promise<void> | undefined;
+  #acting = false;
+  /** What is being done, or was last. */
+  #act: Promise<void> | undefined;
   /** Whatever is heard, nothing is tried before. */
   #notBeforeMs = 0;
   /** Whether a write of Swept was begun that is not known to have been made. */
@@ -60,9 +61,9 @@ export class BackendSweep {
   async close(): Promise<void> {
     this.#closed = true;
     this.#disconnect();
-    await this.#acting;
+    await this.#act;
     // A write of Swept may be on its way still, and whoever comes next does not know of it.
-    if (this.#isUnsettled) await this.#act();
+    if (this.#isUnsettled) await this.#attempt();
   }
 
   #connect(): void {
@@ -101,13 +102,14 @@ export class BackendSweep {
   /** Acts on the latest state after `delayMs`; one act at a time. */
   #actSoon(delayMs: number): void {
     this.#actTimer?.cancel();
-    if (this.#closed || this.#acting !== undefined) return;
+    if (this.#closed || this.#acting) return;
     const waitMs = Math.max(delayMs, this.#notBeforeMs - this.#deps.clock.monotonicMs());
     if (waitMs > 0) this.#actTimer = this.#deps.clock.after(waitMs, () => this.#actSoon(0));
-    else this.#acting = this.#act();
+    else this.#act = this.#attempt();
   }
 
-  async #act(): Promise<void> {
+  async #attempt(): Promise<void> {
+    this.#acting = true; // before anything is asked of a host that may answer at once
     const seen = this.#heard;
     let againMs: number | undefined;
     try {
@@ -121,7 +123,7 @@ export class BackendSweep {
       this.#deps.log.warn({ backend: this.#name, err: error }, "sweep failed, will be tried again");
       againMs = this.#backOff();
     }
-    this.#acting = undefined;
+    this.#acting = false;
     if (this.#heard !== seen) this.#actSoon(0);
     else if (againMs !== undefined) this.#actSoon(againMs);
   }
