@@ -39,7 +39,10 @@ export interface PodWorkloadsOptions {
 /** Kubernetes takes a grace of 0 for leave to forget the Pod while its program still runs. */
 const graceSecondsMin = 1;
 
-/** Workloads as Pods, each of its backend's name and owned by it. All that is known of them is in the cluster. */
+/**
+ * Workloads as Pods, each of its backend's name and owned by it. All that is known of them is in the cluster. All Pods are watched
+ * from when one is made, listed or waited for: a role that only asks about one now and then reads that one.
+ */
 export class PodWorkloads implements WorkloadRuntime {
   readonly #options: PodWorkloadsOptions;
   readonly #pods: Informer<Pod>;
@@ -84,13 +87,11 @@ export class PodWorkloads implements WorkloadRuntime {
   }
 
   async observe(identity: WorkloadIdentity): Promise<WorkloadObservation> {
-    await this.#synced();
     const pod = await this.#find(identity);
     return pod === undefined ? { kind: "absent" } : this.#observe(pod);
   }
 
   async remove(identity: WorkloadIdentity, graceSeconds: number): Promise<void> {
-    await this.#synced();
     const pod = await this.#find(identity);
     if (pod === undefined) return;
     // Where the program is over there is nobody to be waited for; the sidecar may not even have learnt to take a signal yet.
@@ -177,6 +178,7 @@ export class PodWorkloads implements WorkloadRuntime {
 
   /** By the watch; that there is none is never taken from it, since a backend is ended for that, and a watch may lag. */
   async #find(identity: WorkloadIdentity): Promise<Pod | undefined> {
+    if (this.#pods.hasStarted) await this.#synced();
     const heard = ownedBy(identity, this.#pods.get(identity.name));
     if (heard !== undefined) return heard;
     const read = ownedBy(identity, await this.#read(identity.name));
