@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { Activity } from "./activity.ts";
+import { adopt } from "./client-socket.ts";
 import { Deadline } from "./deadline.ts";
 import { Forwarding, type ForwardingDeps, type ForwardingOwner } from "./forwarding.ts";
 import { requestFraming } from "./framing.ts";
@@ -44,7 +45,8 @@ export class ClientConnection implements ForwardingOwner {
   /** Whether no more requests are taken. */
   #isFinishing = false;
 
-  constructor(socket: Socket, deps: ConnectionDeps) {
+  constructor(accepted: Socket, deps: ConnectionDeps) {
+    const socket = adopt(accepted, (bytes) => this.#onClientData(bytes));
     this.#deps = deps;
     this.#pair = new SocketPair(socket, deps.limits);
     this.#deadline = new Deadline(deps.clock);
@@ -52,7 +54,6 @@ export class ClientConnection implements ForwardingOwner {
     socket.setKeepAlive(true, 30_000);
     socket
       .on("error", ignore) // close follows
-      .on("data", (bytes) => this.#onClientData(bytes))
       .on("drain", () => this.#onClientDrain())
       .on("end", () => this.#onClientEnd())
       .on("close", (hadError) => this.#onClientClosed(hadError));

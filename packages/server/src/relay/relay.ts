@@ -71,7 +71,7 @@ export class Relay {
     this.#options = options;
     this.#limits = { ...defaultLimits, ...options.limits };
     this.#activity = options.activity ?? new Activity(options.clock);
-    this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
+    this.#server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => this.#accept(socket));
     // After `listen`: one connection could not be accepted (too many open files, say). The next may be.
     this.#server.on("error", () => {});
   }

@@ -21,19 +21,23 @@ export class UpstreamLink {
   #requests = 0;
   #idleSinceMs = 0;
   #isOver = false;
+  #isDestroyed = false;
   readonly #release: () => void;
 
   /** `release` is called once, when nothing is left of it. */
   constructor(upstream: Upstream, { events, release }: { events: UpstreamEvents; release: () => void }) {
     this.key = keyOf(upstream);
     this.#release = release;
-    this.#socket = new UpstreamSocket({
+    const options = {
       host: upstream.host,
       port: upstream.port,
       allowHalfOpen: true,
       noDelay: true,
       keepAlive: true, // so that an upstream that vanished without a word does not hold an upgraded connection for ever
       keepAliveInitialDelay: 30_000,
+    };
+    this.#socket = new UpstreamSocket(options, (bytes) => {
+      if (!this.#isDestroyed) events.onUpstreamData(bytes);
     });
     let cause: Error | undefined;
     this.#socket
@@ -44,7 +48,6 @@ export class UpstreamLink {
         this.#isConnected = true;
         events.onUpstreamConnect();
       })
-      .on("data", (bytes) => events.onUpstreamData(bytes))
       .on("drain", () => events.onUpstreamDrain())
       .on("end", () => {
         this.#isOver = true;
@@ -118,6 +121,7 @@ export class UpstreamLink {
 
   /** Ends it now; none of its events is told any more. */
   destroy(): void {
+    this.#isDestroyed = true;
     this.#release();
     this.#socket.removeAllListeners();
     this.#socket.on("error", ignore); // an error that was on its way

@@ -1,4 +1,5 @@
 import { Socket, type TcpNetConnectOpts } from "node:net";
+import { ReadBuffer } from "./read-buffer.ts";
 
 type Written = (error?: Error | null) => void;
 
@@ -12,8 +13,9 @@ export class UpstreamSocket extends Socket {
   #written: Written = () => {};
   #writeError: Error | undefined;
 
-  constructor(options: TcpNetConnectOpts) {
-    super(options);
+  /** What is received goes to `onBytes`; there are no "data" events, which cost more. */
+  constructor(options: TcpNetConnectOpts, onBytes: (bytes: Buffer) => void) {
+    super({ ...options, onread: new ReadBuffer(onBytes).onread });
     this.connect(options);
   }
 
