@@ -271,6 +271,8 @@ export function describeEngineContract(
         const created = await store.create({ name: "b", labels, spec });
         const asCreated = structuredClone(created);
         const { changes } = record(store);
+        // What is written until then may be heard as a whole.
+        await eventually(() => expect(changes.at(-1)).toEqual({ kind: "synced" }));
 
         spec.gracePeriodSeconds = 1;
         labels.team = "blue";
