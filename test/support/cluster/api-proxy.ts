@@ -44,7 +44,7 @@ export class ApiProxy {
   readonly writes: ApiWrite[] = [];
   readonly watches = new WatchStreams();
   /** Asked for each write that counts. Default: nothing is done to any. */
-  onWrite: (write: ApiWrite) => WriteEffect | undefined = () => undefined;
+  onWrite: (write: ApiWrite) => WriteEffect | undefined | Promise<WriteEffect | undefined> = () => undefined;
   readonly #access: KubeConfig;
   readonly #counts: NonNullable<ApiProxyOptions["counts"]>;
   readonly #onAnswered: NonNullable<ApiProxyOptions["onAnswered"]>;
@@ -163,7 +163,7 @@ export class ApiProxy {
   }
 
   async #passWrite({ write, request, response, body }: Passing): Promise<void> {
-    const effect = this.onWrite(write);
+    const effect = await this.onWrite(write);
     switch (effect?.kind) {
       case "answer":
         write.status = effect.status;

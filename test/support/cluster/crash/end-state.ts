@@ -1,0 +1,78 @@
+import type { Backend, BackendStatus } from "../../../../packages/server/src/core/resource.ts";
+import { hasEnded, statusHistory } from "../../../../packages/server/src/core/status.ts";
+import type { Recorder } from "./recorder.ts";
+
+/** How a life ended: all of it is to be the same with and without faults. What may differ are times, names, UIDs and addresses. */
+export interface EndState {
+  readonly spec: unknown;
+  readonly flags: Readonly<Record<string, unknown>>;
+  readonly transitions: readonly string[];
+  readonly reason: string | undefined;
+  readonly message: string | undefined;
+  readonly condition: Readonly<Record<string, string | undefined>>;
+  readonly hadAddress: boolean;
+  readonly isForgotten: boolean;
+  /** Never two, and none that stays. */
+  readonly pods: { readonly made: number; readonly left: number };
+  readonly events: readonly string[];
+}
+
+export async function readEndState(recorder: Recorder): Promise<EndState> {
+  const { last } = recorder;
+  if (last === undefined) throw new Error("there never was a record");
+  const { submitted, constructed, scheduled, running, ready, swept, failed, phase, reason, message } = last.status;
+  const [condition, ...others] = last.status.conditions ?? [];
+  if (others.length > 0) throw new Error("there are several conditions");
+  const { type, status, reason: why, message: said } = condition ?? {};
+  const events = await recorder.events();
+  return {
+    spec: last.spec,
+    flags: { submitted, constructed, scheduled, running, ready, swept, failed, phase },
+    transitions: statusHistory(last).map(({ state }) => state),
+    reason,
+    message,
+    condition: { type, status, reason: why, message: said },
+    hadAddress: last.status.podIP !== undefined && last.status.nodeName !== undefined,
+    isForgotten: recorder.isForgotten,
+    pods: { made: recorder.pods.size, left: [...recorder.pods.values()].filter((isGone) => !isGone).length },
+    events: events.map((event) => `${event.type} ${event.reason}`).toSorted(),
+  };
+}
+
+/** What must not be in any life: a generation only goes forward. Flags stay, times stay and are in order, nothing follows the end. */
+export function faultsOf({ versions }: Pick<Recorder, "versions">): string[] {
+  const faults: string[] = [];
+  const generations = new Set(versions.map(({ metadata }) => metadata.uid)).size;
+  if (generations !== 1) faults.push(`${generations} generations`);
+  for (const [index, version] of versions.entries()) {
+    const before = versions[index - 1];
+    if (before !== undefined) faults.push(...faultsOfStep(before, version));
+  }
+  const last = versions.at(-1);
+  const times = last === undefined ? [] : statusHistory(last).map(({ time }) => time);
+  if (times.join() !== times.toSorted().join()) faults.push(`states are not in the order of their times: ${times}`);
+  if (last !== undefined && !hasEnded(last)) faults.push("the record has no end");
+  return faults;
+}
+
+function faultsOfStep(before: Backend, { metadata, status }: Backend): string[] {
+  const faults: string[] = [];
+  const version = `version ${metadata.resourceVersion}`;
+  if (hasEnded(before) && JSON.stringify(status) !== JSON.stringify(before.status)) {
+    faults.push(`${version} changed the status after the end: ${JSON.stringify(status)}`);
+  }
+  for (const [state, { time }] of Object.entries(before.status.transitions ?? {})) {
+    const now = status.transitions?.[state]?.time;
+    if (now !== time) faults.push(`${state} was at ${time}, and in ${version} at ${now}`);
+  }
+  for (const [flag, value] of Object.entries(before.status)) {
+    if (value === true && status[flag as keyof BackendStatus] !== true) faults.push(`${version} took back ${flag}`);
+  }
+  const rank = (phase: string | undefined) => phases.indexOf(phase ?? "Submitted");
+  if (rank(status.phase) < rank(before.status.phase)) {
+    faults.push(`${version} took the phase from ${before.status.phase} back to ${status.phase}`);
+  }
+  return faults;
+}
+
+const phases = ["Submitted", "Constructed", "Scheduled", "Running", "Ready", "Swept", "Failed"];

@@ -1,0 +1,117 @@
+import { randomUUID } from "node:crypto";
+import { hasEnded, stateOf } from "../../../../packages/server/src/core/status.ts";
+import { isKubeError, type KubeClient } from "../../../../packages/server/src/engine/kubernetes/index.ts";
+import type { ApiWrite, WriteEffect } from "../api-proxy.ts";
+import { createSession, readSession } from "../session.ts";
+import { type EndState, faultsOf, readEndState } from "./end-state.ts";
+import type { Life } from "./lives.ts";
+import { Recorder } from "./recorder.ts";
+import { type DisturbWatches, ReplacedRole, type RoleKind, roleKinds, type StartRole } from "./replaced-role.ts";
+
+/** What is done to a role at one of its writes. Where it is killed, another one takes its place at once. */
+export type Disturbance =
+  | { readonly kind: "killed" | "cut"; readonly moment: "before" | "after" }
+  | { readonly kind: "conflict" | "internal error" };
+
+export interface DisturbedWrite {
+  readonly role: RoleKind;
+  readonly number: number;
+  readonly how: Disturbance;
+}
+
+export interface LivedLife {
+  readonly endState: EndState;
+  readonly faults: readonly string[];
+  /** What each role asked to have written, over all of its processes. */
+  readonly writes: Readonly<Record<RoleKind, readonly ApiWrite[]>>;
+  readonly wasDisturbed: boolean;
+}
+
+/** A life that is not over by then is stuck. */
+const lifeMsMax = 60_000;
+const lookEveryMs = 50;
+
+export interface LiveOptions {
+  readonly client: KubeClient;
+  readonly start: StartRole;
+  readonly at?: DisturbedWrite;
+  readonly disturbWatches?: DisturbWatches;
+}
+
+/** Lives a life in the client's namespace, where no other role runs. */
+export async function live(life: Life, { client, start, at, disturbWatches }: LiveOptions): Promise<LivedLife> {
+  const name = `life-${randomUUID().slice(0, 8)}`;
+  const recorder = await Recorder.open(client, name);
+  await forgetKeys(client);
+  let wasDisturbed = false;
+  const disturb = (role: ReplacedRole) => async (write: ApiWrite) => {
+    if (wasDisturbed || role.kind !== at?.role || write.number !== at.number) return undefined;
+    wasDisturbed = true;
+    return disturbed(role, write, at.how);
+  };
+  const place = { namespace: client.namespace, retainSeconds: life.retainSeconds };
+  const roles = await Promise.all(
+    roleKinds.map((kind) => ReplacedRole.start({ kind, start, place, disturb, disturbWatches })),
+  );
+  try {
+    await createSession(client, name, life.spec);
+    await untilOver(life, { client, recorder });
+    const endState = await readEndState(recorder);
+    const [controller, sweeper] = roles.map((role) => role.writes);
+    const writes = { controller: controller ?? [], sweeper: sweeper ?? [] };
+    return { endState, faults: faultsOf(recorder), writes, wasDisturbed };
+  } finally {
+    await Promise.all(roles.map((role) => role.close()));
+    recorder.close();
+    await removeRecord(client, name);
+  }
+}
+
+async function disturbed(role: ReplacedRole, { method }: ApiWrite, how: Disturbance): Promise<WriteEffect> {
+  switch (how.kind) {
+    case "killed":
+      await role.replace();
+      return { kind: "cut", moment: how.moment };
+    case "cut":
+      return { kind: "cut", moment: how.moment };
+    case "conflict":
+      return { kind: "answer", status: 409, reason: method === "POST" ? "AlreadyExists" : "Conflict" };
+    case "internal error":
+      return { kind: "answer", status: 500, reason: "InternalError" };
+    default:
+      return how satisfies never;
+  }
+}
+
+/** Does what a client does, and waits until nothing more is to happen. */
+async function untilOver(life: Life, { client, recorder }: { client: KubeClient; recorder: Recorder }): Promise<void> {
+  const untilMs = performance.now() + lifeMsMax;
+  let wasReady = false;
+  for (;;) {
+    const backend = recorder.last;
+    if (backend !== undefined && stateOf(backend) === "Ready" && !wasReady) {
+      wasReady = true;
+      await life.whenReady({ client, backend });
+    }
+    const isForgotten = life.retainSeconds > 60 || recorder.isForgotten;
+    if (backend !== undefined && hasEnded(backend) && isForgotten && !recorder.hasPods) return;
+    if (performance.now() > untilMs) {
+      throw new Error(`the life is stuck: ${JSON.stringify({ status: backend?.status, pods: [...recorder.pods] })}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, lookEveryMs));
+  }
+}
+
+/** So that the Secret is made in each life. */
+async function forgetKeys(client: KubeClient): Promise<void> {
+  const path = `/api/v1/namespaces/${client.namespace}/secrets/spawner-keys`;
+  await client.json({ method: "DELETE", path }).catch((error: unknown) => {
+    if (!isKubeError(error, "NotFound")) throw error;
+  });
+}
+
+async function removeRecord(client: KubeClient, name: string): Promise<void> {
+  if ((await readSession(client, name)) === undefined) return;
+  const path = `/apis/spawner.dev/v1/namespaces/${client.namespace}/sessionlivedbackends/${name}`;
+  await client.json({ method: "DELETE", path });
+}

@@ -1,0 +1,42 @@
+import type { Backend, BackendSpec } from "../../../../packages/server/src/core/resource.ts";
+import type { KubeClient } from "../../../../packages/server/src/engine/kubernetes/index.ts";
+import { requestStop, sessionSpec } from "../session.ts";
+
+/** A backend's life on a cluster, as its client brings it about. */
+export interface Life {
+  readonly name: string;
+  readonly spec: BackendSpec;
+  /** What a client does, once, when it is ready. */
+  readonly whenReady: (around: { client: KubeClient; backend: Backend }) => Promise<void>;
+  /** How long its record stays after the end: where that is short, the life is over when it is forgotten. */
+  readonly retainSeconds: number;
+}
+
+const idle: Life = {
+  name: "a session that is used, left, swept and forgotten",
+  // Once the only client has left there is nothing to wait for.
+  spec: sessionSpec("echoes", { gracePeriodSeconds: 0, firstClientSeconds: 600 }),
+  retainSeconds: 1,
+  async whenReady({ backend: { status } }) {
+    const answer = await fetch(status.url ?? "", { headers: { connection: "close" } });
+    if (answer.status !== 200) throw new Error(`the program answered ${answer.status}`);
+  },
+};
+
+const stopped: Life = {
+  name: "a session that is asked to end",
+  spec: sessionSpec("echoes", { gracePeriodSeconds: 600 }),
+  retainSeconds: 600,
+  whenReady: ({ client, backend }) => requestStop(client, backend.metadata.name),
+};
+
+const failing: Life = {
+  name: "a program that fails at its start",
+  spec: sessionSpec("fails", { gracePeriodSeconds: 600 }),
+  retainSeconds: 600,
+  whenReady: async () => {
+    throw new Error("a program that only fails was ready");
+  },
+};
+
+export const lives = { idle, stopped, failing };
