@@ -138,10 +138,10 @@ export class Relay {
     const mayWait = () => this.#connections.size > 0 && !signal.aborted;
     while (mayWait() && clock.monotonicMs() < untilMs) await pause(clock, drainPollMs, signal);
     const left = [...this.#connections];
-    for (const [closed, connection] of left.entries()) {
+    for (const [place, connection] of left.entries()) {
+      await pause(clock, untilMs + (place * spreadMs) / left.length - clock.monotonicMs(), signal);
       if (!mayWait()) return;
       connection.destroy();
-      await pause(clock, untilMs + ((closed + 1) * spreadMs) / left.length - clock.monotonicMs(), signal);
     }
   }
 
