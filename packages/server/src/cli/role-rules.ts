@@ -16,7 +16,7 @@ const backends = { group: "spawner.dev", resource: "sessionlivedbackends" };
 const readBackends: RoleRule = { ...backends, verbs: ["get", "list", "watch"] };
 const patchStatus: RoleRule = { ...backends, resource: "sessionlivedbackends/status", verbs: ["patch"] };
 const secrets = { group: "", resource: "secrets" };
-const readKeys: RoleRule = { ...secrets, name: "spawner-keys", verbs: ["get", "list", "watch"] };
+const readKeys: RoleRule = { ...secrets, name: "spawner-keys", verbs: ["list", "watch"] };
 const leases = { group: "coordination.k8s.io", resource: "leases" };
 
 /** Everything that each role asks of the API server, and nothing else. deploy/ grants it, `spawner doctor` checks it. */
