@@ -8,7 +8,8 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const spawner = join(root, "packages/server/src/cli/main.ts");
 
 const generated = {
-  "deploy/crd/sessionlivedbackends.yaml": () => execFileSync(process.execPath, [spawner, "print-crd"], { encoding: "utf8" }),
+  "deploy/crd/sessionlivedbackends.yaml": () =>
+    execFileSync(process.execPath, [spawner, "print-crd"], { encoding: "utf8" }),
 };
 
 let stale = 0;

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { eventually } from "./eventually.ts";
 import { kubectl } from "./kubectl.ts";
 import { type Overlay, renderOverlay, testImage } from "./overlay.ts";
 
@@ -8,6 +9,8 @@ export interface Installation {
   /** Addresses of the Services: `http://<ClusterIP>:8080`. */
   readonly apiUrl: string;
   readonly gatewayUrl: string;
+  /** Starts a session of the echo program through the API, and resolves to its id once it is ready. */
+  spawn(request?: object): Promise<string>;
   /** kubectl in its namespace. */
   kubectl(...args: string[]): Promise<string>;
   /** Has a role's Pods replaced, and resolves when the new ones serve. */
@@ -36,11 +39,20 @@ export async function install(overlay: Omit<Overlay, "namespace">): Promise<Inst
   };
   await kubectl(["apply", "--filename=-"], await renderOverlay({ ...overlay, namespace }));
   await Promise.all((Object.keys(workloads) as Role[]).map(isUp));
+  const apiUrl = await urlOf("spawner-api");
   return {
     namespace,
-    apiUrl: await urlOf("spawner-api"),
+    apiUrl,
     gatewayUrl: await urlOf("spawner-gateway"),
     kubectl: inNamespace,
+    async spawn(request) {
+      const id = await spawnThrough(apiUrl, spawnRequestFor("echo-program.mjs", request));
+      await eventually(async () => {
+        const { status } = await fetch(`${apiUrl}/backend/${id}/ready`, { redirect: "manual" });
+        if (status !== 302) throw new Error(`the session is not ready: /ready answers ${status}`);
+      }, 60_000);
+      return id;
+    },
     async restart(role) {
       await inNamespace("rollout", "restart", workloads[role]);
       await isUp(role);
@@ -51,11 +63,25 @@ export async function install(overlay: Omit<Overlay, "namespace">): Promise<Inst
   };
 }
 
+/** Resolves to the id of what `POST /spawn` has started. */
+export async function spawnThrough(apiUrl: string, request: object): Promise<string> {
+  const headers = { "content-type": "application/json" };
+  const response = await fetch(`${apiUrl}/spawn`, { method: "POST", headers, body: JSON.stringify(request) });
+  const body = (await response.json()) as { name: string };
+  if (!response.ok) throw new Error(`POST /spawn was answered with ${response.status}: ${JSON.stringify(body)}`);
+  return body.name;
+}
+
 /**
  * The body of a `POST /spawn` that starts a program of test/support/cluster/. It comes by NODE_OPTIONS, so that the image that
  * is tested is image enough: what it does by itself, to print its help, is done beside the program.
  */
-export function spawnRequestFor(program: string, rest: object = {}): object {
+export function spawnRequestFor(program: string, request: object = {}): object {
   const source = readFileSync(new URL(program, import.meta.url)).toString("base64");
-  return { image: testImage, env: { NODE_OPTIONS: `--import=data:text/javascript;base64,${source}` }, ...rest };
+  return {
+    image: testImage,
+    env: { NODE_OPTIONS: `--import=data:text/javascript;base64,${source}` },
+    terminationGracePeriodSeconds: 1,
+    ...request,
+  };
 }

@@ -1,0 +1,109 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { clusterRoles, compatRules, roleRules } from "../../packages/server/src/cli/role-rules.ts";
+import { eventually } from "../support/cluster/eventually.ts";
+import { accessIn, describeAccess, grantsOf, isUseOf } from "../support/cluster/grants.ts";
+import { type Role, spawnRequestFor, spawnThrough } from "../support/cluster/install.ts";
+import { kubectl } from "../support/cluster/kubectl.ts";
+import { makeNamespace, type TestNamespace } from "../support/cluster/namespace.ts";
+import { type Manifest, manifestsOf, testImage } from "../support/cluster/overlay.ts";
+import { type RoleProcess, startRoleProcess } from "../support/cluster/role-processes.ts";
+
+let namespace: TestNamespace;
+beforeEach(async () => {
+  namespace = await makeNamespace();
+});
+afterEach(() => namespace.dispose());
+
+test.each([
+  { of: "base", flags: [], pathPrefix: "" },
+  { of: "overlays/compat-0.1.9", flags: ["--compat-0.1.9"], pathPrefix: "/p" },
+])("each role may do all that it does and nothing else, in deploy/$of", async ({ of, flags, pathPrefix }) => {
+  const manifests = await manifestsOf({ of, namespace: namespace.name });
+  await applyAccounts(manifests);
+  const roles = await startRoles(flags);
+  await liveThroughEverything(roles, pathPrefix);
+  for (const [role, { asked, forbidden }] of Object.entries(roles) as [Role, RoleProcess][]) {
+    const grants = grantsOf(manifests, role);
+    const unused = () => grants.filter((grant) => !asked.some((access) => isUseOf(grant, access)));
+    await eventually(() => expect(unused().map(describeAccess), `never used by the ${role}`).toEqual([]), 45_000);
+    expect(forbidden.map(describeAccess), `not granted to the ${role}`).toEqual([]);
+  }
+});
+
+test.each([
+  { of: "base", expected: { base: roleRules } },
+  { of: "overlays/compat-0.1.9", expected: { base: roleRules, compat: compatRules } },
+])("deploy/$of grants what spawner doctor checks", async ({ of, expected }) => {
+  const manifests = await manifestsOf({ of });
+  for (const role of clusterRoles) {
+    const rules = [...expected.base[role], ...(expected.compat?.[role] ?? [])];
+    const needed = rules.flatMap(({ group, resource, name, verbs }) =>
+      verbs.map((verb) => describeAccess(accessIn(group, { verb, resource, ...(name === undefined ? {} : { name }) }))),
+    );
+    expect(grantsOf(manifests, role).map(describeAccess).toSorted(), role).toEqual(needed.toSorted());
+  }
+});
+
+/** Only the accounts and what they may do: the roles run here. */
+async function applyAccounts(manifests: readonly Manifest[]): Promise<void> {
+  const kinds = ["CustomResourceDefinition", "ServiceAccount", "Role", "RoleBinding"];
+  const items = manifests.filter(({ kind }) => kinds.includes(kind));
+  await kubectl(["apply", "--filename=-"], JSON.stringify({ apiVersion: "v1", kind: "List", items }));
+}
+
+async function startRoles(flags: readonly string[]): Promise<Record<Role, RoleProcess>> {
+  const start = (role: Role, ...args: string[]) => startRoleProcess(role, { namespace: namespace.name, args });
+  const served = ["--port", "0"];
+  const [controller, api, gateway, sweeper] = await Promise.all([
+    // The records of what has ended go soon.
+    start("controller", "--sidecar", testImage, "--retain-seconds", "1", ...flags),
+    start("api", ...served, "--allow-anonymous", ...flags),
+    start("gateway", ...served, ...flags),
+    start("sweeper"),
+  ]);
+  return { controller, api, gateway, sweeper };
+}
+
+/** What can happen to sessions, as far as it makes a role ask the API server for something else. */
+async function liveThroughEverything(
+  { api, gateway, sweeper }: Record<Role, RoleProcess>,
+  pathPrefix: string,
+): Promise<void> {
+  const [apiUrl, gatewayUrl] = await Promise.all([api.url(), gateway.url()]);
+  const sessions = `${gatewayUrl}${pathPrefix}`;
+  // The answer to a write is lost, so that whoever wrote has to look.
+  let isLost = false;
+  sweeper.proxy.onWrite = ({ body }) => {
+    if (isLost || !body.includes("Swept")) return undefined;
+    isLost = true;
+    return { kind: "cut", moment: "after" };
+  };
+  await spawnThrough(apiUrl, spawnRequestFor("echo-program.mjs", { gracePeriodSeconds: 1, firstClientSeconds: 1 }));
+  // Ends well and by itself: what it wrote last has to be read.
+  await spawnThrough(apiUrl, { image: testImage });
+  await kubectl(["create", "--filename=-"], JSON.stringify(slabWithoutItsVolume()));
+  const stopped = await spawnThrough(apiUrl, spawnRequestFor("echo-program.mjs"));
+
+  expect((await fetch(`${sessions}/${stopped}/`)).status).toBe(200);
+  expect((await fetch(`${sessions}/bcdfghjklm/`)).status).toBe(404);
+  expect((await fetch(`${apiUrl}/backend/bcdfghjklm/status`)).status).toBe(404);
+  expect(await (await fetch(`${apiUrl}/backend/${stopped}/logs`)).text()).toContain("listening");
+  expect((await fetch(`${apiUrl}/backend/${stopped}`, { method: "DELETE" })).ok).toBe(true);
+}
+
+/** Its Pod waits for a Secret that never comes, which only an event tells. */
+function slabWithoutItsVolume(): object {
+  const secret = { secretName: "no-such-secret" };
+  return {
+    apiVersion: "spawner.dev/v1",
+    kind: "SessionLivedBackend",
+    metadata: { name: "spawner-waiting", namespace: namespace.name },
+    spec: {
+      startupTimeoutSeconds: 5,
+      template: {
+        containers: [{ name: "app", image: testImage, volumeMounts: [{ name: "secret", mountPath: "/secret" }] }],
+        volumes: [{ name: "secret", secret }],
+      },
+    },
+  };
+}
