@@ -15,7 +15,9 @@ const defaultLimit = 100;
 /** What those who run the service may ask and do: all backends, one backend, and ending it. */
 export function addBackendRoutes(deps: RouteDeps): void {
   const { app, engine } = deps;
-  const view = async (backend: Backend) => viewOf({ backend, hasWorkload: await hasWorkload(backend) }, deps);
+  // What lives has one: only of what has ended it is asked, since on a cluster each time is a request.
+  const view = async (backend: Backend) =>
+    viewOf({ backend, hasWorkload: !hasEnded(backend) || (await hasWorkload(backend)) }, deps);
   const hasWorkload = async ({ metadata }: Backend) => (await engine.workloads.observe(metadata)).kind !== "absent";
 
   app.route<ListRoute>({
