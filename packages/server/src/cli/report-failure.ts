@@ -1,5 +1,6 @@
 import { type ClientErrorCode, SpawnerClientError } from "@spawner/client";
 import { CommanderError } from "commander";
+import { isSpawnerError } from "../core/errors.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { oneLine } from "./printable.ts";
 
@@ -33,7 +34,9 @@ export function reportFailure(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
   if (!(error instanceof SpawnerClientError)) {
     say((error as Error).message);
-    return error instanceof UsageError ? exitCodes.usage : exitCodes.failure;
+    return error instanceof UsageError || isSpawnerError(error, "invalid_request")
+      ? exitCodes.usage
+      : exitCodes.failure;
   }
   const exitCode = exitCodeOf[error.code] ?? exitCodes.failure;
   if (exitCode !== exitCodes.interrupted) say([oneLine(error.message), hints[error.code]].join(" ").trim());

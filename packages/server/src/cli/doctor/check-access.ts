@@ -27,10 +27,11 @@ async function checkRole(client: KubeClient, role: ClusterRole): Promise<Finding
     const answers = await Promise.all(questions.map((question) => mayDo(client, account, question)));
     const missing = questions.filter((_, index) => answers[index] === false);
     if (missing.length === 0) return { level: "ok", subject, message: `service account ${account} has them all` };
+    const what = missing.length === questions.length ? "has none of them" : `may not ${describe(missing)}`;
     return {
       level: "wrong",
       subject,
-      message: `service account ${account} may not ${missing.map(describe).join(", ")}`,
+      message: `service account ${account} ${what}`,
       advice: "apply the Role and RoleBinding of this release: kubectl apply -k deploy/base",
     };
   } catch (error) {
@@ -78,6 +79,11 @@ async function isSelf(client: KubeClient, account: string): Promise<boolean> {
   return status.userInfo.username === `system:serviceaccount:${client.namespace}:${account}`;
 }
 
-function describe({ rule, verb }: Question): string {
-  return `${verb} ${rule.resource}${rule.name === undefined ? "" : ` ${rule.name}`}`;
+/** `get, list pods; create leases`. */
+function describe(questions: readonly Question[]): string {
+  const verbsOf = Map.groupBy(
+    questions,
+    ({ rule }) => `${rule.resource}${rule.name === undefined ? "" : ` ${rule.name}`}`,
+  );
+  return [...verbsOf].map(([what, each]) => `${each.map(({ verb }) => verb).join(", ")} ${what}`).join("; ");
 }

@@ -23,16 +23,24 @@ export async function checkCrd(client: KubeClient): Promise<Finding> {
 }
 
 function judge(found: Definition): Finding {
-  const isEstablished = found.status?.conditions?.some(({ type, status }) => type === "Established" && status === "True");
+  const isEstablished = found.status?.conditions?.some(
+    ({ type, status }) => type === "Established" && status === "True",
+  );
   if (!isEstablished) {
     return { level: "wrong", subject, message: `${name} is not established`, advice: `kubectl describe crd ${name}` };
   }
   const wanted = buildCrd() as Definition;
-  const missing = differences(wanted.spec?.versions?.[0], found.spec?.versions?.find((each) => each.name === "v1"));
+  const missing = differences(
+    wanted.spec?.versions?.[0],
+    found.spec?.versions?.find((each) => each.name === "v1"),
+  );
   if (missing.length > 0) {
     return { level: "wrong", subject, message: `${name} is of another release: ${shorten(missing)}`, advice };
   }
-  const surplus = differences(found.spec?.versions?.find((each) => each.name === "v1"), wanted.spec?.versions?.[0]);
+  const surplus = differences(
+    found.spec?.versions?.find((each) => each.name === "v1"),
+    wanted.spec?.versions?.[0],
+  );
   if (surplus.length === 0) return { level: "ok", subject, message: `${name} is of this release` };
   const message = `${name} has more than this release knows: ${shorten(surplus)}`;
   return { level: "warning", subject, message, advice: "it is of a later release: upgrade the roles" };
@@ -48,6 +56,8 @@ export function differences(wanted: unknown, actual: unknown, path = ""): string
 
 function shorten(paths: readonly string[]): string {
   const most = 3;
-  const shown = paths.slice(0, most).map((path) => path.replace(/^\.schema\.openAPIV3Schema/, "").replaceAll(".properties", ""));
+  const shown = paths
+    .slice(0, most)
+    .map((path) => path.replace(/^\.schema\.openAPIV3Schema/, "").replaceAll(".properties", ""));
   return `${shown.join(", ")}${paths.length > most ? ` and ${paths.length - most} more` : ""}`;
 }

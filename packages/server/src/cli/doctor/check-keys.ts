@@ -8,7 +8,8 @@ export async function checkKeys(client: KubeClient): Promise<Finding> {
   const path = `/api/v1/namespaces/${client.namespace}/secrets/${keysSecretName}`;
   try {
     const secret = await client.json<Parameters<typeof controlKeyOf>[0]>({ method: "GET", path });
-    if (controlKeyOf(secret) !== undefined) return { level: "ok", subject, message: `Secret ${keysSecretName} is whole` };
+    if (controlKeyOf(secret) !== undefined)
+      return { level: "ok", subject, message: `Secret ${keysSecretName} is whole` };
     return {
       level: "wrong",
       subject,

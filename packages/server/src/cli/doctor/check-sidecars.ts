@@ -9,9 +9,12 @@ const askedMax = 5;
 const answerMs = 2_000;
 
 /** Whether the control ports of backends that run can be reached from here. */
-export async function checkSidecars(engine: Engine, { isInCluster }: { isInCluster: boolean }): Promise<Finding> {
+export async function checkSidecars(
+  { backends }: Pick<Engine, "backends">,
+  { isInCluster }: { isInCluster: boolean },
+): Promise<Finding> {
   try {
-    const { items } = await engine.backends.list();
+    const { items } = await backends.list();
     const urls = items.flatMap((backend) => {
       const address = hasEnded(backend) ? undefined : addressOf(backend);
       if (address === undefined || address.relayProtocol === 0) return []; // 0.1.9's have no such port
