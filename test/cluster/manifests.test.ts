@@ -34,6 +34,68 @@ test("what print-crd prints is applied, becomes established and explains itself"
     .toContain("without any activity");
 });
 
+test.each([
+  ["slab", /SessionLivedBackend[\s\S]*spec\s+<Object> -required-[\s\S]*What to run, and when to end it/],
+  ["slab.spec", /template\s+<Object> -required-[\s\S]*initContainers,\s+volumes/],
+  ["slab.spec.lifetimeSeconds", /ended even\s+when in use/],
+  ["slab.status.phase", /ENUM:\s+Submitted\s+Constructed\s+Scheduled\s+Running\s+Ready\s+Swept\s+Failed/],
+  ["slab.status.reason", /ENUM:[\s\S]*Idle[\s\S]*OutOfMemory[\s\S]*NodeLost/],
+])("kubectl explain %s teaches", async (field, lesson) => {
+  await expect
+    .poll(() => kubectl(["explain", field]).catch(String), { timeout: 15_000, interval: 250 })
+    .toMatch(lesson);
+});
+
+test("kubectl shows the state, the reason and the node, selects by them, and waits for the condition", async () => {
+  const manifest = {
+    apiVersion: "spawner.dev/v1",
+    kind: "SessionLivedBackend",
+    metadata: { name: "shown" },
+    spec: { template: { containers: [{ image: "example/app:1" }] } },
+  };
+  const of = ["-n", namespace];
+  await kubectl(["create", ...of, "-f", "-"], JSON.stringify(manifest));
+  const condition = { type: "Ready", status: "True", reason: "Listening", message: "It listens." };
+  const setStatus = (status: object) =>
+    kubectl([
+      "patch",
+      "slab",
+      "shown",
+      ...of,
+      "--subresource",
+      "status",
+      "--type",
+      "merge",
+      "-p",
+      JSON.stringify({ status }),
+    ]);
+  const waiting = kubectl(["wait", "--for=condition=Ready", "slab/shown", ...of, "--timeout=20s"]);
+  const conditions = [{ ...condition, lastTransitionTime: new Date().toISOString() }];
+  await setStatus({ phase: "Ready", ready: true, nodeName: "node-1", conditions });
+  expect(await waiting).toContain("condition met");
+
+  const rows = async (...selection: string[]) => (await kubectl(["get", "slab", ...of, ...selection])).split("\n");
+  expect((await rows())[0]).toMatch(/^NAME +STATE +REASON +NODE +AGE$/);
+  expect(await rows("--field-selector", "status.nodeName=node-1")).toContainEqual(
+    expect.stringMatching(/^shown +Ready +node-1 +\d+s$/),
+  );
+  expect((await rows("--field-selector", "status.nodeName=node-2")).join("")).toBe("");
+  await setStatus({ phase: "Swept", swept: true, reason: "Idle" });
+  expect(await rows("--field-selector", "status.phase=Swept")).toContainEqual(
+    expect.stringMatching(/^shown +Swept +Idle +node-1 +\d+s$/),
+  );
+});
+
+test("changes that nothing would come of are refused, with what to do instead", async () => {
+  const patch = (fields: object) =>
+    kubectl(["patch", "slab", "shown", "-n", namespace, "--type", "merge", "-p", JSON.stringify({ spec: fields })]);
+  const other = { template: { containers: [{ image: "example/app:2" }] } };
+  await expect(patch(other)).rejects.toThrow(/delete it, and create another one/);
+  await expect(patch({ template: { volumes: [{ name: "v", emptyDir: {} }] } })).rejects.toThrow(/create another one/);
+  await patch({ stopRequested: true, terminationGracePeriodSeconds: 1 });
+  await expect(patch({ stopRequested: false })).rejects.toThrow(/cannot be taken back/);
+});
+
 test("what print-slab prints is taken as it is", async () => {
   const flags = ["--image", "example/app:1", "--name", "printed", "--port", "3000", "--image-pull-secret", "key"];
   const manifest = await spawner(["print-slab", ...flags]);
