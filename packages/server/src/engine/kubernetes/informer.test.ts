@@ -296,6 +296,16 @@ test("what this process wrote is what it reads, until the watch has come as far"
   await vi.waitFor(() => expect(informer.get("a")?.metadata.uid).toBe("next"), waiting);
 });
 
+test("an answer to a write that comes after word of the object's end brings it not back", async () => {
+  const { cluster, heard, informer } = await start();
+  const watch = await cluster.watchFrom(1);
+  watch.write(event("ADDED", thing("a", 4)) + event("DELETED", thing("a", 6)));
+  await told(heard, ["synced", "a@4", "-a@6"]);
+  informer.note(thing("a", 5));
+  expect(informer.get("a")).toBeUndefined();
+  expect([...informer.items()]).toEqual([]);
+});
+
 test("closed before everything was heard, whoever waits for it is told", async () => {
   const { cluster, informer } = await start();
   const unstarted = new Informer<Thing>({

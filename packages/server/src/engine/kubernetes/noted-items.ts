@@ -11,6 +11,8 @@ type Noted<Item> =
  */
 export class NotedItems<Item extends InformerItem> {
   readonly #noted = new Map<string, Noted<Item>>();
+  /** The version up to which the watch has told everything. */
+  #heardVersion: string | undefined;
 
   /** The newest of what was heard and what was noted. */
   newest(name: string, heard: Item | undefined): Item | undefined {
@@ -27,6 +29,8 @@ export class NotedItems<Item extends InformerItem> {
   /** It is there in this version. */
   note(item: Item, heard: Item | undefined): void {
     const { name, resourceVersion } = item.metadata;
+    // The answer to a write can come later than word of what followed it: that it is gone, too.
+    if (this.#heardVersion !== undefined && !isNewer(resourceVersion, this.#heardVersion)) return;
     const newest = this.newest(name, heard);
     if (newest === undefined || !isNoNewer(resourceVersion, newest.metadata.resourceVersion)) {
       this.#noted.set(name, { kind: "present", item });
@@ -50,6 +54,7 @@ export class NotedItems<Item extends InformerItem> {
 
   /** The watch has told everything up to this version. Versions that are opaque are taken for older. */
   heardUpTo(version: string): void {
+    this.#heardVersion = version;
     for (const [name, noted] of this.#noted) {
       const isBehind = noted.kind === "present" && !isNewer(noted.item.metadata.resourceVersion, version);
       if (isBehind) this.#noted.delete(name);
