@@ -272,6 +272,29 @@ test("the tables name every state with every observation", () => {
     expect(cellsOf(table)).toHaveLength(columns.length * Object.keys(observations).length);
 });
 
+describe("a start that is held up by what will not go away", () => {
+  const heldUp = (until: Date): WorkloadObservation => ({
+    ...observations["held-up"],
+    problem: { ...observations["held-up"].problem, until },
+  });
+  const decideAbout = (state: BackendState, until: Date) =>
+    describeDecision(decide({ backend: makeBackend(state), workload: heldUp(until) }, now, configDefaults));
+
+  test("is given time, and looked at again when it is over", () => {
+    expect(decideAbout("Constructed", at(12))).toBe("@2");
+    expect(decideAbout("Submitted", at(12))).toBe(">Constructed@2");
+  });
+
+  test("ends for that reason once its time is over", () => {
+    expect(decideAbout("Constructed", at(10))).toBe("!ImagePull");
+    expect(decideAbout("Submitted", at(3))).toBe("!ImagePull");
+  });
+
+  test("ends at its startup timeout where that is earlier", () => {
+    expect(decideAbout("Constructed", at(1_000))).toBe("@290");
+  });
+});
+
 describe("what is written", () => {
   const statusOf = (backend: Backend, workload: WorkloadObservation, when = now) =>
     decide({ backend, workload }, when, configDefaults).status;
