@@ -1,6 +1,6 @@
 import { backendStates, errorCodes, failedReasons, sweptReasons } from "@spawner/client";
 import { Type } from "typebox";
-import { envValuePattern } from "../core/resource.ts";
+import { envValuePattern } from "../core/resource-schema.ts";
 
 const seconds = (description: string, minimum = 0) =>
   Type.Optional(Type.Integer({ minimum, maximum: 315_360_000, description }));

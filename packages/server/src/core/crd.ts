@@ -1,4 +1,5 @@
-import { apiVersion, group, kind, specSchema, statusSchema, version } from "./resource.ts";
+import { apiVersion, group, kind, version } from "./resource.ts";
+import { specSchema, statusSchema } from "./resource-schema.ts";
 
 type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 type JsonObject = { readonly [key: string]: Json };

@@ -4,6 +4,11 @@ interface Variable {
   readonly value?: string | undefined;
 }
 
+/** Names that Spawner gives to the program itself. */
+export function isReservedEnvName(name: string): boolean {
+  return name === "PORT" || name.startsWith("SPAWNER_");
+}
+
 /** How messages name an environment and its variables. */
 export interface EnvironmentNames {
   readonly whole: string;

@@ -1,7 +1,8 @@
 import { Type } from "typebox";
 import { describe, expect, test } from "vitest";
+import { isReservedEnvName } from "./environment.ts";
 import type { Backend, BackendSpec } from "./resource.ts";
-import { invalidity, isReservedEnvName, makeChecker, problemsOfSpec } from "./validation.ts";
+import { invalidity, makeChecker, problemsOfSpec } from "./validation.ts";
 
 const template = { containers: [{ image: "a" }] };
 const withContainer = (container: object) => ({ template: { containers: [container] } });

@@ -1,7 +1,8 @@
 import type { TSchema } from "typebox";
 import { Compile, type Validator } from "typebox/compile";
 import { problemsOfEnvironment } from "./environment.ts";
-import { type Backend, type BackendSpec, envNamePattern, envValuePattern, specSchema } from "./resource.ts";
+import type { Backend, BackendSpec } from "./resource.ts";
+import { envNamePattern, envValuePattern, specSchema } from "./resource-schema.ts";
 
 /** The parts of TypeBox's errors (the same as Ajv's) that a message needs. */
 interface SchemaError {
@@ -155,11 +156,6 @@ export const envPatternNeeds: PatternNeeds = {
 };
 
 const checkSpecSchema = makeChecker(specSchema, { whole: "spec", patternNeeds: envPatternNeeds });
-
-/** Names that Spawner gives to the program itself. */
-export function isReservedEnvName(name: string): boolean {
-  return name === "PORT" || name.startsWith("SPAWNER_");
-}
 
 /** What is wrong with a spec, as sentences; empty if it can be run. */
 export function problemsOfSpec(spec: BackendSpec): string[] {

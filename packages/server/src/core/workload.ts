@@ -1,5 +1,5 @@
+import { isReservedEnvName } from "./environment.ts";
 import { type Backend, completeSpec } from "./resource.ts";
-import { isReservedEnvName } from "./validation.ts";
 
 /** What an engine needs to know of a backend to run it, whatever it runs it in. */
 export interface Workload {

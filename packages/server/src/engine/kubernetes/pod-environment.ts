@@ -1,5 +1,5 @@
+import { isReservedEnvName } from "../../core/environment.ts";
 import { type Backend, completeSpec } from "../../core/resource.ts";
-import { isReservedEnvName } from "../../core/validation.ts";
 import { identityOf } from "../../core/workload.ts";
 import type { Container, EnvVar } from "./pod-object.ts";
 
