@@ -1,7 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, isAbsolute, join } from "node:path";
-import { parse } from "yaml";
 import { SpawnerError } from "../../core/errors.ts";
 
 /** How to reach an API server, and as whom. */
@@ -84,7 +83,7 @@ interface User {
 }
 
 async function readKubeConfig(path: string): Promise<KubeConfig> {
-  const file = parseKubeConfig(await read(path), path);
+  const file = await parseKubeConfig(await read(path), path);
   const wanted = file["current-context"] ?? "";
   const context = find(file.contexts, wanted, { path, what: "context" }).context;
   const { cluster } = find(file.clusters, context.cluster, { path, what: "cluster" });
@@ -113,7 +112,8 @@ async function readKubeConfig(path: string): Promise<KubeConfig> {
   };
 }
 
-function parseKubeConfig(text: string, path: string): KubeConfigFile {
+async function parseKubeConfig(text: string, path: string): Promise<KubeConfigFile> {
+  const { parse } = await import("yaml"); // here, and not at the top: in a Pod nobody needs it
   try {
     return (parse(text) ?? {}) as KubeConfigFile;
   } catch (cause) {
