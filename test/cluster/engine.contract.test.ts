@@ -13,4 +13,8 @@ beforeAll(async () => {
 
 afterAll(() => namespace.dispose());
 
-describeEngineContract("kubernetes", () => makeClusterHarness(namespace), { deadlineMs: 60_000 });
+describeEngineContract("kubernetes", () => makeClusterHarness(namespace), {
+  deadlineMs: 60_000,
+  // The API server takes the shorter grace; the kubelet (1.36) is waiting for the first one by then, and goes on to do so.
+  lacks: { hurry: "no node shortens a grace that has begun" },
+});

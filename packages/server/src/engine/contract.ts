@@ -44,8 +44,11 @@ export interface EngineHarness {
 export interface EngineContractOptions {
   /** How long anything may take to come about. Default 20 s. */
   readonly deadlineMs?: number;
-  /** What this engine cannot do, and why: those tests are skipped. */
-  readonly lacks?: Partial<Record<"not-found" | "logs", string>>;
+  /**
+   * What this engine cannot do, and why: those tests are skipped. What cannot `hurry` takes a shorter grace and does not act on
+   * it once the program was asked to end: it goes when the first grace is over.
+   */
+  readonly lacks?: Partial<Record<"not-found" | "logs" | "hurry", string>>;
 }
 
 /** What every engine has to do: the one suite that each is handed to. */
@@ -72,6 +75,9 @@ export function describeEngineContract(
       await harness.dispose();
       expect(await harness.remains()).toEqual([]);
     });
+
+    /** Much longer than a test, where it can be shortened. */
+    const longGraceSeconds = lacks.hurry === undefined ? 3_600 : 10;
 
     const eventually = <Result>(assertion: () => Result | Promise<Result>): Promise<Result> =>
       vi.waitFor(assertion, { timeout: deadlineMs, interval: 10 });
@@ -570,7 +576,7 @@ export function describeEngineContract(
       test("a program that goes on when it was asked to end is ended when the grace is over", async () => {
         const backend = await start("stubborn");
         await listening(backend);
-        await remove(backend, 3_600);
+        await remove(backend, longGraceSeconds);
         await until(backend, "stopping");
         if (lacks.logs === undefined) {
           await eventually(async () => expect(await logsOf(backend)).toContain("asked to end\n"));
@@ -642,11 +648,11 @@ export function describeEngineContract(
       test("one that was told to end is said to be ending after the engine was opened again, and can be hurried", async () => {
         const backend = await start("stubborn");
         await listening(backend);
-        await remove(backend, 3_600);
+        await remove(backend, longGraceSeconds);
         await until(backend, "stopping");
         use(await harness.reopen());
         expect(await engine.workloads.observe(backend.metadata)).toEqual({ kind: "stopping" });
-        await remove(backend, 3_600);
+        await remove(backend, longGraceSeconds);
         await remove(backend, 0);
         await until(backend, "absent");
       });
