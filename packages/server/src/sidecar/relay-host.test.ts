@@ -151,6 +151,17 @@ describe.each(ways)("a relay host, %s,", (_, ask) => {
     expect((await fetch(url)).status).toBe(410);
   });
 
+  test("does not prolong a seal while somebody waits for its end", async () => {
+    const { control, relayHost, listens, url } = await watched();
+    listens();
+    expect(await control.seal({ leaseMs: 500 })).toEqual({ sealed: true });
+    expect(await control.seal({ leaseMs: 600 })).toEqual({ sealed: true });
+    const answer = fetch(url);
+    await vi.waitFor(() => expect(relayHost.waitingCount).toBe(1));
+    expect(await control.seal({ leaseMs: 60_000 })).toMatchObject({ sealed: false });
+    expect(await (await answer).text()).toBe("hello");
+  });
+
   test("opens at once when its seal is shortened", async () => {
     const { relayHost, control, listens, url } = await watched();
     listens();

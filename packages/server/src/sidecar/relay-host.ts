@@ -53,6 +53,7 @@ export class BackendRelayHost implements RelayHost {
   #legacyEvents: LegacyEvents | undefined;
   #upstream: Upstream | undefined;
   #sealLease: Timer | undefined;
+  #sealedUntilMs = 0;
   #heldUntilMs = 0;
   #ended = false;
   /** The idle clock starts when the program listens, not before. */
@@ -134,8 +135,13 @@ export class BackendRelayHost implements RelayHost {
     const msUntilIdle = this.#msUntilIdle();
     const isIdle = msUntilIdle !== undefined && msUntilIdle <= 0;
     if (!isIdle && !evenIfActive && this.#sealLease === undefined) return { sealed: false, msUntilIdle };
+    const untilMs = this.#clock.monotonicMs() + leaseMs;
+    // Whoever asks anew has not heard the answer to an earlier seal: nobody is kept waiting again and again for that.
+    const isProlonged = this.#sealLease !== undefined && untilMs > this.#sealedUntilMs;
+    if (isProlonged && !evenIfActive && this.waitingCount > 0) return { sealed: false, msUntilIdle: undefined };
     this.#sealLease?.cancel();
     this.#sealLease = this.#clock.after(leaseMs, () => this.#unseal());
+    this.#sealedUntilMs = untilMs;
     this.#changed();
     return { sealed: true };
   }
