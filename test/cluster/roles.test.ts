@@ -3,10 +3,12 @@ import { expect, test } from "vitest";
 import type { KubeClient } from "../../packages/server/src/engine/kubernetes/index.ts";
 import { eventually } from "../support/cluster/eventually.ts";
 import { testImage } from "../support/cluster/overlay.ts";
+import { runInPod } from "../support/cluster/programs.ts";
 import type { RoleProcess } from "../support/cluster/role-process.ts";
-import { createSession, podsOf, sessionSpec, untilState } from "../support/cluster/session.ts";
+import { createSession, podsOf, requestStop, sessionSpec, untilState } from "../support/cluster/session.ts";
 import { openStage } from "../support/cluster/stage.ts";
 import { EchoClient } from "../support/cluster/traffic.ts";
+import { runSpawner } from "../support/dev.ts";
 import { readDocument } from "../support/metrics-document.ts";
 import { type ExposedMetric, parseMetrics } from "../support/metrics-text.ts";
 
@@ -183,4 +185,54 @@ test("an api that is to end ends status streams for their clients to go on elsew
   expect(await stream?.text()).toMatch(/"state":"Submitted".*\n\n$/);
   await ended;
   expect(await Promise.all([api.exited, hurried.exited])).toEqual([0, 0]);
+});
+
+const endsItsAnswer = `
+  import { createServer } from "node:http";
+  let answer;
+  createServer((_, response) => {
+    answer = response;
+    response.write("begun, ");
+  }).listen(process.env.PORT);
+  process.on("SIGTERM", () => setTimeout(() => answer.end("and ended", () => process.exit(0)), 1_500));`;
+
+test("what a program still answers when it is asked to end arrives, and its Pod goes when it has gone", async () => {
+  const { client, start } = await openStage();
+  const [, , gateway] = await Promise.all([start("controller"), start("sweeper"), start("gateway")]);
+  await createSession(client, "last", {
+    ...runInPod(["node", "--input-type=module", "--eval", endsItsAnswer]),
+    terminationGracePeriodSeconds: 20,
+  });
+  const response = await fetch(`${gateway.url}/last/`);
+  await requestStop(client, "last");
+  await untilState(client, "last", { state: "Swept" });
+  expect(await response.text()).toBe("begun, and ended");
+  const endedMs = performance.now();
+  await eventually(() => expectOnePodEach(client, []));
+  expect(performance.now() - endedMs).toBeLessThan(5_000); // the sidecar, which has no more to do, does not stay
+});
+
+test("the doctor finds what is there and what is not, and reaches the sidecar of a session", async () => {
+  const { client, namespace, start } = await openStage();
+  await start("controller");
+  await createSession(client, "asked", sessionSpec("echoes"));
+  await untilState(client, "asked", { state: "Running" });
+  const { output, exited } = runSpawner(["doctor", "--json", "--namespace", namespace]);
+  const code = await exited;
+  const findings = output.text
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Record<string, string>);
+  const levels = Object.fromEntries(findings.map(({ subject = "", level }) => [subject, level]));
+  expect(levels).toMatchObject({
+    "API server": "ok",
+    clock: "ok",
+    "custom resource": "ok",
+    keys: "ok",
+    sidecars: "ok",
+    "rights of sweeper": "wrong",
+    "role controller": "wrong",
+    "role gateway": "warning",
+  });
+  expect(code).toBe(1);
 });
