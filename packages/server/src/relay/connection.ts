@@ -8,6 +8,7 @@ import { findHeadEnd, parseRequestHead, type RequestHead } from "./head.ts";
 import { Lingering } from "./lingering.ts";
 import { OpenExchange } from "./open-exchange.ts";
 import { RelayProblem } from "./problem.ts";
+import { reset } from "./reset.ts";
 import { type Answer, encodeAnswer } from "./response.ts";
 import { nothing, SocketPair } from "./socket-pair.ts";
 import { Tunnel } from "./tunnel.ts";
@@ -361,7 +362,7 @@ export class ClientConnection implements ForwardingOwner {
     this.#leave();
     this.#state = { kind: "closed" };
     this.#deadline.clear();
-    if (how === "reset") this.#pair.client.resetAndDestroy();
+    if (how === "reset") reset(this.#pair.client);
     else this.#pair.client.destroy();
     this.#deps.onClosed();
   }

@@ -6,6 +6,7 @@ import { FakeClock } from "../lib/fake-clock.ts";
 import { Activity } from "./activity.ts";
 import type { Exchange, Plan, Upstream } from "./plan.ts";
 import { Relay, type RelayOptions } from "./relay.ts";
+import { reset } from "./reset.ts";
 
 const patienceMs = 20_000;
 
@@ -71,7 +72,7 @@ export class Peer {
   }
 
   reset(): this {
-    this.socket.resetAndDestroy();
+    reset(this.socket);
     return this;
   }
 

@@ -1,4 +1,5 @@
 import { keyOf, type Upstream } from "./plan.ts";
+import { reset } from "./reset.ts";
 import { UpstreamSocket } from "./upstream-socket.ts";
 
 export interface UpstreamEvents {
@@ -116,7 +117,7 @@ export class UpstreamLink {
 
   /** Its client has broken off. To one that was told of its end already (FIN), nothing but a reset says more. */
   breakOff(): void {
-    if (this.#socket.writableEnded) this.#socket.resetAndDestroy();
+    if (this.#socket.writableEnded) reset(this.#socket);
   }
 
   /** Ends it now; none of its events is told any more. */

@@ -1,0 +1,134 @@
+import { readdirSync, readlinkSync } from "node:fs";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { seededRandom } from "../../../../../test/support/random.ts";
+import { Fixture, type Peer, until } from "../fixture.ts";
+import { acts, type Choices, leave } from "./clients.ts";
+import { serveChaos } from "./upstream.ts";
+
+export interface ChaosResult {
+  readonly seed: number;
+  exchanges: number;
+  /** How often everything had come to rest, and was held against the book. */
+  quietPoints: number;
+  /** Connections that were open on purpose at those, in all. */
+  held: number;
+  /** Descriptors on sockets, and bytes of the heap, at the first quiet point and at the last. */
+  readonly sockets: { first: number; last: number };
+  readonly heapBytes: { first: number; last: number };
+  readonly acts: Record<string, number>;
+}
+
+const clientsAtOnce = 20;
+const actsPerWave = 150;
+
+/**
+ * Has clients and an upstream do what they like with two relays in a row, as a gateway and a relay host are. Time and again
+ * everything comes to rest: then either relay must count exactly those whom this book has as being there, and have no
+ * connection but theirs. Throws where it does not.
+ */
+export async function runChaos({ seed, exchanges }: { seed: number; exchanges: number }): Promise<ChaosResult> {
+  const choose = choicesOf(seed);
+  await using inner = new Fixture();
+  await using outer = new Fixture();
+  const upstream = await inner.raw(serveChaos);
+  await inner.open(upstream);
+  await outer.open({ ...inner.relay.address, takesHalfClose: true });
+  let held: Peer[] = [];
+  const clients = new Set<Peer>();
+  const result: ChaosResult = {
+    seed,
+    exchanges: 0,
+    quietPoints: 0,
+    held: 0,
+    sockets: { first: 0, last: 0 },
+    heapBytes: { first: 0, last: 0 },
+    acts: {},
+  };
+  const client = {
+    choose,
+    async open() {
+      const peer = await outer.client();
+      clients.add(peer);
+      peer.socket.on("close", () => clients.delete(peer));
+      return peer;
+    },
+    hold: (peer: Peer) => void held.push(peer),
+  };
+
+  while (result.exchanges < exchanges) {
+    let left = actsPerWave;
+    const runClient = async () => {
+      while (left-- > 0) {
+        const name = choose.from(Object.keys(acts));
+        if (name === "held open" && held.length >= 8) continue;
+        const count = await acts[name]?.(client);
+        result.exchanges += count ?? 0;
+        result.acts[name] = (result.acts[name] ?? 0) + 1;
+      }
+    };
+    await Promise.all(Array.from({ length: clientsAtOnce }, runClient));
+    await quiet();
+    for (const peer of held) leave(peer, choose);
+    held = [];
+    await quiet();
+    measure();
+  }
+  return result;
+
+  async function quiet(): Promise<void> {
+    let looks = 0;
+    const isQuiet = () => {
+      looks += 1;
+      // What is on its way gets there first. What then waits for nobody is ended by the relays' own limits.
+      if (looks > 30) for (const { clock } of [inner, outer]) clock.advance(500);
+      return [inner, outer].every(({ relay, live }) => relay.openConnections === held.length && live === held.length);
+    };
+    await until(isQuiet, "rest").catch((cause: unknown) => {
+      const counts = [inner, outer].map(({ live, relay }) => `${live} there, ${relay.openConnections} connections`);
+      throw new Error(`seed ${seed}: ${held.length} are there, the relays say: ${counts.join("; ")}`, { cause });
+    });
+    for (const fixture of [inner, outer]) fixture.exchanges.length = 0;
+    // The relays have closed these; their own ends may be half open, or paused.
+    for (const peer of clients) if (!held.includes(peer)) peer.socket.destroy();
+    for (const peer of upstream.peers) if (peer.ended || peer.closed) peer.socket.destroy();
+    await until(() => upstream.peers.filter(({ closed }) => !closed).length === held.length, "the upstream's rest");
+    upstream.peers.splice(0, upstream.peers.length, ...upstream.peers.filter(({ closed }) => !closed));
+    result.quietPoints += 1;
+    result.held += held.length;
+    await until(() => clients.size === held.length, "every other client to be gone");
+  }
+
+  function measure(): void {
+    const now = { sockets: openSockets(), heapBytes: heapBytes() };
+    for (const what of ["sockets", "heapBytes"] as const) {
+      result[what].last = now[what];
+      // The first waves are for what is made once.
+      if (result.quietPoints <= 6) result[what].first = now[what];
+    }
+  }
+}
+
+function choicesOf(seed: number): Choices {
+  const random = seededRandom(seed);
+  const below = (bound: number) => Math.floor(random() * bound);
+  return { below, from: (items) => items[below(items.length)] as (typeof items)[number] };
+}
+
+function openSockets(): number {
+  return readdirSync("/proc/self/fd").filter((name) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${name}`).startsWith("socket:");
+    } catch {
+      return false; // closed in between
+    }
+  }).length;
+}
+
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
+
+function heapBytes(): number {
+  collectGarbage();
+  return process.memoryUsage().heapUsed;
+}

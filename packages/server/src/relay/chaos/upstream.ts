@@ -1,0 +1,79 @@
+import type { Peer } from "../fixture.ts";
+import { reset } from "../reset.ts";
+import { answerTo, farewell, greeting, lastChunk, parseTarget, switching, type Target } from "./answers.ts";
+
+/** Serves one connection: each request says in its target what is to become of it. */
+export function serveChaos(peer: Peer): void {
+  const { socket } = peer;
+  let rest = "";
+  let isTunnel = false;
+  let isDeaf = false;
+  socket.on("data", (bytes) => {
+    peer.forget(); // it is not to grow with what comes
+    if (isTunnel) {
+      if (bytes.includes(farewell)) socket.end();
+      else if (!isDeaf) socket.write(bytes);
+      return;
+    }
+    rest += bytes.toString("latin1");
+    for (let next = nextRequest(rest); next !== undefined && !isTunnel; next = nextRequest(rest)) {
+      rest = rest.slice(next.length);
+      isTunnel = next.target.kind === "tunnel" || next.target.kind === "deaf";
+      isDeaf = next.target.kind === "deaf";
+      answer(peer, next.target);
+    }
+  });
+  // One that is deaf never ends its half; the relay has to.
+  socket.on("end", () => isDeaf || socket.end());
+}
+
+function answer(peer: Peer, target: Target): void {
+  const { socket } = peer;
+  if (!socket.writable) return;
+  switch (target.kind) {
+    case "silent":
+      return;
+    case "tunnel":
+    case "deaf":
+      socket.write(switching + greeting);
+      return;
+    case "drop":
+      return breakOff(peer, target.how);
+    case "garbage":
+      socket.write("garbage\r\n\r\n");
+      return;
+    case "cut":
+      socket.write(answerTo({ ...target, count: 5_000 }).subarray(0, target.count), () => breakOff(peer, target.how));
+      return;
+    case "until-close":
+      socket.end(answerTo(target));
+      return;
+    default:
+      socket.write(answerTo(target));
+  }
+}
+
+function breakOff({ socket }: Peer, how: string): void {
+  if (how === "end") socket.end();
+  else if (how === "reset") reset(socket);
+  else socket.destroy();
+}
+
+/** The request at the beginning, once it is whole; an early answer is to its head alone. */
+function nextRequest(text: string): { target: Target; length: number } | undefined {
+  const headEnd = text.indexOf("\r\n\r\n") + 4;
+  if (headEnd < 4) return undefined;
+  const head = text.slice(0, headEnd);
+  const target = parseTarget(head.split(" ")[1] ?? "");
+  const length = bodyEnd(text, headEnd, head);
+  return length === undefined ? undefined : { target, length };
+}
+
+function bodyEnd(text: string, headEnd: number, head: string): number | undefined {
+  if (/transfer-encoding/i.test(head)) {
+    const end = text.indexOf(lastChunk, headEnd);
+    return end < 0 ? undefined : end + lastChunk.length;
+  }
+  const end = headEnd + Number(/content-length: (\d+)/i.exec(head)?.[1] ?? 0);
+  return text.length < end ? undefined : end;
+}
