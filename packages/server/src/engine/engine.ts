@@ -42,6 +42,11 @@ export interface BackendPage {
   readonly continue?: string;
 }
 
+export interface GetOptions {
+  /** As it is now, not as it was heard of. Default: false. */
+  readonly fresh?: boolean;
+}
+
 export interface StopOptions {
   /** At most this long between asking the program to end and killing it. Default: what the spec says. */
   readonly graceSeconds?: number;
@@ -51,7 +56,8 @@ export interface StopOptions {
 export interface BackendStore {
   /** What was created survives any crash. Rejects: already_exists, too_many_backends. */
   create(draft: BackendDraft): Promise<Backend>;
-  get(name: string): Promise<Backend | undefined>;
+  /** As this process heard of it last, never older than what it wrote or read itself; what it never heard of is looked up. */
+  get(name: string, options?: GetOptions): Promise<Backend | undefined>;
   list(query?: ListQuery): Promise<BackendPage>;
   /** Calls back for every backend and every later change, in order for each, never before it returned. */
   watch(onChange: (change: BackendChange) => void): () => void;

@@ -10,7 +10,7 @@ export function fenced(engine: Engine, mayWrite: () => boolean): Engine {
   const { backends, workloads } = engine;
   const fencedBackends: BackendStore = {
     create: (draft) => guarded(() => backends.create(draft)),
-    get: (name) => backends.get(name),
+    get: (name, options) => backends.get(name, options),
     list: (query) => backends.list(query),
     watch: (onChange) => backends.watch(onChange),
     patchStatus: (target, patch) => guarded(() => backends.patchStatus(target, patch)),

@@ -29,7 +29,7 @@ export function measured(engine: Engine, metrics: Metrics): Engine {
   const { backends, workloads } = engine;
   const measuredBackends: BackendStore = {
     create: (draft) => counted("create", () => backends.create(draft)),
-    get: (name) => backends.get(name),
+    get: (name, options) => backends.get(name, options),
     list: (query) => backends.list(query),
     watch: (onChange) => backends.watch(onChange),
     patchStatus: (target, patch) => counted("patchStatus", () => backends.patchStatus(target, patch)),

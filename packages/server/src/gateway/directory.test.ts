@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { SpawnerError } from "../core/errors.ts";
 import type { Backend } from "../core/resource.ts";
 import type { BackendChange, BackendStore } from "../engine/index.ts";
 import { FakeClock } from "../lib/fake-clock.ts";
@@ -10,11 +11,14 @@ function makeBackend(resourceVersion: string): Backend {
 }
 
 /** A directory, and what tells it of changes. */
-function openDirectory({ stored }: { stored?: Backend } = {}) {
+function openDirectory({ stored }: { stored?: Backend | SpawnerError } = {}) {
   const clock = new FakeClock();
   let tell: (change: BackendChange) => void = () => {};
   const store = {
-    get: async () => stored,
+    async get() {
+      if (stored instanceof Error) throw stored;
+      return stored;
+    },
     watch(onChange: (change: BackendChange) => void) {
       tell = onChange;
       return () => {};
@@ -44,4 +48,16 @@ test("a backend that the store has and the watch has not told of yet is waited f
   const late = wait(directory.peek("b") ?? expect.unreachable());
   clock.advance(1_000);
   expect(await late).toBe("timeout");
+});
+
+test("what is asked for anew comes from the store, and is as last heard where that is away", async () => {
+  const here = openDirectory({ stored: makeBackend("2") });
+  here.changed(makeBackend("1"));
+  expect((await here.directory.find("b", { fresh: false }))?.metadata.resourceVersion).toBe("1");
+  expect((await here.directory.find("b", { fresh: true }))?.metadata.resourceVersion).toBe("2");
+
+  const away = openDirectory({ stored: new SpawnerError("unavailable", "away") });
+  await expect(away.directory.find("b", { fresh: true })).rejects.toMatchObject({ code: "unavailable" });
+  away.changed(makeBackend("1"));
+  expect((await away.directory.find("b", { fresh: true }))?.metadata.resourceVersion).toBe("1");
 });

@@ -1,3 +1,4 @@
+import { isSpawnerError } from "../core/errors.ts";
 import type { Backend } from "../core/resource.ts";
 import type { BackendChange, BackendStore } from "../engine/index.ts";
 import type { Clock } from "../lib/clock.ts";
@@ -30,9 +31,19 @@ export class Directory {
     return this.#backends.get(name);
   }
 
-  /** As last heard, or, if it was never heard of or `fresh` is asked for, as the store has it. */
+  /**
+   * As last heard, or, if it was never heard of or `fresh` is asked for, as the store has it; where that cannot be asked, as
+   * last heard again.
+   */
   async find(name: string, { fresh }: { fresh: boolean }): Promise<Backend | undefined> {
-    return (fresh ? undefined : this.#backends.get(name)) ?? this.#store.get(name);
+    const heard = this.#backends.get(name);
+    if (heard !== undefined && !fresh) return heard;
+    try {
+      return await this.#store.get(name, { fresh: true });
+    } catch (error) {
+      if (heard === undefined || !isSpawnerError(error, "unavailable")) throw error;
+      return heard;
+    }
   }
 
   /**

@@ -54,6 +54,13 @@ test("nothing is kept that nobody reads", async () => {
   expect(server.asked).toEqual([]);
 });
 
+test("what is asked for as it is now is not answered from memory", async () => {
+  const { store } = await openStore((_, response) => answer(response, resource("b", 2, { ready: true })));
+  expect((await store.get("b"))?.metadata.resourceVersion).toBe("1");
+  expect((await store.get("b", { fresh: true }))?.metadata.resourceVersion).toBe("2");
+  expect((await store.get("b"))?.metadata.resourceVersion).toBe("2");
+});
+
 test("after a write whose outcome is unknown it is the API server that is asked", async () => {
   const { store, server, clock } = await openStore((request, response) => {
     // It was done, and nobody heard of it.

@@ -4,7 +4,15 @@ import { type Backend, type BackendDraft, completeSpec } from "../../core/resour
 import type { StatusPatch } from "../../core/status.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
-import type { BackendChange, BackendPage, BackendStore, ListQuery, Precondition, StopOptions } from "../engine.ts";
+import type {
+  BackendChange,
+  BackendPage,
+  BackendStore,
+  GetOptions,
+  ListQuery,
+  Precondition,
+  StopOptions,
+} from "../engine.ts";
 import { backendError } from "./backend-errors.ts";
 import { type BackendResource, backendOf, backendsPath, resourceOf } from "./backend-resource.ts";
 import { Informer } from "./informer.ts";
@@ -66,9 +74,9 @@ export class KubernetesBackendStore implements BackendStore {
     });
   }
 
-  async get(name: string): Promise<Backend | undefined> {
-    const known = this.#informer.hasSynced && !this.#uncertain.has(name) ? this.#informer.get(name) : undefined;
-    return known ?? this.#read(name);
+  async get(name: string, { fresh = false }: GetOptions = {}): Promise<Backend | undefined> {
+    const isKnown = this.#informer.hasSynced && !this.#uncertain.has(name) && !fresh;
+    return (isKnown ? this.#informer.get(name) : undefined) ?? this.#read(name);
   }
 
   async list({ labels = {}, limit, continue: from }: ListQuery = {}): Promise<BackendPage> {
