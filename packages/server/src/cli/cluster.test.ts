@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import { stringify } from "yaml";
-import { createSlab } from "./cluster.ts";
+import { createSlab, logIn } from "./cluster.ts";
 import { makeSlabManifest } from "./slab-manifest.ts";
 
 const slab = makeSlabManifest({ image: "example/app:1", name: "made", namespace: "spawner", gracePeriodSeconds: 300 });
@@ -98,4 +98,51 @@ test("a kubeconfig that is missing, unreadable or incomplete is told as such", a
   expect(await failure()).toMatch(/The kubeconfig cannot be read: /);
   useKubeConfig(kubeConfig("http://127.0.0.1:9", ""));
   expect(await failure()).toMatch(/has no current context with a cluster/);
+});
+
+/** A kubeconfig whose user logs in by a program that prints this. */
+function useLogin(status: object): void {
+  const credential = { apiVersion: "client.authentication.k8s.io/v1", kind: "ExecCredential", status };
+  useKubeConfig(
+    stringify({
+      apiVersion: "v1",
+      kind: "Config",
+      "current-context": "work",
+      contexts: [{ name: "work", context: { cluster: "far", user: "me", namespace: "play" } }],
+      clusters: [{ name: "far", cluster: { server: "https://far.example:6443", "tls-server-name": "near.example" } }],
+      users: [
+        {
+          name: "me",
+          user: {
+            exec: {
+              apiVersion: "client.authentication.k8s.io/v1",
+              command: process.execPath,
+              args: ["-p", JSON.stringify(JSON.stringify(credential))],
+              interactiveMode: "Never",
+            },
+          },
+        },
+      ],
+    }),
+  );
+}
+
+test("whoever logs in by a program gets what it gives: a token", async () => {
+  useLogin({ token: "secret-of-today" });
+  expect(await logIn({})).toEqual({
+    server: "https://far.example:6443",
+    namespace: "play",
+    tls: { servername: "near.example" },
+    token: "secret-of-today",
+  });
+  expect(await logIn({ namespace: "other" })).toMatchObject({ namespace: "other" });
+});
+
+test("whoever logs in by a program gets what it gives: a certificate", async () => {
+  useLogin({ clientCertificateData: "CERT", clientKeyData: "KEY" });
+  expect(await logIn({})).toMatchObject({ tls: { cert: "CERT", key: "KEY" } });
+});
+
+test("a kubeconfig that is named and not there is said", async () => {
+  await expect(logIn({ kubeconfig: "/nope" })).rejects.toThrow("The kubeconfig cannot be read");
 });

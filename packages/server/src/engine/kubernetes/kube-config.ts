@@ -29,6 +29,9 @@ export interface KubeConfigOptions {
   readonly serviceAccountDir?: string;
 }
 
+/** The kubeconfig's user logs in in a way for which there is another client. */
+export class UnsupportedLogin extends SpawnerError {}
+
 const defaultNamespace = "spawner";
 const defaultServiceAccountDir = "/var/run/secrets/kubernetes.io/serviceaccount";
 
@@ -89,7 +92,7 @@ async function readKubeConfig(path: string): Promise<KubeConfig> {
   const { cluster } = find(file.clusters, context.cluster, { path, what: "cluster" });
   const { user } = find(file.users, context.user, { path, what: "user" });
   if (user.exec !== undefined || user["auth-provider"] !== undefined || user.username !== undefined) {
-    throw new SpawnerError(
+    throw new UnsupportedLogin(
       "invalid_request",
       `The user ${context.user} of ${path} logs in by exec, an auth provider or a password; a client certificate or a token is needed.`,
     );
