@@ -55,10 +55,15 @@ function timeOf(backend: Backend, state: BackendState): string | undefined {
   return known ?? (state === "Submitted" ? backend.metadata.creationTimestamp : undefined);
 }
 
+/** When a state was reached, where that is known. */
+export function reachedAt(backend: Backend, state: BackendState): Date | undefined {
+  const time = timeOf(backend, state);
+  return time === undefined ? undefined : new Date(time);
+}
+
 /** When the backend ended; undefined while it lives. */
 export function endedAt(backend: Backend): Date | undefined {
-  const time = timeOf(backend, stateOf(backend));
-  return hasEnded(backend) && time !== undefined ? new Date(time) : undefined;
+  return hasEnded(backend) ? reachedAt(backend, stateOf(backend)) : undefined;
 }
 
 /** The present state as clients see it. */

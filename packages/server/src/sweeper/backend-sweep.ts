@@ -2,7 +2,16 @@ import { deadlines } from "../core/deadlines.ts";
 import { millisecondsUntilIdle } from "../core/idleness.ts";
 import type { RelayHost, RelayHostState } from "../core/relay-host.ts";
 import { type Backend, completeSpec } from "../core/resource.ts";
-import { addressOf, endedPatch, hasEnded, idleMessage, reachedPatch, stateOf, stayedPatch } from "../core/status.ts";
+import {
+  addressOf,
+  endedPatch,
+  hasEnded,
+  idleMessage,
+  reachedAt,
+  reachedPatch,
+  stateOf,
+  stayedPatch,
+} from "../core/status.ts";
 import { Backoff } from "../lib/backoff.ts";
 import type { Timer } from "../lib/clock.ts";
 import { BackendRecord, type RecordDeps } from "./backend-record.ts";
@@ -209,12 +218,16 @@ export class BackendSweep {
     }
   }
 
-  /** By what the host said, and the time since; of a host of 0.1.9, which knows no rule, worked out from its seconds. */
+  /**
+   * By what the host said, and the time since; of a host of 0.1.9, which knows no rule, worked out from its seconds. Those are
+   * counted from when its program listened, and nobody could come before it was said to be ready: a move to us may lie between.
+   */
   #msUntilIdle({ state, atMs }: { state: RelayHostState; atMs: number }): number | undefined {
     const nowMs = this.#deps.clock.monotonicMs();
     if (state.msUntilIdle !== undefined) return atMs + state.msUntilIdle - nowMs;
     const { liveConnections: live, idleMs } = state;
-    const activity = { live, lastActiveMs: atMs - idleMs, everActive: true, heldUntilMs: 0 };
+    const readyMs = nowMs - (this.#now.getTime() - (reachedAt(this.#backend, "Ready") ?? new Date(0)).getTime());
+    const activity = { live, lastActiveMs: Math.max(atMs - idleMs, readyMs), everActive: true, heldUntilMs: 0 };
     return millisecondsUntilIdle(activity, completeSpec(this.#backend.spec), nowMs);
   }
 

@@ -336,11 +336,16 @@ test("somebody else's write in between is taken into account, also where it was 
   expect(host.watchers.size).toBe(0);
 });
 
-test("a host of 0.1.9, which says only seconds, is swept by the same rule", async () => {
+test("a host of 0.1.9, which says only seconds, is swept by the same rule, from when it was said to be ready at least", async () => {
   const { host, clock, expectState } = await startSweeper({ gracePeriodSeconds: 10 });
   await vi.waitFor(() => expect(host.watchers.size).toBe(1));
-  host.say({ idleMs: 4_000 });
+  host.say({ idleMs: 3_600_000 }); // nobody was there to find it ready
   await expectState("Ready");
+  clock.advance(9_999);
+  await settle();
+  expect(host.seals).toBe(0);
+  host.say({ idleMs: 4_000 });
+  await settle();
   clock.advance(5_999);
   await settle();
   expect(host.seals).toBe(0);
