@@ -1,3 +1,5 @@
+import { type IncomingMessage, request } from "node:http";
+import { text } from "node:stream/consumers";
 import { deadlines } from "../core/deadlines.ts";
 import { isSpawnerError, SpawnerError } from "../core/errors.ts";
 import type { HoldAnswer, RelayHost, RelayHostWatcher, SealAnswer, SealRequest } from "../core/relay-host.ts";
@@ -11,7 +13,7 @@ export interface HttpRelayHostOptions {
   readonly token?: string;
 }
 
-/** A relay host in another process, asked over its control port. */
+/** A relay host in another process, asked over its control port. By node:http: `fetch` takes twice its memory and time. */
 export class HttpRelayHost implements RelayHost {
   readonly #options: HttpRelayHostOptions;
   readonly #clock: Clock;
@@ -24,7 +26,8 @@ export class HttpRelayHost implements RelayHost {
   watch(watcher: RelayHostWatcher): () => void {
     const stop = new AbortController();
     this.#follow(watcher, stop).catch((cause: unknown) => {
-      if (!stop.signal.aborted || isSilence(stop.signal.reason)) watcher.onLost(cause as Error);
+      const { aborted, reason } = stop.signal;
+      if (!aborted || reason instanceof StreamSilence) watcher.onLost(aborted ? reason : (cause as Error));
     });
     return () => stop.abort();
   }
@@ -46,12 +49,12 @@ export class HttpRelayHost implements RelayHost {
     };
     heard();
     try {
-      const response = await this.#fetch("/_events", { signal: stop.signal });
-      if (!response.ok || response.body === null) throw await failureOf(response);
+      const response = await this.#ask("/_events", { signal: stop.signal });
+      if (response.statusCode !== 200) throw await failureOf(response);
       const reader = new StateReader();
-      for await (const text of response.body.pipeThrough(new TextDecoderStream())) {
+      for await (const part of response.setEncoding("utf8")) {
         heard();
-        for (const state of reader.read(text)) watcher.onState(state);
+        for (const state of reader.read(part as string)) watcher.onState(state);
       }
       throw new Error(`the relay host at ${this.#options.controlUrl} ended its stream`);
     } finally {
@@ -62,21 +65,31 @@ export class HttpRelayHost implements RelayHost {
   async #post<Answer>(path: string, body: object): Promise<Answer> {
     try {
       const signal = AbortSignal.timeout(deadlines.relayHostRequestMs);
-      const response = await this.#fetch(path, { method: "POST", body: JSON.stringify(body), signal });
+      const response = await this.#ask(path, { body: JSON.stringify(body), signal });
       // 409 is an answer too: sealed already, or somebody is there.
-      if (!response.ok && response.status !== 409) throw await failureOf(response);
-      return (await response.json()) as Answer;
+      if (response.statusCode !== 200 && response.statusCode !== 409) throw await failureOf(response);
+      return JSON.parse(await text(response)) as Answer;
     } catch (cause) {
       if (isSpawnerError(cause)) throw cause;
       throw new SpawnerError("unavailable", `The relay host at ${this.#options.controlUrl} did not answer.`, { cause });
     }
   }
 
-  #fetch(path: string, init: Omit<RequestInit, "headers">): Promise<Response> {
+  /** On a connection of its own: a kept one may lead to nowhere by now. */
+  #ask(path: string, { body, signal }: { body?: string; signal: AbortSignal }): Promise<IncomingMessage> {
     const { controlUrl, token } = this.#options;
-    const headers = new Headers(token === undefined ? {} : { authorization: `Bearer ${token}` });
-    if (init.body !== undefined) headers.set("content-type", "application/json");
-    return fetch(`${controlUrl}${path}`, { ...init, headers });
+    const headers = {
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      ...(body === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(body) }),
+    };
+    return new Promise((resolve, reject) => {
+      const method = body === undefined ? "GET" : "POST";
+      const asked = request(`${controlUrl}${path}`, { method, headers, agent: false, signal });
+      // What comes after the response is the response's to tell.
+      asked.on("error", reject);
+      asked.once("response", resolve);
+      asked.end(body);
+    });
   }
 }
 
@@ -86,10 +99,6 @@ class StreamSilence extends Error {
   }
 }
 
-function isSilence(reason: unknown): boolean {
-  return reason instanceof StreamSilence;
-}
-
-async function failureOf(response: Response): Promise<SpawnerError> {
-  return new SpawnerError("unavailable", `The relay host answered ${response.status}: ${await response.text()}`);
+async function failureOf(response: IncomingMessage): Promise<SpawnerError> {
+  return new SpawnerError("unavailable", `The relay host answered ${response.statusCode}: ${await text(response)}`);
 }
