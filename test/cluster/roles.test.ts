@@ -1,6 +1,8 @@
 import type { SpawnResponse } from "@spawner/client";
 import { expect, test } from "vitest";
 import type { KubeClient } from "../../packages/server/src/engine/kubernetes/index.ts";
+import { loadKubeConfig } from "../../packages/server/src/engine/kubernetes/kube-config.ts";
+import { ApiProxy } from "../support/cluster/api-proxy.ts";
 import { eventually } from "../support/cluster/eventually.ts";
 import { testImage } from "../support/cluster/overlay.ts";
 import { runInPod } from "../support/cluster/programs.ts";
@@ -186,6 +188,34 @@ test("an api that is to end ends status streams for their clients to go on elsew
   await ended;
   expect(await Promise.all([api.exited, hurried.exited])).toEqual([0, 0]);
 });
+
+test("while the API server is away who is ready stays so, and the controller leads again when it is back", async () => {
+  const { client, start, defer } = await openStage();
+  const proxy = defer(await ApiProxy.open(await loadKubeConfig()));
+  const [controller, sweeper, gateway] = await Promise.all([
+    start("controller", { proxy }),
+    start("sweeper", { proxy }),
+    start("gateway", { proxy }),
+  ]);
+  await createSession(client, "here", sessionSpec("echoes"));
+  await untilState(client, "here", { state: "Ready" });
+  const user = await EchoClient.open(`${gateway.url}/here/`);
+  await untilReady(controller, sweeper, gateway);
+
+  await proxy.refuse();
+  await eventually(async () => expect(await metricOf(controller, "spawner_leader")).toBe(0));
+  await eventually(() => expect(controller.log()).toMatch(/"lead lost"/));
+  expect(await Promise.all([controller, sweeper, gateway].map(readiness))).toEqual(Array(3).fill("200 ready"));
+  await user.echo("while it is away");
+  expect((await fetch(`${gateway.url}/here/`)).status).toBe(200);
+
+  await proxy.serve();
+  await eventually(async () => expect(await metricOf(controller, "spawner_leader")).toBe(1), 10_000);
+  await createSession(client, "later", sessionSpec("echoes"));
+  await untilState(client, "later", { state: "Ready" });
+  await user.echo("when it is back");
+  user.close();
+}, 90_000);
 
 const endsItsAnswer = `
   import { createServer } from "node:http";

@@ -17,7 +17,8 @@ Examples:
   kubectl exec --namespace spawner daemonset/spawner-sweeper -- spawner doctor
       from where the sweeper is: whether sidecars can be reached
 
-It changes nothing. It exits with ${exitCodes.failure} where something is wrong, and says what to do.`;
+It changes nothing. It exits with ${exitCodes.failure} where something is wrong, and says what to do. What the account that it runs as may
+not read is said not to be checked: an administrator's kubeconfig sees everything.`;
 
 export function addDoctorCommand(program: Command): void {
   addClusterFlags(program.command("doctor").helpGroup("Commands for Kubernetes:"))

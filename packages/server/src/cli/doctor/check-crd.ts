@@ -47,7 +47,7 @@ function judge(found: Definition): Finding {
 }
 
 /** Where `actual` lacks something of `wanted`, or has something else there. */
-export function differences(wanted: unknown, actual: unknown, path = ""): string[] {
+function differences(wanted: unknown, actual: unknown, path = ""): string[] {
   if (typeof wanted !== "object" || wanted === null) return wanted === actual ? [] : [path];
   if (typeof actual !== "object" || actual === null || Array.isArray(wanted) !== Array.isArray(actual)) return [path];
   const there = actual as Readonly<Record<string, unknown>>;

@@ -10,7 +10,7 @@ export interface Finding {
 }
 
 /** What was to be read and could not be, in a few words. */
-export function whyNot(error: unknown): string {
+function whyNot(error: unknown): string {
   if (isKubeError(error, "Forbidden")) return "this account may not read it";
   return error instanceof Error ? error.message : String(error);
 }
