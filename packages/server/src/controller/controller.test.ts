@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import type { Backend, BackendSpec } from "../core/resource.ts";
-import { hasEnded, stateOf } from "../core/status.ts";
+import { hasEnded, reachedPatch, stateOf } from "../core/status.ts";
 import { identityOf } from "../core/workload.ts";
 import { ProcessEngine } from "../engine/process/index.ts";
 import { FakeClock } from "../lib/fake-clock.ts";
@@ -86,6 +86,24 @@ test("brings a backend to life, and records each state with its time in one writ
   ]);
   expect(Number(backend?.metadata.resourceVersion)).toBe(Number(made.metadata.resourceVersion) + 1);
   expect(processesWithEnv("SPAWNER_BACKEND", identityOf(made))).toHaveLength(1);
+});
+
+test("takes back nothing that was reached while it wrote what it had seen before", async () => {
+  const { engine, start, create } = await startController();
+  const { backends } = engine;
+  const patchStatus = backends.patchStatus.bind(backends);
+  const made = await create("a", "sleeps");
+  backends.patchStatus = async (target, patch) => {
+    backends.patchStatus = patchStatus;
+    await patchStatus(generationOf(made), reachedPatch(made, { Ready: new Date() }) ?? {});
+    return patchStatus(target, patch);
+  };
+  start();
+  await vi.waitFor(async () => {
+    const backend = await backends.get("a");
+    expect(backend?.status.transitions).toHaveProperty("Running");
+    expect(backend?.status).toMatchObject({ ready: true, running: true, phase: "Ready" });
+  });
 });
 
 test("finishes what was asked for while no controller ran", async () => {

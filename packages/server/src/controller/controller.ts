@@ -161,14 +161,17 @@ class Reconciler implements Controller {
     return decision.requeueAfterMs;
   }
 
-  /** Whether the status was written; if not, somebody else wrote in between, and all is to be looked at anew. */
+  /**
+   * Whether the status was written; if not, somebody else wrote in between, and all is to be looked at anew: what was decided on
+   * an older version, by this controller or one before it, could take back what was reached since.
+   */
   async #write(backend: Backend, { status = {} }: Decision): Promise<boolean> {
     const { engine, log } = this.#deps;
     const { name, uid, resourceVersion } = backend.metadata;
     const ends = status.reason !== undefined;
     if (ends) await this.#seal(backend);
     try {
-      const written = await engine.backends.patchStatus({ name, uid, ...(ends ? { resourceVersion } : {}) }, status);
+      const written = await engine.backends.patchStatus({ name, uid, resourceVersion }, status);
       const { reason, message } = written.status;
       log.info({ backend: name, state: stateOf(written), ...(ends ? { reason, message } : {}) }, "backend changed");
       return true;
