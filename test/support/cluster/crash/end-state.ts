@@ -4,7 +4,7 @@ import type { Recorder } from "./recorder.ts";
 
 /** How a life ended: all of it is to be the same with and without faults. What may differ are times, names, UIDs and addresses. */
 export interface EndState {
-  readonly spec: unknown;
+  readonly isSpecAsGiven: boolean;
   readonly flags: Readonly<Record<string, unknown>>;
   readonly transitions: readonly string[];
   readonly reason: string | undefined;
@@ -26,7 +26,7 @@ export async function readEndState(recorder: Recorder): Promise<EndState> {
   const { type, status, reason: why, message: said } = condition ?? {};
   const events = await recorder.events();
   return {
-    spec: last.spec,
+    isSpecAsGiven: recorder.versions.every(({ spec }) => isSameSpec(spec, recorder.versions[0]?.spec)),
     flags: { submitted, constructed, scheduled, running, ready, swept, failed, phase },
     transitions: statusHistory(last).map(({ state }) => state),
     reason,
@@ -37,6 +37,11 @@ export async function readEndState(recorder: Recorder): Promise<EndState> {
     pods: { made: recorder.pods.size, left: [...recorder.pods.values()].filter((isGone) => !isGone).length },
     events: events.map((event) => `${event.type} ${event.reason}`).toSorted(),
   };
+}
+
+/** Only a client writes to the spec, and only that it is to end. */
+function isSameSpec({ stopRequested: _, ...spec }: Backend["spec"], given: Backend["spec"] | undefined): boolean {
+  return JSON.stringify(spec) === JSON.stringify(given);
 }
 
 /** What must not be in any life: a generation only goes forward. Flags stay, times stay and are in order, nothing follows the end. */

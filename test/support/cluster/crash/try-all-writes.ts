@@ -1,6 +1,7 @@
 import type { KubeClient } from "../../../../packages/server/src/engine/kubernetes/index.ts";
 import type { ApiWrite } from "../api-proxy.ts";
 import { makeNamespace } from "../namespace.ts";
+import type { EndState } from "./end-state.ts";
 import { type Disturbance, type DisturbedWrite, type LivedLife, live } from "./live.ts";
 import type { Life } from "./lives.ts";
 import { roleKinds, type StartRole } from "./replaced-role.ts";
@@ -70,13 +71,20 @@ async function untilDisturbed(
 }
 
 function differences(undisturbed: LivedLife, { endState, faults, writes }: LivedLife): string[] {
-  const [found, expected] = [JSON.stringify(endState), JSON.stringify(undisturbed.endState)];
-  const difference = found === expected ? [] : [`another end state:\n${found}\ninstead of\n${expected}`];
-  if (faults.length + difference.length === 0) return [];
-  return [...faults, ...difference, `after ${JSON.stringify(writes)}`];
+  const problems = [...faults];
+  for (const [field, expected] of Object.entries(undisturbed.endState)) {
+    const [found, wanted] = [JSON.stringify(endState[field as keyof EndState]), JSON.stringify(expected)];
+    if (found !== wanted) problems.push(`${field} is ${found} instead of ${wanted}`);
+  }
+  if (problems.length === 0) return [];
+  const asked = roleKinds.map(
+    (role) => `${role}: ${writes[role].map((write) => `${describe(write)} ${write.status}`).join(", ")}`,
+  );
+  return [`${problems.join("; ")}; writes of the ${asked.join("; of the ")}`];
 }
 
 function nameOf(how: Disturbance): string {
+  if (how.kind === "late") return `late, until ${how.until},`;
   return "moment" in how ? `${how.kind} ${how.moment}` : how.kind;
 }
 
