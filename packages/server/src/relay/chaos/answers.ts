@@ -1,6 +1,6 @@
 /** What the upstream of the chaos answers, known to both sides: `/<kind>/<number>/<how>`. */
 
-const filler = Buffer.from("spawner ".repeat(2 * 1024 * 1024));
+const filler = Buffer.from("spawner ".repeat(128 * 1024));
 
 /** Bytes that tell where they are from: a shift of them is another text. */
 export function bytesOf(length: number): Buffer {

@@ -137,7 +137,7 @@ export const acts: Readonly<Record<string, (client: ChaosClient) => Promise<numb
     if (kind === "tunnel") await openTunnel(peer, "/tunnel", choose);
     else if (kind === "silent") peer.send(choose.from([Buffer.from(get("/silent")), upload("/silent", 10_000)]));
     else {
-      peer.send(get("/ok/16000000"));
+      peer.send(get("/endless"));
       await until(() => peer.receivedBytes > 0, "the first bytes for a slow reader");
       peer.socket.pause();
     }

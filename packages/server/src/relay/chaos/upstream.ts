@@ -1,6 +1,6 @@
 import type { Peer } from "../fixture.ts";
 import { reset } from "../reset.ts";
-import { answerTo, farewell, greeting, lastChunk, parseTarget, switching, type Target } from "./answers.ts";
+import { answerTo, bytesOf, farewell, greeting, lastChunk, parseTarget, switching, type Target } from "./answers.ts";
 
 /** Serves one connection: each request says in its target what is to become of it. */
 export function serveChaos(peer: Peer): void {
@@ -39,6 +39,8 @@ function answer(peer: Peer, target: Target): void {
       return;
     case "drop":
       return breakOff(peer, target.how);
+    case "endless":
+      return pourOut(peer);
     case "garbage":
       socket.write("garbage\r\n\r\n");
       return;
@@ -51,6 +53,17 @@ function answer(peer: Peer, target: Target): void {
     default:
       socket.write(answerTo(target));
   }
+}
+
+/** More than all buffers between here and a client hold. */
+function pourOut({ socket }: Peer): void {
+  const part = bytesOf(64 * 1024);
+  socket.write("HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n");
+  const pour = () => {
+    while (socket.writable && socket.write(part));
+  };
+  socket.on("drain", pour);
+  pour();
 }
 
 function breakOff({ socket }: Peer, how: string): void {
