@@ -22,12 +22,11 @@ export class Disagreement extends Error {}
  */
 export function compare(stream: Stream): Verdict {
   const reading = readAsRelay(stream);
-  const llhttp = new LlhttpReader(stream.kind);
+  const llhttp = new LlhttpReader(stream.kind, stream.requests);
   const notes: Notes = { requestLines: [], goesOn: false };
   let previous: ReadMessage | undefined;
   let alike = 0;
   for (const message of reading.messages) {
-    llhttp.method = message.method;
     holdHead(stream, { message, previous, llhttp, notes });
     previous = message;
     if (message.end === undefined) {
@@ -146,11 +145,10 @@ const lineEnds = ["", "\n", "\r\n", "a\r\n", ":\r\n", "=a\r\n", '"\r\n'];
 const completions = lineEnds.flatMap((end) => ["", "\r\n", "0\r\n\r\n", "\r\n0\r\n\r\n"].map((rest) => end + rest));
 
 /** The kind of refusal, where llhttp finds nothing wrong with the rest of the bytes. */
-function refusedAlone({ bytes, methods }: Stream, reading: Reading, llhttp: LlhttpReader): string | undefined {
+function refusedAlone({ bytes }: Stream, reading: Reading, llhttp: LlhttpReader): string | undefined {
   const { refusal, messages } = reading;
   if (refusal === undefined) return undefined;
   const last = messages.at(-1);
-  llhttp.method = methods[Math.min(llhttp.messages, methods.length - 1)] ?? "GET";
   llhttp.read(bytes.subarray(last === undefined ? 0 : (last.end ?? last.headEnd)));
   return llhttp.errorCode === undefined ? kindOf(refusal.message) : undefined;
 }

@@ -7,7 +7,8 @@ export type Random = () => number;
 export function generate(random: Random): Stream {
   const choose = choices(random);
   const kind = choose.chance(0.65) ? "request" : "response";
-  const methods = Array.from({ length: 3 }, () => choose.from(["GET", "GET", "POST", "HEAD"]));
+  const methods = Array.from({ length: 3 }, () => choose.from(["GET", "GET", "OPTIONS", "HEAD"]));
+  const requests = Buffer.from(methods.map((method) => `${method} / HTTP/1.1\r\nHost: a\r\n\r\n`).join(""));
   const count = choose.from([1, 1, 2, 3]);
   let text = "";
   for (let index = 0; index < count; index += 1) text += kind === "request" ? request(choose) : response(choose);
@@ -15,7 +16,7 @@ export function generate(random: Random): Stream {
     for (let round = choose.from([1, 1, 1, 2, 3]); round > 0; round -= 1) text = mutate(text, choose);
   }
   const bytes = Buffer.from(text, "latin1");
-  return { kind, bytes, methods, cuts: cutsOf(bytes.length, choose) };
+  return { kind, bytes, requests, cuts: cutsOf(bytes.length, choose) };
 }
 
 type Choices = ReturnType<typeof choices>;

@@ -16,7 +16,11 @@ interface HttpParserClass {
   readonly kLenientNone: number;
 }
 
-const { HTTPParser } = process.getBuiltinModule("node:_http_common") as unknown as { HTTPParser: HttpParserClass };
+const { HTTPParser, methods: methodNames } = process.getBuiltinModule("node:_http_common") as unknown as {
+  HTTPParser: HttpParserClass;
+  /** By llhttp's numbers. */
+  methods: readonly string[];
+};
 
 /** More than any test sends: a limit of Node's, not a rule of llhttp's. */
 const maxHeaderBytes = 2 ** 24;
@@ -25,19 +29,22 @@ const maxHeaderBytes = 2 ** 24;
 export class LlhttpReader {
   /** Of the heads that were whole: names and values in turn. */
   readonly heads: { readonly fields: readonly string[]; readonly status: number }[] = [];
+  /** Of the requests among them. */
+  readonly methods: string[] = [];
   /** Whole messages. */
   messages = 0;
   /** Why it reads no further. */
   errorCode: string | undefined;
-  /** The method of the request that the next final response answers. */
-  method = "GET";
   readonly #parser = new HTTPParser();
   readonly #kind: "request" | "response";
   #fields: string[] = [];
   #asksForUpgrade = false;
+  /** Where this reads responses: the methods of what they answer, as llhttp reads it. */
+  readonly #answered: readonly string[];
 
-  constructor(kind: "request" | "response") {
+  constructor(kind: "request" | "response", requests: Buffer = Buffer.alloc(0)) {
     this.#kind = kind;
+    this.#answered = requests.length === 0 ? [] : methodsIn(requests);
     const parser = this.#parser;
     parser[HTTPParser.kOnHeaders] = (fields: string[]) => this.#fields.push(...fields); // with many, they come in parts
     parser[HTTPParser.kOnHeadersComplete] = this.#onHead.bind(this);
@@ -79,7 +86,7 @@ export class LlhttpReader {
     _major: number,
     _minor: number,
     fields: string[] | undefined,
-    _method: number,
+    method: number,
     _target: string,
     status: number,
     _reason: string,
@@ -88,9 +95,23 @@ export class LlhttpReader {
     this.heads.push({ fields: [...this.#fields, ...(fields ?? [])], status });
     this.#fields = [];
     this.#asksForUpgrade = upgrade;
-    if (this.#kind === "request") return 0;
-    // Whether there is a body is for the caller to say here, by RFC 9112 6.3: llhttp knows neither the request nor these.
-    const isBodiless = status < 200 || status === 204 || status === 304;
-    return isBodiless || this.method === "HEAD" ? 1 : 0;
+    if (this.#kind === "request") {
+      this.methods.push(methodNames[method] ?? "");
+      return 0;
+    }
+    // All that llhttp has to be told, since it does not know the request: what has no body for its status, it knows.
+    return this.#answeredMethod() === "HEAD" ? 1 : 0;
   }
+
+  /** Of the request that this response answers; interim ones do not use it up. */
+  #answeredMethod(): string | undefined {
+    const before = this.heads.filter(({ status }) => status >= 200).length - 1;
+    return this.#answered[Math.min(before, this.#answered.length - 1)];
+  }
+}
+
+function methodsIn(requests: Buffer): string[] {
+  const reader = new LlhttpReader("request");
+  reader.read(requests);
+  return reader.methods;
 }

@@ -8,13 +8,12 @@ export interface Stream {
   readonly bytes: Buffer;
   /** Where the bytes are cut into pieces, in order. */
   readonly cuts: readonly number[];
-  /** Of the requests that are answered, one after the other; the last one's are all that follow. */
-  readonly methods: readonly string[];
+  /** Where these are responses: the requests that they answer, one after the other; what follows answers the last one. */
+  readonly requests: Buffer;
 }
 
 export interface ReadMessage {
   readonly head: MessageHead;
-  readonly method: string;
   /** Where it starts (with the empty lines before it), where its head ends, and where it does; undefined: not in these bytes. */
   readonly from: number;
   readonly headEnd: number;
@@ -36,6 +35,7 @@ const limits = { headBytesMax: 32_768, headerCountMax: 128 };
 export function readAsRelay(stream: Stream): Reading {
   const { bytes } = stream;
   const messages: ReadMessage[] = [];
+  const methods = methodsIn(stream.requests);
   let body: BodyFraming | undefined;
   let isOver = false;
   let from = 0;
@@ -54,10 +54,10 @@ export function readAsRelay(stream: Stream): Reading {
     while (stream.kind === "request" && until - at >= 2 && bytes[at] === 0x0d && bytes[at + 1] === 0x0a) at += 2;
     const end = at === until ? undefined : findHeadEnd(bytes.subarray(at, until), limits);
     if (end === undefined) return false;
-    const method = methodOf(stream, messages);
+    const method = methodOf(methods, messages);
     const { head, framing } = judge(stream.kind, bytes.subarray(at, at + end), method);
     at += end;
-    messages.push({ head, method, from, headEnd: at, end: undefined, isUntilClose: framing?.isUntilClose ?? false });
+    messages.push({ head, from, headEnd: at, end: undefined, isUntilClose: framing?.isUntilClose ?? false });
     body = framing;
     if (framing === undefined) isOver = true;
     return framing !== undefined;
@@ -82,9 +82,20 @@ export function readAsRelay(stream: Stream): Reading {
 }
 
 /** Interim responses do not use up the request. */
-function methodOf({ methods }: Stream, messages: readonly ReadMessage[]): string {
+function methodOf(methods: readonly string[], messages: readonly ReadMessage[]): string {
   const answered = messages.filter(({ head }) => !isInterim(head)).length;
   return methods[Math.min(answered, methods.length - 1)] ?? "GET";
+}
+
+/** As the relay reads them: well-formed, and without bodies. */
+function methodsIn(requests: Buffer): string[] {
+  const methods: string[] = [];
+  for (let rest = requests; rest.length > 0; ) {
+    const end = findHeadEnd(rest, limits) ?? rest.length;
+    methods.push(parseRequestHead(rest.subarray(0, end), limits).method);
+    rest = rest.subarray(end);
+  }
+  return methods;
 }
 
 export function isInterim(head: MessageHead): boolean {

@@ -45,6 +45,6 @@ function count(counts: Map<string, number>, key: string): void {
   counts.set(key, (counts.get(key) ?? 0) + 1);
 }
 
-export function describe({ kind, bytes, cuts, methods }: Stream): string {
-  return `${kind} ${JSON.stringify(bytes.toString("latin1"))}, cut at ${cuts.join(" ")}, methods ${methods.join(" ")}`;
+export function describe({ kind, bytes, cuts, requests }: Stream): string {
+  return `${kind} ${JSON.stringify(bytes.toString("latin1"))}, cut at ${cuts.join(" ")}, to ${JSON.stringify(requests.toString())}`;
 }
