@@ -29,6 +29,8 @@ export const deadlines = {
   startProblemMs: 30_000,
   /** How long a Pod may be on its node without a container, until what is said of it is read. */
   silentStartMs: 5_000,
+  /** How often a Pod is asked whether it lives whose node is not heard of. */
+  unheardPodPollMs: 5_000,
   /** How long a gateway holds a request for a backend that is not ready yet. */
   parkMs: 60_000,
   /** How long a relay host holds a request that reached it before its program listens, or while sealed. */

@@ -237,6 +237,19 @@ describe("a Pod that is over", () => {
   });
 });
 
+describe("a Pod whose node is not heard of", () => {
+  const pod = keepOfPod(podOf("unheard"));
+
+  test("runs", () => {
+    expect(observePod(pod, { now })).toMatchObject({ kind: "running" });
+  });
+
+  test("has lost its node once it has been silent for long itself", () => {
+    const end = { reason: "NodeLost", message: expect.stringContaining('node "node-1"'), at: now };
+    expect(observePod(pod, { now, isLost: true })).toMatchObject({ kind: "ended", end });
+  });
+});
+
 describe("a Pod that is deleted", () => {
   test("by hand is stopping", () => {
     expect(observe(podOf("deleted"))).toEqual({ kind: "stopping" });

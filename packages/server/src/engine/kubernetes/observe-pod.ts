@@ -1,7 +1,7 @@
 import { deadlines } from "../../core/deadlines.ts";
 import type { StartProblem, WorkloadObservation } from "../../core/decide.ts";
 import type { ServiceAddress, WorkloadAddress } from "../../core/status.ts";
-import { endOfPod, type PodEnd } from "./pod-end.ts";
+import { endOfLostPod, endOfPod, type PodEnd } from "./pod-end.ts";
 import { sidecarName } from "./pod-names.ts";
 import type { Pod } from "./pod-object.ts";
 import type { PodProblem } from "./pod-problem.ts";
@@ -14,6 +14,8 @@ export interface PodContext {
   readonly problem?: PodProblem;
   readonly problemSince?: Date;
   readonly service?: ServiceAddress;
+  /** Neither its node nor itself has been heard of for long. Default: false. */
+  readonly isLost?: boolean;
 }
 
 export type PodObservation = Exclude<WorkloadObservation, { kind: "ended" }> | EndedPod;
@@ -22,7 +24,7 @@ type EndedPod = Extract<WorkloadObservation, { kind: "ended" }> & { readonly end
 /** What a Pod says of its backend's workload. Never `interrupted`: a Pod's containers are started once, by its node. */
 export function observePod(pod: Pod, context: PodContext): PodObservation {
   const times = timesOf(pod);
-  const end = endOfPod(pod, context.now);
+  const end = endOfPod(pod, context.now) ?? (context.isLost ? endOfLostPod(pod, context.now) : undefined);
   if (end !== undefined) return { kind: "ended", end, ...times };
   if (pod.metadata.deletionTimestamp !== undefined) return { kind: "stopping" };
   const address = addressOf(pod, context);

@@ -34,6 +34,13 @@ export function endOfPod(pod: Pod, now: Date): PodEnd | undefined {
   );
 }
 
+/** Nobody can know whether it still runs. */
+export function endOfLostPod({ spec }: Pod, at: Date): PodEnd {
+  const node = JSON.stringify(spec.nodeName ?? "");
+  const message = `Neither the node ${node} nor the backend itself has been heard of. It may go on until its node is back, or ended.`;
+  return { reason: "NodeLost", message, at };
+}
+
 /** Somebody may well have deleted it by hand: how its program takes that is not its end. */
 function isBeingDeleted({ metadata }: Pod): boolean {
   return metadata.deletionTimestamp !== undefined;

@@ -25,6 +25,15 @@ export function servePortOf({ spec }: Pod): number {
   return sidecar?.ports?.[0]?.containerPort ?? legacyServePort;
 }
 
+/**
+ * Whether the control plane has not heard of the Pod's node for a while: it says then that the Pod is not ready, though by the
+ * node's last word all of its containers are. https://kubernetes.io/docs/concepts/architecture/nodes/#node-controller
+ */
+export function isNodeUnheard(pod: Pod): boolean {
+  const unready = conditionOf(pod, "Ready", "False");
+  return unready !== undefined && !unready.reason && conditionOf(pod, "ContainersReady", "True") !== undefined;
+}
+
 /** Whether every container but the sidecar is over. */
 export function isOnlySidecarLeft({ status = {} }: Pod): boolean {
   const users = (status.containerStatuses ?? []).filter(({ name }) => name !== sidecarName);
@@ -72,7 +81,7 @@ export function keepOfPod({ metadata, spec, status = {} }: Pod): Pod {
   });
 }
 
-const keptConditions = new Set(["PodScheduled", "Ready", "DisruptionTarget"]);
+const keptConditions = new Set(["PodScheduled", "Ready", "ContainersReady", "DisruptionTarget"]);
 
 function keepOfContainer({ name, ports, resources }: Container): Container {
   const limits = resources?.limits;

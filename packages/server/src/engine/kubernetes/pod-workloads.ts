@@ -23,6 +23,7 @@ import { podInvalidity } from "./pod-template.ts";
 import { applicationOf, isOnlySidecarLeft, keepOfPod, servePortOf } from "./pod-view.ts";
 import { ProblemTimes } from "./problem-times.ts";
 import type { BackendServices } from "./service.ts";
+import { UnheardPods } from "./unheard-pods.ts";
 
 export interface PodWorkloadsOptions {
   readonly client: KubeClient;
@@ -39,6 +40,8 @@ export interface PodWorkloadsOptions {
 /** Kubernetes takes a grace of 0 for leave to forget the Pod while its program still runs. */
 const graceSecondsMin = 1;
 
+const nodeLostSecondsDefault = 60;
+
 /**
  * Workloads as Pods, each of its backend's name and owned by it. All that is known of them is in the cluster. All Pods are watched
  * from when one is made, listed or waited for: a role that only asks about one now and then reads that one.
@@ -47,6 +50,7 @@ export class PodWorkloads implements WorkloadRuntime {
   readonly #options: PodWorkloadsOptions;
   readonly #pods: Informer<Pod>;
   readonly #problemTimes = new ProblemTimes();
+  readonly #unheard: UnheardPods;
   readonly #watchers = new Set<(identity: WorkloadIdentity) => void>();
   /** Name -> the generation that waits for the Pod of an earlier one to go. */
   readonly #waiting = new Map<string, WorkloadIdentity>();
@@ -64,6 +68,11 @@ export class PodWorkloads implements WorkloadRuntime {
       // Pods of 0.1.9's have no label of ours.
       query: pods?.compat ? {} : { labelSelector: backendUidLabel },
       keep: (object) => keepOfPod(object as Pod),
+    });
+    this.#unheard = new UnheardPods({
+      clock,
+      nodeLostSeconds: pods?.nodeLostSeconds ?? nodeLostSecondsDefault,
+      onLost: (pod) => this.#tellOwner(pod),
     });
   }
 
@@ -94,8 +103,7 @@ export class PodWorkloads implements WorkloadRuntime {
   async remove(identity: WorkloadIdentity, graceSeconds: number): Promise<void> {
     const pod = await this.#find(identity);
     if (pod === undefined) return;
-    // Where the program is over there is nobody to be waited for; the sidecar may not even have learnt to take a signal yet.
-    const grace = isOnlySidecarLeft(pod) ? graceSecondsMin : Math.max(Math.ceil(graceSeconds), graceSecondsMin);
+    const grace = this.#graceSecondsOf(pod, graceSeconds);
     const { name, uid, deletionTimestamp, deletionGracePeriodSeconds = 0 } = pod.metadata;
     if (deletionTimestamp !== undefined && deletionGracePeriodSeconds <= grace) return;
     try {
@@ -110,6 +118,14 @@ export class PodWorkloads implements WorkloadRuntime {
       if (!isKubeError(error, "NotFound", "Conflict")) throw error;
       this.#pods.noteAbsent(pod.metadata);
     }
+  }
+
+  #graceSecondsOf(pod: Pod, graceSeconds: number): number {
+    // Its node will not say that it has ended, and the name is wanted.
+    if (this.#unheard.isLost(pod.metadata.uid)) return 0;
+    // Where the program is over there is nobody to be waited for; the sidecar may not even have learnt to take a signal yet.
+    if (isOnlySidecarLeft(pod)) return graceSecondsMin;
+    return Math.max(Math.ceil(graceSeconds), graceSecondsMin);
   }
 
   async list(): Promise<readonly WorkloadIdentity[]> {
@@ -145,6 +161,7 @@ export class PodWorkloads implements WorkloadRuntime {
   close(): Promise<void> {
     this.#unwatch?.();
     this.#watchers.clear();
+    this.#unheard.close();
     return this.#pods.close();
   }
 
@@ -162,14 +179,20 @@ export class PodWorkloads implements WorkloadRuntime {
   #onChange(change: InformerChange<Pod>): void {
     if (change.kind === "synced") return;
     const { name, uid } = change.item.metadata;
-    const owner = ownerOf(change.item);
-    if (owner !== undefined) this.#tell(owner);
-    if (change.kind !== "deleted") return;
+    this.#tellOwner(change.item);
+    if (change.kind === "changed") return this.#unheard.note(change.item);
+    this.#unheard.forget(uid);
     this.#problemTimes.forget(uid);
+    const owner = ownerOf(change.item);
     if (owner !== undefined) this.#options.services?.forget(owner);
     const waiting = this.#waiting.get(name);
     this.#waiting.delete(name);
     if (waiting !== undefined) this.#tell(waiting);
+  }
+
+  #tellOwner(pod: Pod): void {
+    const owner = ownerOf(pod);
+    if (owner !== undefined) this.#tell(owner);
   }
 
   #tell(identity: WorkloadIdentity): void {
@@ -242,6 +265,7 @@ export class PodWorkloads implements WorkloadRuntime {
     const problemSince = this.#problemTimes.since(pod.metadata.uid, { problem, now });
     return {
       now,
+      isLost: this.#unheard.isLost(pod.metadata.uid),
       ...(problem === undefined ? {} : { problem }),
       ...(problemSince === undefined ? {} : { problemSince }),
       ...(service === undefined ? {} : { service }),
