@@ -114,8 +114,9 @@ export class PodWorkloads implements WorkloadRuntime {
       });
       if (answer.metadata?.deletionTimestamp !== undefined) this.#noted(answer as Pod);
     } catch (error) {
-      // Gone, or another generation's has its name by now.
+      // Gone, or another generation's has its name by now; but what is said of a conflict alone is not taken for that.
       if (!isKubeError(error, "NotFound", "Conflict")) throw error;
+      if (isKubeError(error, "Conflict") && ownedBy(identity, await this.#read(name)) !== undefined) throw error;
       this.#pods.noteAbsent(pod.metadata);
     }
   }
