@@ -33,7 +33,7 @@ for (const life of Object.values(lives)) {
         disturbances: kinds,
         concurrency: 6,
       });
-      console.log(`${what}: ${summary}`);
+      console.log(`${what}: ${summary}`, ...problems);
       expect(problems).toEqual([]);
       expect(writes).toEqual(
         expect.arrayContaining(["controller POST secrets", "controller POST pods", "controller DELETE pods"]),
