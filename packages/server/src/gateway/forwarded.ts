@@ -29,7 +29,7 @@ const toldByProxies: ReadonlySet<string> = new Set(
 
 /** Whether a field is one of those. Many a program takes a `_` for a `-`. */
 export function isToldByProxies(lowerName: string): boolean {
-  return lowerName === "forwarded" || toldByProxies.has(lowerName.replaceAll("_", "-"));
+  return lowerName === "forwarded" || (lowerName.startsWith("x") && toldByProxies.has(lowerName.replaceAll("_", "-")));
 }
 
 /** Whether what this address says of its clients is believed. */

@@ -27,12 +27,11 @@ const alwaysHopByHop: readonly string[] = ["keep-alive", "proxy-connection"];
  * asked for or granted, fields that are named along with it belong to it (HTTP2-Settings), and go on.
  */
 export function hopByHopOf(head: MessageHead): HopByHop {
-  const isUpgrade = head instanceof RequestHead ? head.upgrade !== undefined : head.headers("upgrade").length > 0;
-  const present = head.fields.map(({ lowerName }) => lowerName);
-  const remove = alwaysHopByHop.filter((name) => present.includes(name));
+  const isUpgrade = head instanceof RequestHead ? head.upgrade !== undefined : head.has("upgrade");
+  const remove = alwaysHopByHop.filter((name) => head.has(name));
   const set: [string, string][] = [];
   const takesTrailers = head.hasToken("te", "trailers");
-  if (present.includes("te")) {
+  if (head.has("te")) {
     remove.push("te");
     if (takesTrailers) set.push(["te", "trailers"]);
   }

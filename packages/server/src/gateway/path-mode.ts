@@ -16,7 +16,7 @@ export interface ForwardedRequest {
 
 /** Whether only Spawner may set a field on the way to a program, under this name or one that programs take for it. */
 function isOurs(lowerName: string): boolean {
-  return lowerName.replaceAll("_", "-").startsWith("x-spawner-");
+  return lowerName.startsWith("x") && lowerName.replaceAll("_", "-").startsWith("x-spawner-");
 }
 
 /** The head that a backend gets in path mode. */
@@ -24,9 +24,7 @@ export function forwardHead(head: RequestHead, request: ForwardedRequest): Buffe
   const { prefix, target, view, identity } = request;
   const host = hostOf(head);
   const { remove, set } = hopByHopOf(head);
-  const notFromOutside = head.fields.flatMap(({ lowerName }) => {
-    return isOurs(lowerName) || isToldByProxies(lowerName) ? [lowerName] : [];
-  });
+  const notFromOutside = head.lowerNames.filter((lowerName) => isOurs(lowerName) || isToldByProxies(lowerName));
   return rewriteRequestHead(head, {
     target,
     remove: [...remove, ...notFromOutside],
@@ -49,8 +47,10 @@ export interface PublicPlace {
 
 /** The head that a client gets in path mode: paths that the program gives are put behind the prefix. */
 export function backwardHead(head: ResponseHead, place: PublicPlace): Buffer {
+  const changes = hopByHopOf(head);
+  if (!head.has("location") && !head.has("set-cookie")) return rewriteResponseHead(head, changes);
   return rewriteResponseHead(head, {
-    ...hopByHopOf(head),
+    ...changes,
     map(lowerName, value) {
       if (lowerName === "location") return mapLocation(value, place);
       if (lowerName === "set-cookie") return mapCookiePath(value, place.prefix);

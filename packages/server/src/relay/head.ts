@@ -28,6 +28,27 @@ export class MessageHead {
     return this.#fields;
   }
 
+  /** The names of all fields, in order. */
+  get lowerNames(): readonly string[] {
+    return this.#index.flatMap((_, at) => (at % numbersPerField === 0 ? [this.#text(at).toLowerCase()] : []));
+  }
+
+  /** The lines of all fields but those of these names, which are in lower case; as they came, with their line ends. */
+  linesWithout(lowerNames: readonly string[]): string {
+    const index = this.#index;
+    const end = this.raw.length - 2;
+    let text = "";
+    let from = index[0] ?? end;
+    for (let at = 0; at < index.length; at += numbersPerField) {
+      const start = index[at] ?? end;
+      const nameEnd = index[at + 1] ?? end;
+      if (!lowerNames.some((name) => isNamed(this.raw, start, nameEnd, name))) continue;
+      text += this.raw.toString("latin1", from, start);
+      from = index[at + numbersPerField] ?? end;
+    }
+    return text + this.raw.toString("latin1", from, end);
+  }
+
   /** Whether there is such a field. */
   has(name: string): boolean {
     return this.#find(name.toLowerCase(), 0) >= 0;
