@@ -66,6 +66,7 @@ http {
   server {
     listen 127.0.0.1:${port};
     root ${folder};
+    absolute_redirect off;
     gzip on;
     gzip_min_length 0;
     gzip_types text/plain;
