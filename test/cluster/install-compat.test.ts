@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { eventually } from "../support/cluster/eventually.ts";
 import { type Installation, install } from "../support/cluster/install.ts";
 import { EchoClient } from "../support/cluster/traffic.ts";
 
@@ -23,12 +24,9 @@ test("with the overlay for 0.1.9 a session is at /p/<id>/, and has its Service, 
   const get = (path: string, ...args: string[]) => spawner.kubectl("get", ...args, `--output=jsonpath={${path}}`);
   expect(await get(".spec.selector.run", "service", name)).toBe(name);
   expect(await get(".metadata.labels.spawnerGroup", "slab", name)).toBe(await get(".spec.nodeName", "pod", name));
-  const actions = await get(
-    ".items[*].action",
-    "events",
-    `--field-selector=involvedObject.name=${name},involvedObject.kind=SessionLivedBackend`,
-  );
-  expect(actions.split(" ")).toEqual(
-    expect.arrayContaining(["Submitted", "Constructed", "Scheduled", "Running", "Ready"]),
-  );
+  const selector = `--field-selector=involvedObject.name=${name},involvedObject.kind=SessionLivedBackend`;
+  await eventually(async () => {
+    const actions = await get(".items[*].action", "events", selector);
+    expect(actions.split(" ")).toEqual(expect.arrayContaining(["Constructed", "Scheduled", "Running", "Ready"]));
+  });
 });
