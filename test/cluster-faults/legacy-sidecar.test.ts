@@ -6,9 +6,10 @@ import { faultTest } from "../support/cluster/faults.ts";
 import { makeNamespace, type TestNamespace } from "../support/cluster/namespace.ts";
 import { breakNetwork } from "../support/cluster/net-fault.ts";
 import { startSweeper } from "../support/cluster/roles.ts";
-import { readSession, sessionSpec, untilState } from "../support/cluster/session.ts";
+import { readSession, untilState } from "../support/cluster/session.ts";
 import { EchoClient } from "../support/cluster/traffic.ts";
 import { LegacyController } from "../support/compat/controller-019.ts";
+import { legacySpec } from "../support/compat/legacy-spec.ts";
 
 /** Longer than a connection of which nothing comes back is believed in, and several times the grace period. */
 const faultMs = 30_000;
@@ -27,7 +28,7 @@ for (const kind of ["drop", "drop answers"] as const) {
       const { client } = namespace;
       const name = kind.replace(" ", "-");
       const legacy = new LegacyController(client);
-      const slab = await legacy.create(name, sessionSpec("echoes", { gracePeriodSeconds: 5 }));
+      const slab = await legacy.create(name, legacySpec({ gracePeriodSeconds: 5 }));
       await legacy.workUntil(slab, "running");
       const { status } = (await readSession(client, name)) ?? {};
       const user = await eventually(() => EchoClient.open(`http://${status?.ip}:9090/`));

@@ -14,6 +14,7 @@ import {
   legacySteps,
   slabsPath,
 } from "../support/compat/controller-019.ts";
+import { legacySpec } from "../support/compat/legacy-spec.ts";
 import { LegacySweeper } from "../support/compat/sweeper-019.ts";
 
 let namespace: TestNamespace;
@@ -23,19 +24,6 @@ beforeAll(async () => {
   await applyCrd(namespace.client);
 });
 afterAll(() => namespace?.dispose());
-
-/** The spec that 0.1.9's API and command line write: what is not given is null. */
-function legacySpec({ gracePeriodSeconds = 300 } = {}) {
-  const { template } = sessionSpec("echoes");
-  const [container] = template.containers;
-  const containers = [{ ...container, name: "application", env: [{ name: "GREETING", value: "hi" }] }];
-  return {
-    template: { containers, imagePullSecrets: null, volumes: null },
-    gracePeriodSeconds,
-    httpPort: null,
-    terminationGracePeriodSeconds: 2, // not of 0.1.9, whose sidecar ignores SIGTERM: tests have no half minute
-  };
-}
 
 /** One of our roles, until the test, or whatever is `over`, or `end` ends it. */
 async function start(
