@@ -30,11 +30,13 @@ export class MessageHead {
 
   /** The names of all fields, in order. */
   get lowerNames(): readonly string[] {
-    return this.#index.flatMap((_, at) => (at % numbersPerField === 0 ? [this.#text(at).toLowerCase()] : []));
+    const names: string[] = [];
+    for (let at = 0; at < this.#index.length; at += numbersPerField) names.push(this.#text(at).toLowerCase());
+    return names;
   }
 
-  /** The lines of all fields but those of these names, which are in lower case; as they came, with their line ends. */
-  linesWithout(lowerNames: readonly string[]): string {
+  /** The lines of all fields but those of these names, as they came, with their line ends. */
+  linesWithout(names: readonly string[]): string {
     const index = this.#index;
     const end = this.raw.length - 2;
     let text = "";
@@ -42,7 +44,7 @@ export class MessageHead {
     for (let at = 0; at < index.length; at += numbersPerField) {
       const start = index[at] ?? end;
       const nameEnd = index[at + 1] ?? end;
-      if (!lowerNames.some((name) => isNamed(this.raw, start, nameEnd, name))) continue;
+      if (!names.some((name) => isNamed(this.raw, start, nameEnd, name))) continue;
       text += this.raw.toString("latin1", from, start);
       from = index[at + numbersPerField] ?? end;
     }
@@ -51,16 +53,15 @@ export class MessageHead {
 
   /** Whether there is such a field. */
   has(name: string): boolean {
-    return this.#find(name.toLowerCase(), 0) >= 0;
+    return this.#find(name, 0) >= 0;
   }
 
   /** Every value of a field, in order. */
   headers(name: string): readonly string[] {
-    const lowerName = name.toLowerCase();
-    let at = this.#find(lowerName, 0);
+    let at = this.#find(name, 0);
     if (at < 0) return none;
     const values: string[] = [];
-    for (; at >= 0; at = this.#find(lowerName, at + numbersPerField)) values.push(this.#text(at + 2));
+    for (; at >= 0; at = this.#find(name, at + numbersPerField)) values.push(this.#text(at + 2));
     return values;
   }
 
@@ -86,10 +87,10 @@ export class MessageHead {
   }
 
   /** Where in the index the next field of this name is, from `from` on; below 0 where there is none. */
-  #find(lowerName: string, from: number): number {
+  #find(name: string, from: number): number {
     const index = this.#index;
     for (let at = from; at < index.length; at += numbersPerField) {
-      if (isNamed(this.raw, index[at] ?? 0, index[at + 1] ?? 0, lowerName)) return at;
+      if (isNamed(this.raw, index[at] ?? 0, index[at + 1] ?? 0, name)) return at;
     }
     return -1;
   }

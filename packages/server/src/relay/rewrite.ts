@@ -32,13 +32,14 @@ export function rewriteResponseHead(head: ResponseHead, changes: FieldChanges): 
 }
 
 function rewrite(head: MessageHead, first: string, { remove = [], set = [], map }: FieldChanges): Buffer {
-  const dropped = [...remove, ...set.map(([name]) => name)].map((name) => name.toLowerCase());
+  const dropped = [...remove, ...set.map(([name]) => name)];
   const kept = map === undefined ? head.linesWithout(dropped) : mappedLines(head, dropped, map);
   const added = set.map(([name, value]) => `${name}: ${asValue(value)}\r\n`);
   return Buffer.from(`${first}\r\n${kept}${added.join("")}\r\n`, "latin1");
 }
 
-function mappedLines(head: MessageHead, dropped: readonly string[], map: NonNullable<FieldChanges["map"]>): string {
+function mappedLines(head: MessageHead, names: readonly string[], map: NonNullable<FieldChanges["map"]>): string {
+  const dropped = names.map((name) => name.toLowerCase());
   const lines = head.linesWithout([]).split("\r\n");
   const kept = head.fields.flatMap(({ name, lowerName, value }, index) => {
     if (dropped.includes(lowerName)) return [];
