@@ -1,13 +1,16 @@
 import { expect, onTestFinished } from "vitest";
 import { stateOf } from "../../packages/server/src/core/status.ts";
 import { eventually } from "../support/cluster/eventually.ts";
-import { compactHistory, faultTest, whileBroken } from "../support/cluster/faults.ts";
+import { compactHistory, faultTest, untilPodsRun, whileBroken } from "../support/cluster/faults.ts";
 import { createSession, podsOf, readSession, sessionSpec, untilState } from "../support/cluster/session.ts";
 import { openStage } from "../support/cluster/stage.ts";
 import { EchoClient, keepEchoing } from "../support/cluster/traffic.ts";
 
 /** Well over every deadline, retry and seal; the leases of leaders run out as well. */
 const outageMs = 60_000;
+
+/** From when a Pod of the test's own runs until one that was asked for before it is ready. */
+const readyAfterProbeMs = 10_000;
 
 /** Sessions, and all roles that it takes to have them. */
 async function openSessions(...sessions: { name: string; gracePeriodSeconds: number }[]) {
@@ -67,7 +70,9 @@ for (const by of ["kill", "pause"] as const) {
       // Its API server takes some seconds to start.
       await eventually(() => createSession(client, "new", sessionSpec("echoes", { gracePeriodSeconds: 600 })), 30_000);
       await untilState(client, "left", { state: "Swept", withinMs: 20_000 });
-      await untilState(client, "new", { state: "Ready", withinMs: 30_000 });
+      // The cluster's own parts are slower to notice than ours.
+      await untilPodsRun(client);
+      await untilState(client, "new", { state: "Ready", withinMs: readyAfterProbeMs });
       console.log(`all went on within ${Math.round(performance.now() - backMs)} ms after an outage (${by})`);
       expect(await ask(urlOf("new"))).toMatchObject({ status: 200 });
       await eventually(async () => expect(await podsOf(client)).not.toContain("left"), 20_000);
@@ -79,7 +84,7 @@ for (const by of ["kill", "pause"] as const) {
       }
       await Promise.all(users.map((user) => user.echo("still there")));
     },
-    240_000,
+    300_000,
   );
 }
 
@@ -98,10 +103,12 @@ faultTest(
       await compactHistory();
     });
     await eventually(() => createSession(client, "new", sessionSpec("echoes", { gracePeriodSeconds: 600 })), 30_000);
-    await untilState(client, "new", { state: "Ready", withinMs: 30_000 });
+    // The cluster's own parts are slower to notice than ours.
+    await untilPodsRun(client);
+    await untilState(client, "new", { state: "Ready", withinMs: readyAfterProbeMs });
     await untilState(client, "left", { state: "Swept", withinMs: 20_000 });
     expect(await ask(urlOf("new"))).toMatchObject({ status: 200 });
     await user.echo("still there");
   },
-  180_000,
+  240_000,
 );

@@ -56,6 +56,8 @@ export async function live(
   let disturbedWrite: ApiWrite | undefined;
   const disturb = (role: ReplacedRole) => async (write: ApiWrite) => {
     if (disturbedWrite !== undefined || role.kind !== at?.role || write.number !== at.number) return undefined;
+    // That an Event is there already is believed: it would be missed by people only.
+    if (at.how.kind === "conflict" && write.path.endsWith("/events")) return undefined;
     disturbedWrite = write;
     return disturbed(role, write, { how: at.how, reached });
   };
