@@ -15,6 +15,12 @@ const sidecarFile = "/app/dist/sidecar.js";
 const newSpaceFlag = "--max-semi-space-size=1";
 
 /**
+ * The first process of a container gets no signal that it has not asked for: one that comes while Node is still starting would be
+ * lost, and a Pod whose program ends at once would stay for all of its grace. A shell asks for it first, and passes it on.
+ */
+const passSignals = `trap 'kill "$p" 2>/dev/null || exit 0' TERM; "$0" "$@" & p=$!; wait "$p" || wait "$p"`;
+
+/**
  * The relay host of a Pod, as a native sidecar: an init container that goes on. It is there before the application starts and
  * until it has ended, restarts by itself, and does not keep the Pod alive. It has no probe: one would only delay the application.
  * https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/
@@ -30,7 +36,7 @@ export function sidecarContainer(
     image: sidecarImage,
     imagePullPolicy: "IfNotPresent",
     restartPolicy: "Always",
-    command: ["node", newSpaceFlag, sidecarFile],
+    command: ["sh", "-c", passSignals, "node", newSpaceFlag, sidecarFile],
     args: [
       `--serve-port=${servePort}`,
       `--control-port=${controlPort}`,
