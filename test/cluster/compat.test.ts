@@ -96,8 +96,7 @@ async function untilPodGone(name: string): Promise<void> {
 
 describe("with --compat-0.1.9", () => {
   test("a resource of 0.1.9 gets all that its routers, its API and its sweeper look for", async () => {
-    await start("controller");
-    await start("sweeper");
+    await Promise.all([start("controller"), start("sweeper")]);
     await new LegacyController(namespace.client).create("dressed", legacySpec());
     const backend = await until("dressed", "Ready");
     const pod = await get<{ spec: { nodeName: string }; metadata: object }>(core("pods", "dressed"));
@@ -142,9 +141,7 @@ describe("with --compat-0.1.9", () => {
       path: core("services"),
       body: { metadata: { name: "taken", labels: { mine: "yes" } }, spec: { ports, clusterIP: "None" } },
     });
-    await start("controller");
-    await start("sweeper");
-    const gateway = await start("gateway");
+    const [gateway] = await Promise.all([start("gateway"), start("controller"), start("sweeper")]);
     await createSession(namespace.client, "taken", sessionSpec("echoes"));
     await until("taken", "Ready");
     await (await openEcho(`${gateway.url}/p/taken/`)).echo("by the gateway");
@@ -154,9 +151,7 @@ describe("with --compat-0.1.9", () => {
   });
 
   test("a program that listens on a port of its own choice is found, and no port of the sidecar's", async () => {
-    await start("controller");
-    const gateway = await start("gateway");
-    await start("sweeper");
+    const [gateway] = await Promise.all([start("gateway"), start("controller"), start("sweeper")]);
     const spec = sessionSpec("echoes", { httpPort: 0 });
     const [{ command = [], ...container } = {}] = spec.template.containers;
     const choosing = [...command.slice(0, -1), `process.env.PORT = "3333";\n${command.at(-1)}`];
@@ -168,8 +163,7 @@ describe("with --compat-0.1.9", () => {
   });
 
   test("the sweeper of 0.1.9 says that ours is ready, and sweeps it when its last user has gone", async () => {
-    await start("controller");
-    const gateway = await start("gateway");
+    const [gateway] = await Promise.all([start("gateway"), start("controller")]);
     const sweeper = startLegacySweeper();
     await new LegacyController(namespace.client).create("theirs-sweeps", legacySpec({ gracePeriodSeconds: 3 }));
     const user = await openEcho(`${gateway.url}/p/theirs-sweeps/`); // waits there until it is ready
@@ -231,7 +225,8 @@ describe("what 0.1.9 made", () => {
         ...legacySteps.map((step) => prepare(step, step)),
         ...Object.entries(marks).map(([mark, status]) => prepare(mark, "running", status)),
       ]);
-      for (const role of ["controller", "sweeper"] as const) await start(role, { over: (end) => ends.push(end) });
+      const over = (end: () => Promise<void>) => void ends.push(end);
+      await Promise.all([start("controller", { over }), start("sweeper", { over })]);
     });
     afterAll(() => Promise.all(ends.map((end) => end())));
 
