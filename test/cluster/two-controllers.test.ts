@@ -15,21 +15,17 @@ beforeAll(async () => {
 afterAll(() => namespace.dispose());
 
 // As they never should: their leases keep them from it, but for a moment when one of them was stopped.
-test.each(Object.values(lives))(
-  "$name is the same with two controllers that act at once: nothing is doubled",
-  async (life) => {
+for (const life of Object.values(lives)) {
+  test(`${life.name} is the same with two controllers that act at once: nothing is doubled`, async () => {
     const { client } = namespace;
     const alone = await live(life, { client, start: startHere });
-    const together = await live(life, {
-      client,
-      start: startHere,
-      kinds: ["controller", "controller", "sweeper", "sweeper"],
-    });
+    const kinds = ["controller", "controller", "sweeper", "sweeper"] as const;
+    const together = await live(life, { client, start: startHere, kinds });
     expect(together.faults).toEqual([]);
     expect(together.endState).toEqual(alone.endState);
     expect(together.podsMade).toBe(1);
-  },
-);
+  });
+}
 
 const late: readonly Disturbance[] = [
   { kind: "late", until: "ready" },
