@@ -33,7 +33,7 @@ export async function openSessions(sessions: readonly SessionOptions[], { proxy 
   return { ...stage, sweeper, urlOf, connect };
 }
 
-export type Sessions = Awaited<ReturnType<typeof openSessions>>;
+type Sessions = Awaited<ReturnType<typeof openSessions>>;
 
 /** What a request is answered, and how soon. */
 export async function ask(url: string) {

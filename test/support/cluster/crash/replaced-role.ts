@@ -17,7 +17,7 @@ export interface StartedRole {
   close(): Promise<void>;
 }
 
-export interface RolePlace {
+interface RolePlace {
   readonly namespace: string;
   readonly retainSeconds: number;
 }
