@@ -33,7 +33,7 @@ export function isToldByProxies(lowerName: string): boolean {
 }
 
 /** Whether what this address says of its clients is believed. */
-export function isTrusted(address: string, trustedProxies: BlockList | undefined): boolean {
+function isTrusted(address: string, trustedProxies: BlockList | undefined): boolean {
   const family = isIP(address);
   return family !== 0 && trustedProxies?.check(address, family === 6 ? "ipv6" : "ipv4") === true;
 }
