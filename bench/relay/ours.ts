@@ -4,7 +4,7 @@ import { type Contender, contenderNames, type pathsMany, somePath, startSaying }
 const gatewayProgram = fileURLToPath(new URL("../programs/gateway.ts", import.meta.url));
 
 /** As a Pod's sidecar is started. */
-const shippedFlags = ["--max-semi-space-size=1"];
+const shippedFlags = ["--max-semi-space-size=2"];
 
 /** The sidecar as it is shipped: one file of JavaScript. `nodeFlags` are for the profiler. */
 export function startSidecar(

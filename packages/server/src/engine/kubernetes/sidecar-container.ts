@@ -11,8 +11,8 @@ import { sidecarSecurity } from "./pod-security.ts";
 /** Where the image has the sidecar as one file (Dockerfile). */
 const sidecarFile = "/app/dist/sidecar.js";
 
-/** Room for new objects, in MB: of the 16 that are the default, garbage takes 6 kB for each open connection. It is no slower. */
-const newSpaceFlag = "--max-semi-space-size=1";
+/** Room for new objects, in MB: of the 16 that are the default, garbage takes 6 kB for each open connection. */
+const newSpaceFlag = "--max-semi-space-size=2";
 
 /**
  * The first process of a container gets no signal that it has not asked for: one that comes while Node is still starting would be
