@@ -1,5 +1,5 @@
 import { type BlockList, isIP } from "node:net";
-import type { RequestHead } from "../relay/index.ts";
+import { listItems, type RequestHead } from "../relay/index.ts";
 import { hostOf } from "./route.ts";
 
 /** How a client reached this server, as far as that can be believed. */
@@ -83,7 +83,7 @@ interface Told {
 
 /** Where proxies have made lists of them, the first is the one that the client has met. */
 function fromXForwarded(head: RequestHead): Told {
-  const list = (name: string) => (head.header(name) ?? "").split(",").map((item) => item.trim());
+  const list = (name: string) => listItems(head.header(name) ?? "");
   return {
     addresses: list("x-forwarded-for").filter((item) => item !== ""),
     proto: list("x-forwarded-proto")[0]?.toLowerCase() ?? "",

@@ -1,4 +1,4 @@
-import { type MessageHead, RequestHead } from "../relay/index.ts";
+import { listItems, type MessageHead, RequestHead } from "../relay/index.ts";
 
 /** What is to become of the fields that hold for one connection alone (RFC 9110 7.6.1). */
 export interface HopByHop {
@@ -35,7 +35,7 @@ export function hopByHopOf(head: MessageHead): HopByHop {
     remove.push("te");
     if (takesTrailers) set.push(["te", "trailers"]);
   }
-  const given = head.headers("connection").flatMap((value) => value.split(",").map((option) => option.trim()));
+  const given = head.headers("connection").flatMap(listItems);
   const kept = given.filter((option) => {
     const name = option.toLowerCase();
     if (sharedOptions.has(name)) return true;

@@ -75,9 +75,7 @@ export class MessageHead {
   /** Whether a field whose value is a list of tokens holds this one, in any case. */
   hasToken(name: string, token: string): boolean {
     const values = this.headers(name);
-    return (
-      values.length > 0 && values.some((value) => value.split(",").some((item) => item.trim().toLowerCase() === token))
-    );
+    return values.length > 0 && values.some((value) => listItems(value).some((item) => item.toLowerCase() === token));
   }
 
   /** Whether the connection may serve another message after this one, as far as its sender goes (RFC 9112 9.3). */
@@ -146,6 +144,23 @@ export class ResponseHead extends MessageHead {
   get isInterim(): boolean {
     return this.status < 200;
   }
+}
+
+/** The members of a list (RFC 9110 5.6.1). White space is SP and HTAB: what `trim` takes off beside, as U+00A0, others keep. */
+export function listItems(value: string): string[] {
+  return value.split(",").map(withoutBlanks);
+}
+
+function withoutBlanks(text: string): string {
+  let from = 0;
+  let to = text.length;
+  while (from < to && isBlank(text.charCodeAt(from))) from += 1;
+  while (to > from && isBlank(text.charCodeAt(to - 1))) to -= 1;
+  return text.slice(from, to);
+}
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09;
 }
 
 const idempotentMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);
