@@ -11,7 +11,8 @@ const goesWhenAsked = 'process.on("SIGTERM", () => process.exit(0));\n';
 
 const programs = {
   echoes: goesWhenAsked + readFileSync(new URL("echo-program.mjs", import.meta.url), "utf8"),
-  fails: 'console.log("begun"); console.error("no such table: players"); process.exit(3);',
+  // To one stream: in which order the lines of two reach a node's log is left to chance.
+  fails: 'console.error("begun"); console.error("no such table: players"); process.exit(3);',
   "ignores what it is asked": 'process.on("SIGTERM", () => {}); setInterval(() => {}, 1e6);',
 } as const;
 
