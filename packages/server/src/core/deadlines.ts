@@ -11,6 +11,8 @@ export const deadlines = {
   statusWriteMs: 2_000,
   /** How long one call of an API server may take. */
   apiServerMs: 2_000,
+  /** How long it may take for a page of all there is, by which what is watched is known at first. */
+  apiServerListMs: 10_000,
   /** How long one request to a relay host may take. */
   relayHostRequestMs: 2_000,
   /** A relay host's stream is never silent for longer than this… */
