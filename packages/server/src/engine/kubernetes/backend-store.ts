@@ -145,6 +145,7 @@ export class KubernetesBackendStore implements BackendStore {
 
   /** Asks the API server. */
   async #read(name: string): Promise<Backend | undefined> {
+    const before = this.#informer.get(name);
     try {
       const backend = this.#note(await this.#client.json({ method: "GET", path: this.#pathOf(name) }));
       this.#uncertain.delete(name);
@@ -152,8 +153,7 @@ export class KubernetesBackendStore implements BackendStore {
     } catch (error) {
       if (!isKubeError(error, "NotFound")) throw backendError(error, `Reading the backend ${name}`);
       this.#uncertain.delete(name);
-      const gone = this.#informer.get(name);
-      if (gone !== undefined) this.#informer.noteAbsent(gone.metadata);
+      if (before !== undefined) this.#informer.noteAbsent(before.metadata);
       return undefined;
     }
   }
