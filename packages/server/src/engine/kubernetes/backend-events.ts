@@ -2,6 +2,7 @@ import type { BackendState, StatusMessage } from "@spawner/client";
 import { apiVersion, type Backend, kind } from "../../core/resource.ts";
 import { isEndState, rankOf } from "../../core/states.ts";
 import { statusHistory } from "../../core/status.ts";
+import { wholeStart } from "../../lib/utf8.ts";
 
 /** Who says it, as 0.1.9 named itself. */
 const reporter = "spawner.dev/sessionlivedbackend";
@@ -38,7 +39,7 @@ export function buildEvent({ metadata }: Backend, status: StatusMessage, { names
     involvedObject: { apiVersion, kind, name, namespace, uid, resourceVersion },
     action: state,
     reason,
-    message: message.slice(0, messageLengthMax),
+    message: wholeStart(message, messageBytesMax),
     type: state === "Failed" ? "Warning" : "Normal",
     eventTime: microTime(time, rankOf(state)),
     reportingComponent: reporter,
@@ -47,7 +48,7 @@ export function buildEvent({ metadata }: Backend, status: StatusMessage, { names
 }
 
 /** The API server takes no longer ones. */
-const messageLengthMax = 1_024;
+const messageBytesMax = 1_024;
 
 /**
  * RFC 3339 with six digits of a second, as a MicroTime needs. The last of them keep the order of states that are known to the
