@@ -125,7 +125,9 @@ async function untilOver(life: Life, { client, recorder, onReady }: Following): 
   let wasReady = false;
   for (;;) {
     const backend = recorder.last;
-    if (backend !== undefined && stateOf(backend) === "Ready" && !wasReady) {
+    // A sweeper can be the faster one; once it has ended, nobody asks any more when it began to run.
+    const isReady = backend?.status.transitions?.Running !== undefined && stateOf(backend) === "Ready";
+    if (isReady && !wasReady) {
       wasReady = true;
       onReady();
       await life.whenReady({ client, backend });
