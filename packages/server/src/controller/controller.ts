@@ -60,9 +60,10 @@ class Reconciler implements Controller {
     this.#queue = new KeyedQueue({
       clock,
       work: (key) => this.#measuredReconcile(parseKey(key)),
-      onError: (backend, error) => {
+      onError: (backend, error, { isFirst }) => {
         this.#metrics.reconcileErrors.add();
-        log.warn({ backend, err: error }, "reconcile failed, will be tried again");
+        // One line for a trouble, however often it is tried in vain.
+        log[isFirst ? "warn" : "debug"]({ backend, err: error }, "reconcile failed, will be tried again");
       },
       concurrency: config.concurrency,
       retryFirstMs: deadlines.reconcileRetryFirstMs,

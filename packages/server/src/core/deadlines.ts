@@ -22,6 +22,8 @@ export const deadlines = {
   /** Waits between attempts at a lost stream: doubling from the first to the second. */
   streamRetryFirstMs: 100,
   streamRetryMostMs: 5_000,
+  /** For how long a stream may be lost, and dialled in vain, until that is worth a line in the log. */
+  streamLossMs: 15_000,
   /** States passed within this share one write. */
   sharedWriteMs: 1_000,
   /** Waits between attempts at a failing reconcile: doubling from the first to the second. */
