@@ -321,6 +321,21 @@ describe("what is written", () => {
     });
   });
 
+  test("that a program runs waits for Ready to share its write, where whoever says so knows where it is", () => {
+    const { Scheduled } = statuses;
+    const backend = { ...makeBackend("Scheduled"), status: { ...Scheduled, ...addressFields } };
+    // It began in the second before 8.4.
+    const running = { ...observations.running, runningAt: at(8) };
+    const decideAt = (seconds: number) =>
+      describeDecision(decide({ backend, workload: running }, at(seconds), configDefaults));
+    expect(decideAt(8.4)).toBe("@1.6");
+    expect(decideAt(10)).toBe(">Running@290");
+    const service = { ip: "10.96.0.7", url: "http://b" };
+    const served = { ...backend, status: { ...backend.status, ...service } };
+    const workload = { ...running, address: { ...address, service } };
+    expect(describeDecision(decide({ backend: served, workload }, at(8.4), configDefaults))).toBe(">Running@291.6");
+  });
+
   test("a state that the sweeper wrote first is kept, and those before it get their times", () => {
     const ready = makeBackend("Submitted");
     const backend = {

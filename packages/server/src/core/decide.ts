@@ -3,18 +3,8 @@ import { deadlines } from "./deadlines.ts";
 import { describeOutput } from "./describe-output.ts";
 import { type Backend, completeSpec } from "./resource.ts";
 import { rankOf } from "./states.ts";
-import {
-  endedAt,
-  endedPatch,
-  explainedEndPatch,
-  hasEnded,
-  type ReachedTimes,
-  reachedPatch,
-  type StatusPatch,
-  stateOf,
-  unrecordedReady,
-  type WorkloadAddress,
-} from "./status.ts";
+import type { WorkloadAddress } from "./address.ts";
+import { endedAt, endedPatch, explainedEndPatch, hasEnded, reachedPatch, type ReachedTimes, stateOf, type StatusPatch, unrecordedReady } from "./status.ts";
 import { invalidity } from "./validation.ts";
 
 /** How a program ended, or why it never began. */
@@ -134,7 +124,9 @@ function decideLiving(backend: Backend, workload: WorkloadObservation, now: Date
   const address = workload.kind === "running" || workload.kind === "pending" ? workload.address : undefined;
   const status = reachedPatch(backend, reached, address);
   const deadline = nextDeadline(backend, workload);
-  const shareMs = status === undefined ? 0 : worthWaitingMs(workload, now);
+  const isFound = address !== undefined && reachedPatch(backend, {}, address) === undefined;
+  const isSoonReady = isFound && stateOf(backend) !== "Ready";
+  const shareMs = status === undefined ? 0 : worthWaitingMs(workload, { now, isSoonReady });
   if (shareMs > 0) return { ...nothing, ...requeueAt(earliest(now.getTime() + shareMs, deadline), now) };
   return { ...nothing, ...withStatus(status), ...requeueAt(deadline, now) };
 }
@@ -197,12 +189,23 @@ function reachedTimes(backend: Backend, workload: WorkloadObservation): ReachedT
   };
 }
 
-/** A workload that is pending and reachable nowhere yet may be running in a moment: then one write says both. */
-function worthWaitingMs(workload: WorkloadObservation, now: Date): number {
-  if (workload.kind !== "pending" || workload.address !== undefined) return 0;
-  const since = workload.scheduledAt ?? workload.constructedAt;
+/**
+ * For how long what was reached is not written yet. A workload that is pending and reachable nowhere may be running in a moment,
+ * and a program that runs, whose relay host is watched by whoever says `Ready`, may be ready: then one write says both.
+ */
+function worthWaitingMs(
+  workload: WorkloadObservation,
+  { now, isSoonReady }: { now: Date; isSoonReady: boolean },
+): number {
   // A clock that is ahead of ours makes nobody wait for longer.
-  return Math.min(since.getTime() - now.getTime(), 0) + deadlines.sharedWriteMs;
+  const leftMs = (since: Date) => Math.min(since.getTime() - now.getTime(), 0) + deadlines.sharedWriteMs;
+  if (workload.kind === "pending" && workload.address === undefined) {
+    return leftMs(workload.scheduledAt ?? workload.constructedAt);
+  }
+  // Sweepers of 0.1.9, which use a Service, do not come before it is said to run.
+  if (workload.kind !== "running" || !isSoonReady || workload.address.service !== undefined) return 0;
+  // Of a Pod it is known to the second: it may have begun to run up to one later.
+  return leftMs(workload.runningAt) + 1_000;
 }
 
 function lifetimeEnd(backend: Backend): number | undefined {

@@ -1,4 +1,4 @@
-import { legacyServePort } from "../../core/status.ts";
+import { legacyServePort } from "../../core/address.ts";
 import { sidecarName } from "./pod-names.ts";
 import type { Container, ContainerStatus, Pod, PodCondition } from "./pod-object.ts";
 
@@ -38,6 +38,18 @@ export function isNodeUnheard(pod: Pod): boolean {
 export function isOnlySidecarLeft({ status = {} }: Pod): boolean {
   const users = (status.containerStatuses ?? []).filter(({ name }) => name !== sidecarName);
   return users.length > 0 && users.every(({ state }) => state?.terminated !== undefined);
+}
+
+/** What a sidecar takes to be ready for signals, at most, on a node that is busy. */
+const signalsMs = 10_000;
+
+/** Whether a Pod was asked to end when its sidecar had not started for certain: then it may never learn of it, and goes on. */
+export function mayHaveMissedSignal(pod: Pod): boolean {
+  const { deletionTimestamp, deletionGracePeriodSeconds = 0 } = pod.metadata;
+  const { running, terminated } = sidecarStatusOf(pod)?.state ?? {};
+  if (deletionTimestamp === undefined || terminated !== undefined) return false;
+  const askedMs = Date.parse(deletionTimestamp) - deletionGracePeriodSeconds * 1_000;
+  return running === undefined || askedMs - Date.parse(running.startedAt) < signalsMs;
 }
 
 /** The condition of this type, where it is so. */

@@ -5,7 +5,7 @@ import { silentLog } from "../../lib/log.ts";
 import pods from "./fixtures/pods.json" with { type: "json" };
 import { type KubeClient, KubeError, type KubeRequest } from "./kube-client.ts";
 import type { OwnerReference } from "./objects.ts";
-import type { Pod } from "./pod-object.ts";
+import type { ContainerStatus, Pod } from "./pod-object.ts";
 import { PodWorkloads } from "./pod-workloads.ts";
 
 const backend: Backend = {
@@ -124,6 +124,35 @@ describe("a Pod that is removed", () => {
 
   test("is not waited for where its sidecar alone is left", async () => {
     expect(await graceOf("crashed", 30)).toEqual(asked("crashed", 1));
+  });
+
+  describe("whose program has ended, with its sidecar left", () => {
+    const askedAtMs = Date.parse("2026-11-25T21:00:30Z");
+    const graceOfSidecar = async (state: ContainerStatus["state"] & object) => {
+      const { metadata, spec, status } = podOf("crashed");
+      const stored: Pod = {
+        metadata: {
+          ...metadata,
+          deletionTimestamp: new Date(askedAtMs + 30_000).toISOString(),
+          deletionGracePeriodSeconds: 30,
+        },
+        spec,
+        status: { ...status, initContainerStatuses: [{ name: "spawner-sidecar", state }] },
+      };
+      const { workloads, deletes } = setUp({ stored });
+      await workloads.remove(backend.metadata, 30);
+      return deletes;
+    };
+    const runningSince = (ageMs: number) => ({ running: { startedAt: new Date(askedAtMs - ageMs).toISOString() } });
+
+    test("is not asked again: the sidecar goes by itself", async () => {
+      expect(await graceOfSidecar(runningSince(20_000))).toEqual([]);
+      expect(await graceOfSidecar({ terminated: { exitCode: 0 } })).toEqual([]);
+    });
+
+    test("is asked again where the sidecar was asked before it can be relied on to take a signal", async () => {
+      expect(await graceOfSidecar(runningSince(1_000))).toEqual(asked("crashed", 1));
+    });
   });
 
   test("is not asked again unless it gets less time", async () => {

@@ -2,7 +2,7 @@ import { deadlines } from "../../core/deadlines.ts";
 import type { WorkloadObservation } from "../../core/decide.ts";
 import { SpawnerError } from "../../core/errors.ts";
 import type { Backend } from "../../core/resource.ts";
-import type { WorkloadAddress } from "../../core/status.ts";
+import type { WorkloadAddress } from "../../core/address.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import { within } from "../../lib/within.ts";
@@ -18,7 +18,7 @@ import { PodObserver } from "./pod-observer.ts";
 import type { PodOptions } from "./pod-options.ts";
 import { type PodRefusal, refusalOf, refusalOfForeignPod } from "./pod-refusal.ts";
 import { podInvalidity } from "./pod-template.ts";
-import { applicationOf, isOnlySidecarLeft, keepOfPod } from "./pod-view.ts";
+import { applicationOf, isOnlySidecarLeft, keepOfPod, mayHaveMissedSignal } from "./pod-view.ts";
 import type { BackendServices } from "./service.ts";
 import { UnheardPods } from "./unheard-pods.ts";
 
@@ -124,8 +124,9 @@ export class PodWorkloads implements WorkloadRuntime {
   #graceSecondsOf(pod: Pod, graceSeconds: number): number {
     // Its node will not say that it has ended, and the name is wanted.
     if (this.#unheard.isLost(pod.metadata.uid)) return 0;
-    // Where the program is over there is nobody to be waited for; the sidecar may not even have learnt to take a signal yet.
-    if (isOnlySidecarLeft(pod)) return graceSecondsMin;
+    // Where the program is over there is nobody to be waited for. A sidecar that was asked to end does so by itself.
+    const isAsked = pod.metadata.deletionTimestamp !== undefined;
+    if (isOnlySidecarLeft(pod) && (!isAsked || mayHaveMissedSignal(pod))) return graceSecondsMin;
     return Math.max(Math.ceil(graceSeconds), graceSecondsMin);
   }
 
