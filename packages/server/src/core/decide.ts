@@ -1,10 +1,20 @@
 import type { EndReason, FailedReason } from "@spawner/client";
+import type { WorkloadAddress } from "./address.ts";
 import { deadlines } from "./deadlines.ts";
 import { describeOutput } from "./describe-output.ts";
 import { type Backend, completeSpec } from "./resource.ts";
 import { rankOf } from "./states.ts";
-import type { WorkloadAddress } from "./address.ts";
-import { endedAt, endedPatch, explainedEndPatch, hasEnded, reachedPatch, type ReachedTimes, stateOf, type StatusPatch, unrecordedReady } from "./status.ts";
+import {
+  endedAt,
+  endedPatch,
+  explainedEndPatch,
+  hasEnded,
+  type ReachedTimes,
+  reachedPatch,
+  type StatusPatch,
+  stateOf,
+  unrecordedReady,
+} from "./status.ts";
 import { invalidity } from "./validation.ts";
 
 /** How a program ended, or why it never began. */

@@ -1,10 +1,10 @@
 import { backendStates, failedReasons, sweptReasons } from "@spawner/client";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { addressOf } from "./address.ts";
 import type { Backend, BackendStatus } from "./resource.ts";
 import { endStateOf, isEndState, livingStates, rankOf } from "./states.ts";
 import {
-  addressOf,
   applyStatusPatch,
   endedAt,
   endedPatch,

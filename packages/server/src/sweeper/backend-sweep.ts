@@ -1,17 +1,9 @@
+import { addressOf } from "../core/address.ts";
 import { deadlines } from "../core/deadlines.ts";
 import { millisecondsUntilIdle } from "../core/idleness.ts";
 import type { RelayHost } from "../core/relay-host.ts";
 import { type Backend, completeSpec } from "../core/resource.ts";
-import {
-  addressOf,
-  endedPatch,
-  hasEnded,
-  idleMessage,
-  reachedAt,
-  reachedPatch,
-  stateOf,
-  stayedPatch,
-} from "../core/status.ts";
+import { endedPatch, hasEnded, idleMessage, reachedAt, reachedPatch, stateOf, stayedPatch } from "../core/status.ts";
 import { Backoff } from "../lib/backoff.ts";
 import type { Timer } from "../lib/clock.ts";
 import { BackendRecord, type RecordDeps } from "./backend-record.ts";

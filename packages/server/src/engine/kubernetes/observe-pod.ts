@@ -1,6 +1,6 @@
+import type { ServiceAddress, WorkloadAddress } from "../../core/address.ts";
 import { deadlines } from "../../core/deadlines.ts";
 import type { StartProblem, WorkloadObservation } from "../../core/decide.ts";
-import type { ServiceAddress, WorkloadAddress } from "../../core/status.ts";
 import { endOfLostPod, endOfPod, type PodEnd } from "./pod-end.ts";
 import { sidecarName } from "./pod-names.ts";
 import type { Pod } from "./pod-object.ts";

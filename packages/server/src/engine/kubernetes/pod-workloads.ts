@@ -1,8 +1,8 @@
+import type { WorkloadAddress } from "../../core/address.ts";
 import { deadlines } from "../../core/deadlines.ts";
 import type { WorkloadObservation } from "../../core/decide.ts";
 import { SpawnerError } from "../../core/errors.ts";
 import type { Backend } from "../../core/resource.ts";
-import type { WorkloadAddress } from "../../core/address.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import { within } from "../../lib/within.ts";

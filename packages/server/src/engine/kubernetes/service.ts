@@ -1,4 +1,4 @@
-import { legacyServePort, type ServiceAddress } from "../../core/status.ts";
+import { legacyServePort, type ServiceAddress } from "../../core/address.ts";
 import type { Log } from "../../lib/log.ts";
 import type { WorkloadIdentity } from "../engine.ts";
 import { isKubeError, type KubeClient, KubeError } from "./kube-client.ts";
