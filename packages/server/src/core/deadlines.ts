@@ -31,6 +31,8 @@ export const deadlines = {
   reconcileRetryMostMs: 30_000,
   /** How long an image may fail to be pulled, or a container to be made, before a start is given up: two more attempts of a node's. */
   startProblemMs: 30_000,
+  /** How often it is tried to make what is blocked, should word be missed that it no longer is. */
+  blockedPollMs: 5_000,
   /** How long a Pod may be on its node without a container, until what is said of it is read. */
   silentStartMs: 5_000,
   /** How often a Pod is asked whether it lives whose node is not heard of. */

@@ -295,6 +295,23 @@ describe("a start that is held up by what will not go away", () => {
   });
 });
 
+describe("a start that is blocked", () => {
+  const workload: WorkloadObservation = { kind: "blocked", by: "Another one is there." };
+  const backend = makeBackend("Submitted");
+
+  test("is recorded as submitted and no more, and tried again and again until its startup timeout", () => {
+    expect(describeDecision(decide({ backend, workload }, now, configDefaults))).toBe(">Submitted@5");
+    expect(describeDecision(decide({ backend, workload }, at(298), configDefaults))).toBe(">Submitted@2");
+  });
+
+  test("ends with what it was blocked by", () => {
+    expect(decide({ backend, workload }, at(300), configDefaults).status).toMatchObject({
+      reason: "StartupTimeout",
+      message: "The program was not started within 300 s (startupTimeoutSeconds). Another one is there.",
+    });
+  });
+});
+
 describe("what is written", () => {
   const statusOf = (backend: Backend, workload: WorkloadObservation, when = now) =>
     decide({ backend, workload }, when, configDefaults).status;
@@ -413,7 +430,11 @@ describe("of any backend, at any time", () => {
   const time = seconds.map(at);
   const maybe = <Value>(value: fc.Arbitrary<Value>) => fc.option(value, { nil: undefined });
   const workloads: fc.Arbitrary<WorkloadObservation> = fc.oneof(
-    fc.constantFrom<WorkloadObservation>({ kind: "absent" }, { kind: "stopping" }),
+    fc.constantFrom<WorkloadObservation>(
+      { kind: "absent" },
+      { kind: "stopping" },
+      { kind: "blocked", by: "Another one is there." },
+    ),
     fc
       .record({
         constructedAt: time,

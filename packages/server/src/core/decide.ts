@@ -37,6 +37,8 @@ export interface StartProblem {
 export type WorkloadObservation =
   /** There is none. */
   | { readonly kind: "absent" }
+  /** There is none, and none can be made yet: what it waits for is said as a sentence. It is to be ensured again. */
+  | { readonly kind: "blocked"; readonly by: string }
   /** It exists; its program has not started. */
   | {
       readonly kind: "pending";
@@ -133,7 +135,7 @@ function decideLiving(backend: Backend, workload: WorkloadObservation, now: Date
   const reached = { ...reachedTimes(backend, workload), ...unrecordedReady(backend, now) };
   const address = workload.kind === "running" || workload.kind === "pending" ? workload.address : undefined;
   const status = reachedPatch(backend, reached, address);
-  const deadline = nextDeadline(backend, workload);
+  const deadline = nextDeadline(backend, workload, now);
   const isFound = address !== undefined && reachedPatch(backend, {}, address) === undefined;
   const isSoonReady = isFound && stateOf(backend) !== "Ready";
   const shareMs = status === undefined ? 0 : worthWaitingMs(workload, { now, isSoonReady });
@@ -169,7 +171,8 @@ function endingOf(
     if (problem !== undefined) return end(problem.reason, problem.message);
     const needed = `${spec.startupTimeoutSeconds} s (startupTimeoutSeconds)`;
     if (workload.kind !== "running") {
-      return end("StartupTimeout", sentences(`The program was not started within ${needed}.`, written));
+      const by = workload.kind === "blocked" ? workload.by : undefined;
+      return end("StartupTimeout", sentences(`The program was not started within ${needed}.`, by, written));
     }
     const late = `The program did not listen on its port (PORT in its environment) within ${needed}.`;
     const output = lastOutput === undefined ? undefined : describeOutput(lastOutput);
@@ -188,7 +191,7 @@ function isBegun(backend: Backend): boolean {
 
 function reachedTimes(backend: Backend, workload: WorkloadObservation): ReachedTimes {
   const submitted = { Submitted: new Date(backend.metadata.creationTimestamp) };
-  if (workload.kind === "absent" || workload.kind === "stopping") return submitted;
+  if (workload.kind === "absent" || workload.kind === "blocked" || workload.kind === "stopping") return submitted;
   const { constructedAt, scheduledAt } = workload;
   const runningAt = "runningAt" in workload ? workload.runningAt : undefined;
   return {
@@ -231,9 +234,11 @@ function secondsAfterCreation(backend: Backend, seconds: number): number {
   return new Date(backend.metadata.creationTimestamp).getTime() + seconds * 1000;
 }
 
-function nextDeadline(backend: Backend, workload: WorkloadObservation): number | undefined {
+function nextDeadline(backend: Backend, workload: WorkloadObservation, now: Date): number | undefined {
   const problemEnd = workload.kind === "pending" ? workload.problem?.until?.getTime() : undefined;
-  return earliest(lifetimeEnd(backend), problemEnd, stateOf(backend) === "Ready" ? undefined : startupEnd(backend));
+  const nextTry = workload.kind === "blocked" ? now.getTime() + deadlines.blockedPollMs : undefined;
+  const startEnd = stateOf(backend) === "Ready" ? undefined : startupEnd(backend);
+  return earliest(lifetimeEnd(backend), problemEnd, nextTry, startEnd);
 }
 
 function earliest(...times: readonly (number | undefined)[]): number | undefined {

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "vitest";
 import type { Backend } from "../../core/resource.ts";
 import { FakeClock } from "../../lib/fake-clock.ts";
-import { silentLog } from "../../lib/log.ts";
+import { type Log, silentLog } from "../../lib/log.ts";
 import pods from "./fixtures/pods.json" with { type: "json" };
 import { type KubeClient, KubeError, type KubeRequest } from "./kube-client.ts";
 import type { OwnerReference } from "./objects.ts";
@@ -36,7 +36,7 @@ let workloads: PodWorkloads | undefined;
 afterEach(() => workloads?.close());
 
 /** Workloads over an API server that lists no Pods, has this one under its name, and never tells of a change. */
-function setUp({ stored, onCreate }: { stored?: Pod; onCreate?: Error } = {}) {
+function setUp({ stored, onCreate, log = silentLog }: { stored?: Pod; onCreate?: Error; log?: Log } = {}) {
   const deletes: unknown[] = [];
   const client: KubeClient = {
     namespace: "sessions",
@@ -56,7 +56,7 @@ function setUp({ stored, onCreate }: { stored?: Pod; onCreate?: Error } = {}) {
     },
     close() {},
   };
-  const options = { client, clock: new FakeClock(), log: silentLog, controlKey: () => "key" };
+  const options = { client, clock: new FakeClock(), log, controlKey: () => "key" };
   workloads = new PodWorkloads({ ...options, pods: { sidecarImage: "spawner:1" } });
   return { workloads, deletes };
 }
@@ -68,8 +68,13 @@ describe("where there is a Pod of the name already", () => {
   });
 
   test("it is waited for when it is an earlier generation's", async () => {
-    const { workloads } = setUp({ stored: podOf("deleted", [{ ...owner, uid: "earlier" }]) });
-    await expect(workloads.ensure(backend)).rejects.toMatchObject({ code: "unavailable" });
+    const stored = podOf("deleted", [{ ...owner, uid: "earlier" }]);
+    const lines: object[] = [];
+    const { workloads } = setUp({ stored, log: { ...silentLog, info: (fields) => lines.push(fields) } });
+    const by = "The Pod of an earlier backend of the same name has not gone yet.";
+    expect(await workloads.ensure(backend)).toEqual({ kind: "blocked", by });
+    expect(await workloads.ensure(backend)).toEqual({ kind: "blocked", by });
+    expect(lines).toEqual([{ backend: "b" }]);
   });
 
   test.each([

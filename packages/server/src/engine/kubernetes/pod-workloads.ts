@@ -225,18 +225,17 @@ export class PodWorkloads implements WorkloadRuntime {
 
   /** There is a Pod of that name: an earlier attempt's, an earlier generation's, or somebody else's. */
   async #takeUp({ name, uid }: WorkloadIdentity): Promise<WorkloadObservation> {
-    const { client, clock } = this.#options;
+    const { client, clock, log } = this.#options;
     const pod = await this.#read(name);
     const owner = pod === undefined ? undefined : ownerOf(pod);
     if (pod !== undefined && owner?.uid === uid) return this.#observer.observe(this.#noted(pod));
     if (pod !== undefined && owner?.name !== name) {
       return refused(refusalOfForeignPod({ name, namespace: client.namespace }), clock);
     }
+    if (pod === undefined) throw new SpawnerError("unavailable", `The Pod ${JSON.stringify(name)} has just gone.`);
+    if (this.#waiting.get(name)?.uid !== uid) log.info({ backend: name }, "waiting for an earlier backend's Pod to go");
     this.#waiting.set(name, { name, uid });
-    throw new SpawnerError(
-      "unavailable",
-      `The Pod of an earlier backend of the name ${JSON.stringify(name)} has to go first.`,
-    );
+    return { kind: "blocked", by: "The Pod of an earlier backend of the same name has not gone yet." };
   }
 
   #path(name?: string): string {
