@@ -30,6 +30,9 @@ export interface RoleProcess {
   end(signal: NodeJS.Signals): Promise<void>;
 }
 
+/** Nothing is shown by it: a machine that is short of cores has to start them too. */
+const startsWithinMs = 60_000;
+
 type Role = "controller" | "sweeper" | "gateway" | "api";
 
 const flagsOf: Record<Role, readonly string[]> = {
@@ -55,8 +58,9 @@ export async function startRoleProcess(
   const exited = once(child, "exit");
   try {
     const serves = role === "gateway" || role === "api";
-    const [, healthPort] = await output.waitFor(/"healthPort":(\d+)/);
-    const [, port] = await output.waitFor(serves ? /"port":(\d+)[^\n]*"msg":"serving"/ : /"msg":"started"()/);
+    const [, healthPort] = await output.waitFor(/"healthPort":(\d+)/, startsWithinMs);
+    const started = serves ? /"port":(\d+)[^\n]*"msg":"serving"/ : /"msg":"started"()/;
+    const [, port] = await output.waitFor(started, startsWithinMs);
     return {
       pid: child.pid ?? 0,
       log: () => output.text,

@@ -125,9 +125,7 @@ async function untilOver(life: Life, { client, recorder, onReady }: Following): 
   let wasReady = false;
   for (;;) {
     const backend = recorder.last;
-    // A sweeper can be the faster one; once it has ended, nobody asks any more when it began to run.
-    const isReady = backend?.status.transitions?.Running !== undefined && stateOf(backend) === "Ready";
-    if (isReady && !wasReady) {
+    if (backend !== undefined && stateOf(backend) === "Ready" && !wasReady) {
       wasReady = true;
       onReady();
       await life.whenReady({ client, backend });
