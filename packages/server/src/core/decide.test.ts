@@ -50,9 +50,9 @@ const tables: Table[] = [
                        gone    Submitted         Constructed     Scheduled       Running        Ready          Swept   Failed
       absent           -       ensure            !WorkloadLost   !WorkloadLost   !WorkloadLost  !WorkloadLost  @3595   @3595
       pending          remove  >Constructed@290  @290            @290            @290           -              remove  remove
-      pending-fresh    remove  @0.6              @290            @290            @290           -              remove  remove
+      pending-fresh    remove  @1.6              @290            @290            @290           -              remove  remove
       scheduled        remove  >Scheduled@290    >Scheduled@290  @290            @290           -              remove  remove
-      scheduled-fresh  remove  @0.6              @0.6            @290            @290           -              remove  remove
+      scheduled-fresh  remove  @1.6              @1.6            @290            @290           -              remove  remove
       address-known    remove  >Scheduled@290    >Scheduled@290  >Scheduled@290  @290           -              remove  remove
       held-up          remove  >Constructed@290  @290            @290            @290           -              remove  remove
       interrupted      remove  ensure            ensure          ensure          ensure         ensure         remove  remove
@@ -104,9 +104,9 @@ const tables: Table[] = [
                        gone    Submitted       Constructed    Scheduled      Running        Ready          Swept   Failed
       absent           -       ensure          !WorkloadLost  !WorkloadLost  !WorkloadLost  !WorkloadLost  @3595   @3595
       pending          remove  >Constructed@1  @1             @1             @1             @1             remove  remove
-      pending-fresh    remove  @0.6            @1             @1             @1             @1             remove  remove
+      pending-fresh    remove  @1              @1             @1             @1             @1             remove  remove
       scheduled        remove  >Scheduled@1    >Scheduled@1   @1             @1             @1             remove  remove
-      scheduled-fresh  remove  @0.6            @0.6           @1             @1             @1             remove  remove
+      scheduled-fresh  remove  @1              @1             @1             @1             @1             remove  remove
       address-known    remove  >Scheduled@1    >Scheduled@1   >Scheduled@1   @1             @1             remove  remove
       held-up          remove  >Constructed@1  @1             @1             @1             @1             remove  remove
       interrupted      remove  ensure          ensure         ensure         ensure         ensure         remove  remove
@@ -140,9 +140,9 @@ const tables: Table[] = [
                        gone    Submitted         Constructed     Scheduled       Running        Ready          Swept   Failed
       absent           -       ensure            !WorkloadLost   !WorkloadLost   !WorkloadLost  !WorkloadLost  delete  delete
       pending          remove  >Constructed@290  @290            @290            @290           -              remove  remove
-      pending-fresh    remove  @0.6              @290            @290            @290           -              remove  remove
+      pending-fresh    remove  @1.6              @290            @290            @290           -              remove  remove
       scheduled        remove  >Scheduled@290    >Scheduled@290  @290            @290           -              remove  remove
-      scheduled-fresh  remove  @0.6              @0.6            @290            @290           -              remove  remove
+      scheduled-fresh  remove  @1.6              @1.6            @290            @290           -              remove  remove
       address-known    remove  >Scheduled@290    >Scheduled@290  >Scheduled@290  @290           -              remove  remove
       held-up          remove  >Constructed@290  @290            @290            @290           -              remove  remove
       interrupted      remove  ensure            ensure          ensure          ensure         ensure         remove  remove
@@ -160,7 +160,7 @@ const tables: Table[] = [
       pending          remove  !InvalidSpec  @290            @290            @290           -              remove  remove
       pending-fresh    remove  !InvalidSpec  @290            @290            @290           -              remove  remove
       scheduled        remove  !InvalidSpec  >Scheduled@290  @290            @290           -              remove  remove
-      scheduled-fresh  remove  !InvalidSpec  @0.6            @290            @290           -              remove  remove
+      scheduled-fresh  remove  !InvalidSpec  @1.6            @290            @290           -              remove  remove
       address-known    remove  !InvalidSpec  >Scheduled@290  >Scheduled@290  @290           -              remove  remove
       held-up          remove  !InvalidSpec  @290            @290            @290           -              remove  remove
       interrupted      remove  !InvalidSpec  ensure          ensure          ensure         ensure         remove  remove

@@ -210,15 +210,15 @@ function worthWaitingMs(
   workload: WorkloadObservation,
   { now, isSoonReady }: { now: Date; isSoonReady: boolean },
 ): number {
-  // A clock that is ahead of ours makes nobody wait for longer.
-  const leftMs = (since: Date) => Math.min(since.getTime() - now.getTime(), 0) + deadlines.sharedWriteMs;
+  // A clock that is ahead of ours makes nobody wait for longer. Of a Pod times are known to the second: it was up to one later.
+  const shareMs = deadlines.sharedWriteMs + 1_000;
+  const leftMs = (since: Date) => Math.min(since.getTime() - now.getTime(), 0) + shareMs;
   if (workload.kind === "pending" && workload.address === undefined) {
     return leftMs(workload.scheduledAt ?? workload.constructedAt);
   }
   // Sweepers of 0.1.9, which use a Service, do not come before it is said to run.
   if (workload.kind !== "running" || !isSoonReady || workload.address.service !== undefined) return 0;
-  // Of a Pod it is known to the second: it may have begun to run up to one later.
-  return leftMs(workload.runningAt) + 1_000;
+  return leftMs(workload.runningAt);
 }
 
 function lifetimeEnd(backend: Backend): number | undefined {
