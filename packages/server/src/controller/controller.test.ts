@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { SpawnerError } from "../core/errors.ts";
 import type { Backend, BackendSpec } from "../core/resource.ts";
 import { hasEnded, reachedPatch, stateOf } from "../core/status.ts";
 import { identityOf } from "../core/workload.ts";
@@ -210,6 +211,27 @@ describe("the last lines that the program wrote are in the message", () => {
     await expectState("a", "Failed", "WorkloadLost");
     expect(await messageOf()).toBe("The workload of the backend was removed by somebody else.");
   });
+});
+
+test("looks again at a record that somebody else wrote when it was to be forgotten, and calls that no error", async () => {
+  const { clock, engine, start, create, expectState } = await startController({ retainSeconds: 60 });
+  const forget = engine.backends.delete.bind(engine.backends);
+  const refusals = [new SpawnerError("conflict", "another version"), new SpawnerError("conflict", "another version")];
+  engine.backends.delete = async (target) => {
+    const refusal = refusals.pop();
+    if (refusal !== undefined) throw refusal;
+    await forget(target);
+  };
+  const metrics = new Metrics();
+  start(metrics);
+  await create("a", "fails");
+  await expectState("a", "Failed", "Crashed");
+  await vi.waitFor(async () => {
+    clock.advance(60_000);
+    expect(await engine.backends.get("a")).toBeUndefined();
+  });
+  expect(refusals).toEqual([]);
+  expect(await metrics.text()).toMatch(/^spawner_controller_reconcile_errors_total 0$/m);
 });
 
 test("removes the workload of a record that is deleted, or was while nobody watched", async () => {

@@ -4,13 +4,18 @@ import { isSpawnerError } from "../core/errors.ts";
 import { type Backend, completeSpec } from "../core/resource.ts";
 import { hasEnded, stateOf } from "../core/status.ts";
 import { identityOf } from "../core/workload.ts";
-import type { BackendChange, Engine, WorkloadIdentity } from "../engine/index.ts";
+import {
+  type BackendChange,
+  type Engine,
+  type Precondition,
+  readLastOutput,
+  type WorkloadIdentity,
+} from "../engine/index.ts";
 import type { Clock } from "../lib/clock.ts";
 import { KeyedQueue } from "../lib/keyed-queue.ts";
 import type { Log } from "../lib/log.ts";
 import type { Metrics } from "../lib/metrics.ts";
 import type { Running } from "../lib/running.ts";
-import { readLastOutput } from "./last-output.ts";
 import { type ControllerMetrics, controllerMetrics } from "./metrics.ts";
 import { RecordLimit } from "./record-limit.ts";
 
@@ -142,8 +147,10 @@ class Reconciler implements Controller {
     const config = { retainSeconds, draining: this.#drain !== undefined };
     const decision = decide(observed, now, config);
     if (!needsOutput(decision)) return decision;
+    const { workloads } = this.#deps.engine;
     try {
-      return decide({ ...observed, lastOutput: await readLastOutput(this.#deps.engine, identity) }, now, config);
+      const lastOutput = await readLastOutput((query) => workloads.logs(identity, query));
+      return decide({ ...observed, lastOutput }, now, config);
     } catch (error) {
       this.#deps.log.debug({ backend: identity.name, err: error }, "output could not be read");
       return decision;
@@ -158,8 +165,19 @@ class Reconciler implements Controller {
     const { engine } = this.#deps;
     if (backend !== undefined && decision.status !== undefined && !(await this.#write(backend, decision))) return 0;
     if (decision.workload === "remove") await engine.workloads.remove(identity, this.#graceSeconds(backend));
-    if (decision.record === "delete") await engine.backends.delete(preconditionOf(backend, identity));
+    if (decision.record === "delete" && !(await this.#forget(preconditionOf(backend, identity)))) return 0;
     return decision.requeueAfterMs;
+  }
+
+  /** Whether the record was deleted; if not, somebody else wrote or deleted it in between. */
+  async #forget(target: Precondition): Promise<boolean> {
+    try {
+      await this.#deps.engine.backends.delete(target);
+      return true;
+    } catch (error) {
+      if (isSpawnerError(error, "conflict", "not_found")) return false;
+      throw error;
+    }
   }
 
   /**

@@ -1,3 +1,4 @@
-export type { BackendChange, BackendStore, Engine, LogQuery, WorkloadIdentity } from "./engine.ts";
+export type { BackendChange, BackendStore, Engine, LogQuery, Precondition, WorkloadIdentity } from "./engine.ts";
 export { fenced } from "./fenced.ts";
+export { readLastOutput } from "./last-output.ts";
 export { measured } from "./metrics.ts";

@@ -1,9 +1,9 @@
 import { deadlines } from "../../core/deadlines.ts";
 import type { WorkloadObservation } from "../../core/decide.ts";
-import { describeOutput, messageBytesMax, messageLinesMax } from "../../core/describe-output.ts";
+import { describeOutput } from "../../core/describe-output.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
-import { fromWholeCharacter } from "../../lib/utf8.ts";
+import { readLastOutput } from "../last-output.ts";
 import type { KubeClient } from "./kube-client.ts";
 import { observePod, type PodContext, type PodObservation } from "./observe-pod.ts";
 import { readStartProblem } from "./pod-events.ts";
@@ -82,13 +82,9 @@ export class PodObserver {
     const { client, clock, log } = this.#options;
     const { name } = pod.metadata;
     const container = applicationOf(pod)?.name ?? "";
+    const source = { client, clock, pod: name, container, isThere: async () => false };
     try {
-      const source = { client, clock, pod: name, container, isThere: async () => false };
-      let end = Buffer.alloc(0);
-      for await (const chunk of readPodLog(source, { tailLines: messageLinesMax })) {
-        end = Buffer.concat([end, chunk]).subarray(-messageBytesMax);
-      }
-      return describeOutput(fromWholeCharacter(end).toString("utf8"));
+      return describeOutput(await readLastOutput((query) => readPodLog(source, query)));
     } catch (error) {
       log.debug({ backend: name, err: error }, "output could not be read");
       return undefined;
