@@ -24,6 +24,8 @@ export class BackendServices {
   readonly #log: Log;
   /** By the UID of the backend. */
   readonly #known = new Map<string, ServiceAddress>();
+  /** UIDs of backends of which it was told that they have none: it is tried at each look at them. */
+  readonly #told = new Set<string>();
 
   constructor({ client, log }: { client: KubeClient; log: Log }) {
     this.#client = client;
@@ -37,17 +39,24 @@ export class BackendServices {
     try {
       const service = (await this.#read(identity.name)) ?? (await this.#make(identity, target));
       if (ownerOf(service)?.uid === identity.uid) return this.#note(identity, service);
-      this.#log.warn({ backend: identity.name }, "there is a Service of this name that is not the backend's");
+      this.#tell(identity, new Error("there is a Service of this name that is not the backend's"));
     } catch (error) {
       if (!(error instanceof KubeError)) throw error;
-      this.#log.warn({ backend: identity.name, err: error }, "the backend has no Service");
+      this.#tell(identity, error);
     }
     return undefined;
+  }
+
+  #tell({ name, uid }: WorkloadIdentity, why: Error): void {
+    if (this.#told.has(uid)) return;
+    this.#told.add(uid);
+    this.#log.warn({ backend: name, err: why }, "the backend has no Service");
   }
 
   /** The backend is over. */
   forget({ uid }: WorkloadIdentity): void {
     this.#known.delete(uid);
+    this.#told.delete(uid);
   }
 
   #note({ name, uid }: WorkloadIdentity, { spec }: Service): ServiceAddress | undefined {
