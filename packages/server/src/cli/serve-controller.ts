@@ -49,8 +49,11 @@ async function findOwnImage({
 }
 
 async function stand(flags: ControllerFlags, process: RoleProcess): Promise<void> {
-  const { client, clock, log, engine, metrics, ending, hurried } = process;
+  const { openClient, clock, log, engine, metrics, ending, hurried } = process;
   const identity = `${hostname()}_${randomUUID()}`;
+  // Of its own: a renewal is to wait behind no reconcile, and not to be spared for what befell one.
+  await using held = new AsyncDisposableStack();
+  const client = held.adopt(await openClient(), (opened) => opened.close());
   const election = new LeaderElection({ client, clock, log, lease, identity });
   metrics.gauge({ name: "spawner_leader", help: "1 where this controller leads, 0 where it stands by." }, () =>
     election.isLeading ? 1 : 0,
