@@ -22,16 +22,20 @@ import {
 import { measureSidecarMemory, measureSidecarStart } from "./cluster/sidecar.ts";
 import { openStage } from "./cluster/stage.ts";
 import { measureStart, type StartTimes } from "./cluster/start-times.ts";
-import { type Life, liveOnce } from "./cluster/writes.ts";
+import { type Life, liveAtOnce } from "./cluster/writes.ts";
 import { printBudgets } from "./relay/report.ts";
 
 const { values: flags } = parseArgs({ options: { quick: { type: "boolean" }, json: { type: "string" } } });
 const counts = flags.quick
   ? { rounds: 4, lives: 1, atOnce: [1, 10], sidecars: 3, sidecarStarts: 5, takeovers: 1 }
-  : { rounds: 30, lives: 5, atOnce: [1, 10, 100], sidecars: 5, sidecarStarts: 20, takeovers: 3 };
+  : { rounds: 30, lives: 3, atOnce: [1, 10, 100], sidecars: 5, sidecarStarts: 20, takeovers: 3 };
 
 tell("installing");
 const stage = await openStage();
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  // Nothing is left on the cluster of a run that is cut short.
+  process.once(signal, () => void stage.close().finally(() => process.exit(1)));
+}
 try {
   await measureRound(0); // loads what is loaded on first use
   const atRest = await memoryOfRoles(stage);
@@ -68,15 +72,7 @@ async function measureRound(index: number): Promise<Record<Contender, StartTimes
 async function measureLives(): Promise<Life[] | undefined> {
   const { audit } = stage;
   if (audit === undefined) return undefined;
-  const rounds = await inTurn(
-    counts.lives,
-    async () => {
-      const lives: Life[] = [];
-      for (const contender of contenders) lives.push(await liveOnce(contender, stage, audit));
-      return lives;
-    },
-    "life",
-  );
+  const rounds = await inTurn(counts.lives, () => liveAtOnce(contenders, stage, audit), "life");
   return rounds.flat();
 }
 

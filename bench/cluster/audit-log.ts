@@ -35,34 +35,40 @@ const lagMs = 300;
 export class AuditLog {
   readonly #file: number;
   readonly #namespace: string;
-  readonly #fromByte: number;
+  readonly #writes: AuditedWrite[] = [];
+  /** Up to there it has been read. */
+  #offset: number;
 
   constructor(path: string, { namespace }: { namespace: string }) {
     this.#file = openSync(path, "r");
-    this.#fromByte = fstatSync(this.#file).size;
+    this.#offset = fstatSync(this.#file).size;
     this.#namespace = namespace;
   }
 
   /** All writes so far that were about an object of this name, or Events about one. */
   async about(name: string): Promise<AuditedWrite[]> {
     await sleep(lagMs);
-    return this.#read().filter((write) => write.name === name || write.name.startsWith(`${name}.`));
+    this.#readOn();
+    return this.#writes.filter((write) => write.name === name || write.name.startsWith(`${name}.`));
   }
 
   close(): void {
     closeSync(this.#file);
   }
 
-  #read(): AuditedWrite[] {
-    const bytes = Buffer.alloc(fstatSync(this.#file).size - this.#fromByte);
-    const { length } = bytes.subarray(0, readSync(this.#file, bytes, { position: this.#fromByte }));
+  #readOn(): void {
+    const bytes = Buffer.alloc(fstatSync(this.#file).size - this.#offset);
+    const length = readSync(this.#file, bytes, { position: this.#offset });
     // The last line may not be whole yet.
-    const lines = bytes.subarray(0, length).toString("utf8").split("\n").slice(0, -1);
-    return lines
+    const end = bytes.subarray(0, length).lastIndexOf("\n") + 1;
+    this.#offset += end;
+    const events = bytes
+      .toString("utf8", 0, end)
+      .split("\n")
       .filter((line) => line.includes(this.#namespace))
       .map((line) => JSON.parse(line) as AuditEvent)
-      .filter(({ verb, objectRef }) => objectRef?.namespace === this.#namespace && writingVerbs.has(verb))
-      .map(toWrite);
+      .filter(({ verb, objectRef }) => objectRef?.namespace === this.#namespace && writingVerbs.has(verb));
+    this.#writes.push(...events.map(toWrite));
   }
 }
 

@@ -102,6 +102,14 @@ function barePod(backend: Backend, { client, hasSidecar }: { client: KubeClient;
   };
 }
 
+/** The sidecar's command line, as in every Pod, and the port on which it serves. */
+export function sidecarStartedByKubernetes(client: KubeClient): { command: string[]; port: number } {
+  const backend = bareBackend(300);
+  const [sidecar] = barePod(backend, { client, hasSidecar: true }).spec.initContainers ?? [];
+  const { command, args } = sidecar as { command?: string[]; args?: string[] };
+  return { command: [...(command ?? []), ...(args ?? [])], port: relayPortsOf(backend.spec).servePort };
+}
+
 function toEnvVars(variables: Readonly<Record<string, string>>): { name: string; value: string }[] {
   return Object.entries(variables).map(([name, value]) => ({ name, value }));
 }

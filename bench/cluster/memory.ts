@@ -12,25 +12,17 @@ export interface Memory {
   readonly residentMB: number;
 }
 
-/** Of the first process of a container, by proc_pid_smaps_rollup(5). */
+/** Prints proc_pid_smaps_rollup(5) of a container's first process and of its children, which what is run by `exec` is not. */
+const script = "for pid in 1 $(cat /proc/1/task/1/children); do cat /proc/$pid/smaps_rollup; done";
+
+/** Of all that a container is there to run: where a shell starts its program, of both. */
 export async function memoryOf(
   pod: string,
   { stage, container }: { stage: Stage; container: string },
 ): Promise<Memory> {
-  const text = await stage.spawner.kubectl(
-    "exec",
-    pod,
-    `--container=${container}`,
-    "--",
-    "cat",
-    "/proc/1/smaps_rollup",
-  );
-  const megabytes = (...fields: string[]) =>
-    fields.reduce(
-      (sum, field) => sum + Number(new RegExp(`^${field}:\\s+(\\d+)`, "m").exec(text)?.[1] ?? Number.NaN),
-      0,
-    ) / 1024;
-  return { privateMB: megabytes("Private_Clean", "Private_Dirty"), residentMB: megabytes("Rss") };
+  const text = await stage.spawner.kubectl("exec", pod, `--container=${container}`, "--", "sh", "-c", script);
+  const megabytes = (field: RegExp) => [...text.matchAll(field)].reduce((sum, [, kB]) => sum + Number(kB), 0) / 1024;
+  return { privateMB: megabytes(/^Private_(?:Clean|Dirty):\s+(\d+)/gm), residentMB: megabytes(/^Rss:\s+(\d+)/gm) };
 }
 
 /** Of one process of each role. */

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { sidecarName } from "../../packages/server/src/engine/kubernetes/pod-names.ts";
 import { sidecarSecurity } from "../../packages/server/src/engine/kubernetes/pod-security.ts";
 import { testImage } from "../../test/support/cluster/overlay.ts";
-import { end, podsPath, start } from "./contenders.ts";
+import { end, podsPath, sidecarStartedByKubernetes, start } from "./contenders.ts";
 import { type Memory, memoryOf } from "./memory.ts";
 import { type Stage, untilReady, waitMsMax } from "./stage.ts";
 
@@ -22,7 +22,8 @@ const source = readFileSync(new URL("../programs/sidecar-start.mjs", import.meta
 /** From start to serving, in turn in one Pod that does nothing else, so that starting a container is no part of it. */
 export async function measureSidecarStart({ client, pods, spawner }: Stage, rounds: number): Promise<SidecarStart> {
   const name = `sidecar-start-${randomUUID().slice(0, 8)}`;
-  const command = ["node", "--input-type=module", "--eval", source, String(rounds)];
+  const { port, command: sidecar } = sidecarStartedByKubernetes(client);
+  const command = ["node", "--input-type=module", "--eval", source, `${rounds}`, `${port}`, ...sidecar];
   const container = { name: "starts", image: testImage, command, securityContext: sidecarSecurity };
   const spec = { restartPolicy: "Never", enableServiceLinks: false, containers: [container] };
   await client.json({ method: "POST", path: podsPath(client), body: { metadata: { name }, spec } });

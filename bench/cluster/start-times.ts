@@ -67,16 +67,17 @@ async function followPod({ name, contender, port, programPort }: Start, { pods }
   };
 }
 
-/** By the status stream, as a client of the API hears it; the API's word on /ready is the same. */
+/** By the status stream, as a client of the API hears it; /ready has to say so as well by then. */
 async function untilSaidReady({ id }: Start, { apiUrl }: Stage): Promise<StartTimes> {
   if (id === undefined) return {};
   for await (const { state, message } of new SpawnerClient({ url: apiUrl }).statusStream(id)) {
     if (state === "Swept" || state === "Failed") throw new Error(`${id} has ended as ${state}: ${message}`);
     if (state === "Ready") break;
   }
+  const saidMs = performance.now();
   const { status } = await fetch(`${apiUrl}/backend/${id}/ready`, { redirect: "manual" });
   if (status !== 302) throw new Error(`/ready of ${id}, which is ready, was answered with ${status}`);
-  return { "known ready": performance.now() };
+  return { "known ready": saidMs };
 }
 
 /** What the API server knows better than who waits for its answers. */

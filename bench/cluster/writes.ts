@@ -10,13 +10,18 @@ export interface Life {
   readonly writes: readonly AuditedWrite[];
 }
 
-/** How long an idle session stays: long enough for what Kubernetes writes of a start to be written apart from its end. */
-const gracePeriodSeconds = 3;
+/** How long an idle session stays: for long enough that nothing of its end has to do with its start. */
+const gracePeriodSeconds = 15;
 /** What is told of a Pod after its end: the last Events of its node. */
 const aftermathMs = 1_500;
 
+/** A life of each kind, all at once, since a life is mostly waiting. */
+export function liveAtOnce(kinds: readonly Contender[], stage: Stage, audit: AuditLog): Promise<Life[]> {
+  return Promise.all(kinds.map((contender) => liveOnce(contender, stage, audit)));
+}
+
 /** A session that is started, answers once, is left and ends as idle; or a Pod that answers once, and is deleted as long after. */
-export async function liveOnce(contender: Contender, stage: Stage, audit: AuditLog): Promise<Life> {
+async function liveOnce(contender: Contender, stage: Stage, audit: AuditLog): Promise<Life> {
   const started = await start(contender, { ...stage, gracePeriodSeconds });
   const { name, id, port } = started;
   const { item } = await stage.pods.until(name, ({ status }) => status?.podIP !== undefined, { withinMs: waitMsMax });

@@ -7,6 +7,7 @@ const socket = new WebSocket(await inspectorUrl());
 socket.onopen = () => {
   const params = { expression: "process.reallyExit(1)" };
   socket.send(JSON.stringify({ id: 1, method: "Runtime.evaluate", params }));
+  socket.close(); // which a process that ends waits for
 };
 await new Promise((resolve) => {
   socket.onclose = resolve;
