@@ -16,9 +16,10 @@ const newSpaceFlag = "--max-semi-space-size=2";
 
 /**
  * The first process of a container gets no signal that it has not asked for: one that comes while Node is still starting would be
- * lost, and a Pod whose program ends at once would stay for all of its grace. A shell asks for it first, and passes it on.
+ * lost, and a Pod whose program ends at once would stay for all of its grace. A shell asks for it first, and passes it on, once: a
+ * node asks again when the grace is shortened, and the last answers are to leave all the same. It ends with Node's own code.
  */
-const passSignals = `trap 'kill "$p" 2>/dev/null || exit 0' TERM; "$0" "$@" & p=$!; wait "$p" || wait "$p"`;
+const passSignal = `trap 'trap "" TERM; kill "$p" 2>/dev/null || exit 0' TERM; "$0" "$@" & p=$!; wait "$p" || wait "$p"`;
 
 /**
  * The relay host of a Pod, as a native sidecar: an init container that goes on. It is there before the application starts and
@@ -36,7 +37,7 @@ export function sidecarContainer(
     image: sidecarImage,
     imagePullPolicy: "IfNotPresent",
     restartPolicy: "Always",
-    command: ["sh", "-c", passSignals, "node", newSpaceFlag, sidecarFile],
+    command: ["sh", "-c", passSignal, "node", newSpaceFlag, sidecarFile],
     args: [
       `--serve-port=${servePort}`,
       `--control-port=${controlPort}`,
