@@ -70,6 +70,11 @@ test.each([
   expect(code).toBe(2);
 });
 
+test("the sweeper's port, which has no meaning, may be what Kubernetes makes of a Service", async () => {
+  const { text } = await run(["sweeper", "--metrics-port", "0"], { SPAWNER_PORT: "tcp://10.96.0.7:80" });
+  expect(text).toBe("spawner: /nowhere/kubeconfig, which says how to reach the cluster, cannot be read.\n");
+});
+
 test.each([
   ["api", ["--allow-anonymous"], { SPAWNER_PORT: "tcp://10.96.0.7:80" }, /SPAWNER_PORT.*enableServiceLinks: false/],
   ["sweeper", [], { SPAWNER_METRICS_PORT: "tcp://10.96.0.7:80" }, /SPAWNER_METRICS_PORT.*enableServiceLinks: false/],
