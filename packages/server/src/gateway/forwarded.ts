@@ -34,8 +34,9 @@ export function isToldByProxies(lowerName: string): boolean {
 
 /** Whether what this address says of its clients is believed. */
 function isTrusted(address: string, trustedProxies: BlockList | undefined): boolean {
+  if (trustedProxies === undefined) return false;
   const family = isIP(address);
-  return family !== 0 && trustedProxies?.check(address, family === 6 ? "ipv6" : "ipv4") === true;
+  return family !== 0 && trustedProxies.check(address, family === 6 ? "ipv6" : "ipv4");
 }
 
 /**

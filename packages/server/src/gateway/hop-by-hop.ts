@@ -22,11 +22,16 @@ const neverHopByHop: ReadonlySet<string> = new Set([
 
 const alwaysHopByHop: readonly string[] = ["keep-alive", "proxy-connection"];
 
+/** Most heads have none of these. */
+const concerned: readonly string[] = ["connection", "te", ...alwaysHopByHop];
+const unchanged: HopByHop = { remove: [], set: [] };
+
 /**
  * Fields named in Connection end here, with Keep-Alive and Proxy-Connection; of TE, `trailers` goes on. Where an upgrade is
  * asked for or granted, fields that are named along with it belong to it (HTTP2-Settings), and go on.
  */
 export function hopByHopOf(head: MessageHead): HopByHop {
+  if (!head.hasAny(concerned)) return unchanged;
   const isUpgrade = head instanceof RequestHead ? head.upgrade !== undefined : head.has("upgrade");
   const remove = alwaysHopByHop.filter((name) => head.has(name));
   const set: [string, string][] = [];

@@ -24,7 +24,7 @@ export function forwardHead(head: RequestHead, request: ForwardedRequest): Buffe
   const { prefix, target, view, identity } = request;
   const host = hostOf(head);
   const { remove, set } = hopByHopOf(head);
-  const notFromOutside = head.lowerNames.filter((lowerName) => isOurs(lowerName) || isToldByProxies(lowerName));
+  const notFromOutside = head.lowerNamesFrom("xf").filter((name) => isOurs(name) || isToldByProxies(name));
   return rewriteRequestHead(head, {
     target,
     remove: [...remove, ...notFromOutside],

@@ -56,6 +56,13 @@ export function isNamed(raw: Uint8Array, start: number, end: number, name: strin
   return true;
 }
 
+/** Whether the byte at `at` is one of these letters, which are lower-case, in any case. */
+export function beginsWithOneOf(raw: Uint8Array, at: number, letters: string): boolean {
+  const first = lowerOf[raw[at] ?? 0];
+  for (let letter = 0; letter < letters.length; letter += 1) if (first === letters.charCodeAt(letter)) return true;
+  return false;
+}
+
 function afterLineEnd(raw: Uint8Array, lineEnd: number): number {
   if (raw[lineEnd] !== cr || raw[lineEnd + 1] !== lf) throw malformed();
   return lineEnd + 2;

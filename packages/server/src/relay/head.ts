@@ -1,4 +1,4 @@
-import { type FieldIndex, indexFields, isNamed, numbersPerField } from "./field-index.ts";
+import { beginsWithOneOf, type FieldIndex, indexFields, isNamed, numbersPerField } from "./field-index.ts";
 import { RelayProblem } from "./problem.ts";
 
 /** One field line: the name as it came, and the value without surrounding white space. */
@@ -28,10 +28,13 @@ export class MessageHead {
     return this.#fields;
   }
 
-  /** The names of all fields, in order. */
-  get lowerNames(): readonly string[] {
+  /** The names of the fields whose first letter is one of these, in any case; in lower case, in order. */
+  lowerNamesFrom(firstLetters: string): readonly string[] {
+    const index = this.#index;
     const names: string[] = [];
-    for (let at = 0; at < this.#index.length; at += numbersPerField) names.push(this.#text(at).toLowerCase());
+    for (let at = 0; at < index.length; at += numbersPerField) {
+      if (beginsWithOneOf(this.raw, index[at] ?? 0, firstLetters)) names.push(this.#text(at).toLowerCase());
+    }
     return names;
   }
 
@@ -44,16 +47,29 @@ export class MessageHead {
     for (let at = 0; at < index.length; at += numbersPerField) {
       const start = index[at] ?? end;
       const nameEnd = index[at + 1] ?? end;
-      if (!names.some((name) => isNamed(this.raw, start, nameEnd, name))) continue;
+      if (!isOneOf(this.raw, start, nameEnd, names)) continue;
       text += this.raw.toString("latin1", from, start);
       from = index[at + numbersPerField] ?? end;
     }
     return text + this.raw.toString("latin1", from, end);
   }
 
+  /** Whether there is a field of one of these names. */
+  hasAny(names: readonly string[]): boolean {
+    for (const name of names) if (this.has(name)) return true;
+    return false;
+  }
+
   /** Whether there is such a field. */
   has(name: string): boolean {
     return this.#find(name, 0) >= 0;
+  }
+
+  /** How many fields of this name there are. */
+  count(name: string): number {
+    let count = 0;
+    for (let at = this.#find(name, 0); at >= 0; at = this.#find(name, at + numbersPerField)) count += 1;
+    return count;
   }
 
   /** Every value of a field, in order. */
@@ -75,7 +91,8 @@ export class MessageHead {
   /** Whether a field whose value is a list of tokens holds this one, in any case. */
   hasToken(name: string, token: string): boolean {
     const values = this.headers(name);
-    return values.length > 0 && values.some((value) => listItems(value).some((item) => item.toLowerCase() === token));
+    if (values.length === 0) return false;
+    return values.some((value) => listItems(value).some((item) => item.toLowerCase() === token));
   }
 
   /** Whether the connection may serve another message after this one, as far as its sender goes (RFC 9112 9.3). */
@@ -106,6 +123,11 @@ export class MessageHead {
 }
 
 const none: readonly string[] = [];
+
+function isOneOf(raw: Uint8Array, start: number, end: number, names: readonly string[]): boolean {
+  for (const name of names) if (isNamed(raw, start, end, name)) return true;
+  return false;
+}
 
 export class RequestHead extends MessageHead {
   readonly method: string;
@@ -206,7 +228,7 @@ export function parseRequestHead(raw: Buffer, limits: HeadLimits): RequestHead {
   const index = indexFields(raw, lineEnd, limits);
   const head = new RequestHead({ raw, method, target, minorVersion: minor === "0" ? 0 : 1, index });
   if (method === "CONNECT") throw new RelayProblem("not_implemented", "CONNECT is not offered");
-  const hosts = head.headers("host").length;
+  const hosts = head.count("host");
   if (hosts > 1 || (hosts === 0 && head.minorVersion === 1)) throw bad(`one Host field is needed, ${hosts} were given`);
   return head;
 }
