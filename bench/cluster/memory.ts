@@ -4,7 +4,7 @@ import type { Role } from "../../test/support/cluster/install.ts";
 import { podsPath } from "./contenders.ts";
 import type { Stage } from "./stage.ts";
 
-export const roles: readonly Role[] = ["sweeper", "controller", "api", "gateway"];
+const roles: readonly Role[] = ["sweeper", "controller", "api", "gateway"];
 
 /** What a process has for itself, and what is in memory for it, in MB. */
 export interface Memory {

@@ -11,7 +11,7 @@ import { Sightings } from "./sightings.ts";
 export const waitMsMax = 300_000;
 
 /** As Kubernetes gives it: it has no status until one is written. */
-export type StoredBackend = Pick<Backend, "metadata"> & Partial<Pick<Backend, "status">>;
+type StoredBackend = Pick<Backend, "metadata"> & Partial<Pick<Backend, "status">>;
 
 /** Spawner on the cluster, in a namespace of its own, and who watches it. */
 export interface Stage {
