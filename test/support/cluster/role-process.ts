@@ -56,6 +56,8 @@ export async function startRoleProcess(
   const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
   const output = collect(child);
   const exited = once(child, "exit");
+  // Not before: it may open clients at any time.
+  child.once("exit", () => rmSync(folder, { recursive: true }));
   try {
     const serves = role === "gateway" || role === "api";
     const [, healthPort] = await output.waitFor(/"healthPort":(\d+)/, startsWithinMs);
@@ -75,7 +77,5 @@ export async function startRoleProcess(
   } catch (error) {
     child.kill("SIGKILL");
     throw error;
-  } finally {
-    rmSync(folder, { recursive: true });
   }
 }
