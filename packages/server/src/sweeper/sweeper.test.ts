@@ -59,9 +59,11 @@ async function startSweeper({
   gracePeriodSeconds = 10,
   nodeName,
   log = silentLog,
+  isRunningRecorded = true,
 }: {
   gracePeriodSeconds?: number;
   nodeName?: string;
+  isRunningRecorded?: boolean;
   log?: Log;
 } = {}) {
   const clock = new FakeClock();
@@ -94,7 +96,8 @@ async function startSweeper({
   });
   const now = clock.now();
   const address = { ip: "127.0.0.1", port: 1, nodeName: "here", workloadUID: "w" };
-  const reached = reachedPatch(made, { Submitted: now, Constructed: now, Scheduled: now, Running: now }, address);
+  const running = isRunningRecorded ? { Running: now } : {};
+  const reached = reachedPatch(made, { Submitted: now, Constructed: now, Scheduled: now, ...running }, address);
   await store.backends.patchStatus(made.metadata, reached ?? {});
   const backend = async (): Promise<Backend> => (await store.backends.get("b")) ?? made;
   return {
@@ -120,15 +123,17 @@ async function settle(): Promise<void> {
 }
 
 test("records that a program runs with that it listens, where that is not recorded yet", async () => {
-  const { host, store, backend, expectState } = await startSweeper();
+  const { host, clock, backend, expectState } = await startSweeper({ isRunningRecorded: false });
   await vi.waitFor(() => expect(host.watchers.size).toBe(1));
-  const { metadata, status } = await backend();
-  const { Running: _, ...transitions } = status.transitions ?? {};
-  await store.patchStatus(metadata, { running: false, phase: "Scheduled", transitions });
+  clock.advance(700);
   host.say({ ready: true });
   await expectState("Ready");
-  const { Running, Ready } = (await backend()).status.transitions ?? {};
-  expect(Running).toEqual(Ready);
+  const { running, transitions } = (await backend()).status;
+  const time = clock.now().toISOString();
+  expect({ running, transitions }).toMatchObject({
+    running: true,
+    transitions: { Running: { time }, Ready: { time } },
+  });
 });
 
 test("says Ready when the host does, and Swept when it was idle and took the seal", async () => {
