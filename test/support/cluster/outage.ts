@@ -64,7 +64,7 @@ export async function expectNobodyNotices({ proxy, whileAway, untilWhole }: Outa
   const users = await Promise.all(Array.from({ length: 10 }, () => connect("used")));
   for (const name of ["left", "found-again"]) expect((await ask(urlOf(name))).status).toBe(200);
 
-  await whileAway(() => useMeanwhile(sessions, users));
+  await whileAway(async () => void users.push(await useMeanwhile(sessions, users)));
 
   // An API server takes some seconds to start.
   await eventually(() => createSession(client, "new", sessionSpec("echoes", { gracePeriodSeconds: 600 })), 30_000);
@@ -84,8 +84,9 @@ export async function expectNobodyNotices({ proxy, whileAway, untilWhole }: Outa
   await Promise.all(users.map((user) => user.echo("still there")));
 }
 
-async function useMeanwhile({ urlOf }: Sessions, users: readonly EchoClient[]): Promise<void> {
-  const echoing = keepEchoing(users, { untilMs: performance.now() + outageMs });
+/** Resolves to one who came meanwhile, and stays. */
+async function useMeanwhile({ urlOf, connect }: Sessions, users: readonly EchoClient[]): Promise<EchoClient> {
+  const echoing = keepEchoing([...users], { untilMs: performance.now() + outageMs });
   const known = await ask(urlOf("used"));
   expect(known.status).toBe(200);
   expect(known.ms).toBeLessThan(1_000);
@@ -96,6 +97,8 @@ async function useMeanwhile({ urlOf }: Sessions, users: readonly EchoClient[]): 
   }
   // It became idle in the dark: sealed, and open again, since its end could not be recorded.
   await new Promise((resolve) => setTimeout(resolve, 35_000));
-  expect((await ask(urlOf("found-again"))).status).toBe(200);
+  const user = await connect("found-again");
+  await user.echo("found again");
   await expect(echoing).resolves.toBeGreaterThan(users.length * 50);
+  return user;
 }
