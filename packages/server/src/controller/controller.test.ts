@@ -3,14 +3,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { deadlines } from "../core/deadlines.ts";
 import { SpawnerError } from "../core/errors.ts";
+import type { RelayHost } from "../core/relay-host.ts";
 import type { Backend, BackendSpec } from "../core/resource.ts";
 import { hasEnded, reachedPatch, stateOf } from "../core/status.ts";
 import { identityOf } from "../core/workload.ts";
 import { ProcessEngine } from "../engine/process/index.ts";
 import { FakeClock } from "../lib/fake-clock.ts";
 import { processesWithEnv } from "../lib/linux-processes.ts";
-import { silentLog } from "../lib/log.ts";
+import { type Log, silentLog } from "../lib/log.ts";
 import { Metrics } from "../lib/metrics.ts";
 import { type ControllerConfig, run } from "./controller.ts";
 
@@ -22,7 +24,19 @@ const templates = new Map([
   ["stubborn", { command: ["sh", "-c", "trap '' TERM; while :; do sleep 0.05; done"], cwd: "/" }],
 ]);
 
-async function startEngine(clock: FakeClock) {
+/** What relay hosts say: by default that no program listens. */
+interface RelayHosts {
+  watch: RelayHost["watch"];
+}
+
+function sayReady(ready: boolean): RelayHost["watch"] {
+  return ({ onState }) => {
+    onState({ ready, liveConnections: 0, idleMs: 0, msUntilIdle: undefined, sealed: false });
+    return () => {};
+  };
+}
+
+async function startEngine(clock: FakeClock, hosts: RelayHosts) {
   const stateDir = mkdtempSync(join(tmpdir(), "spawner-controller-"));
   const engine = await ProcessEngine.open({
     stateDir,
@@ -31,7 +45,11 @@ async function startEngine(clock: FakeClock) {
     clock,
     openRelayHost: async () => ({
       port: 1,
-      control: { watch: () => () => {}, hold: async () => ({ held: true }), seal: async () => ({ sealed: true }) },
+      control: {
+        watch: (watcher) => hosts.watch(watcher),
+        hold: async () => ({ held: true }),
+        seal: async () => ({ sealed: true }),
+      },
       programListens() {},
       end() {},
       async close() {},
@@ -49,11 +67,12 @@ async function startEngine(clock: FakeClock) {
 
 async function startController(config: Partial<ControllerConfig> = {}) {
   const clock = new FakeClock(new Date());
-  const engine = await startEngine(clock);
-  const start = (metrics = new Metrics()) => {
+  const hosts: RelayHosts = { watch: sayReady(false) };
+  const engine = await startEngine(clock, hosts);
+  const start = (metrics = new Metrics(), log: Log = silentLog) => {
     const controller = run(
       { retainSeconds: 3600, recordsMax: 100, concurrency: 4, ...config },
-      { engine, clock, log: silentLog, metrics },
+      { engine, clock, log, metrics },
     );
     onTestFinished(() => controller.close());
     return controller;
@@ -66,7 +85,7 @@ async function startController(config: Partial<ControllerConfig> = {}) {
       expect(backend && stateOf(backend)).toBe(state);
       expect(backend?.status.reason).toBe(reason);
     });
-  return { clock, engine, start, create, expectState };
+  return { clock, engine, hosts, start, create, expectState };
 }
 
 function generationOf({ metadata: { name, uid } }: Backend) {
@@ -143,6 +162,59 @@ test("ends a backend at its lifetime and one that does not listen at its startup
   await expectState("lives", "Swept", "LifetimeExceeded");
 });
 
+describe("a program that had its time, with nobody there to record that it listens", () => {
+  async function startLate(watch: RelayHost["watch"]) {
+    const { clock, engine, hosts, start, create, expectState } = await startController();
+    const warnings: unknown[] = [];
+    const asked = { count: 0 };
+    hosts.watch = (watcher) => {
+      asked.count += 1;
+      return watch(watcher);
+    };
+    start(undefined, { ...silentLog, warn: (fields) => warnings.push(fields) });
+    await create("a", "sleeps", { startupTimeoutSeconds: 30 });
+    await expectState("a", "Running");
+    expect(asked.count).toBe(0);
+    clock.advance(30_000);
+    await vi.waitFor(() => expect(asked.count).toBe(1));
+    const expectAskedAgain = () =>
+      vi.waitFor(() => {
+        clock.advance(deadlines.unrecordedReadyPollMs);
+        expect(asked.count).toBe(2);
+      });
+    return { clock, engine, hosts, warnings, expectAskedAgain, expectState };
+  }
+  const lose: RelayHost["watch"] = ({ onLost }) => {
+    onLost(new Error("connection refused"));
+    return () => {};
+  };
+
+  test.each([
+    ["listens", sayReady(true), 0],
+    ["cannot be asked about, which is told once", lose, 1],
+  ] as const)("goes on where it %s, and is asked about again", async (_, watch, warned) => {
+    const { clock, engine, hosts, warnings, expectAskedAgain, expectState } = await startLate(watch);
+    await expectAskedAgain();
+    await expectState("a", "Running");
+    expect(warnings).toHaveLength(warned);
+    hosts.watch = sayReady(false);
+    await vi.waitFor(async () => {
+      clock.advance(deadlines.unrecordedReadyPollMs);
+      expect((await engine.backends.get("a"))?.status.reason).toBe("StartupTimeout");
+    });
+  });
+});
+
+test("runs what was asked for long before, while no controller was there", async () => {
+  const { clock, start, create, expectState } = await startController();
+  await create("a", "sleeps", { startupTimeoutSeconds: 30 });
+  clock.advance(3_600_000);
+  start();
+  await expectState("a", "Running");
+  clock.advance(30_000);
+  await expectState("a", "Failed", "StartupTimeout");
+});
+
 test("gives a program less time to end when that is asked for, also after its backend has ended", async () => {
   const { clock, engine, start, create, expectState } = await startController();
   start();
@@ -164,11 +236,10 @@ test("gives a program less time to end when that is asked for, also after its ba
 });
 
 describe("the last lines that the program wrote are in the message", () => {
-  async function startWith(image: string, spec: Partial<BackendSpec> = {}, startAfterMs = 0) {
+  async function startWith(image: string, spec: Partial<BackendSpec> = {}) {
     const controlled = await startController();
-    const { clock, engine, create, expectState } = controlled;
+    const { engine, create, expectState } = controlled;
     const target = generationOf(await create("a", image, spec));
-    clock.advance(startAfterMs);
     controlled.start();
     await expectState("a", "Running");
     await vi.waitFor(async () => expect((await text(engine.workloads.logs(target))).length).toBeGreaterThan(0));
@@ -185,9 +256,9 @@ describe("the last lines that the program wrote are in the message", () => {
     );
   });
 
-  test("of a start that took too long, however short a time it ran", async () => {
-    const { clock, expectState, messageOf } = await startWith("tells", { startupTimeoutSeconds: 1 }, 700);
-    clock.advance(300);
+  test("of a start that took too long", async () => {
+    const { clock, expectState, messageOf } = await startWith("tells", { startupTimeoutSeconds: 1 });
+    clock.advance(1_000);
     await expectState("a", "Failed", "StartupTimeout");
     expect(await messageOf()).toMatch(/within 1 s \(startupTimeoutSeconds\)\. Its last output:\nall is well$/);
   });

@@ -1,10 +1,11 @@
 import { deadlines } from "../core/deadlines.ts";
-import { type Decision, decide, needsOutput, type Observed } from "../core/decide.ts";
-import { isSpawnerError } from "../core/errors.ts";
+import { type Decision, decide, needsHost, needsOutput, type Observed } from "../core/decide.ts";
+import { isSpawnerError, SpawnerError } from "../core/errors.ts";
 import { type Backend, completeSpec } from "../core/resource.ts";
 import { hasEnded, stateOf } from "../core/status.ts";
 import { identityOf } from "../core/workload.ts";
 import {
+  askListens,
   type BackendChange,
   type Engine,
   type Precondition,
@@ -55,6 +56,8 @@ class Reconciler implements Controller {
   readonly #records: RecordLimit;
   readonly #metrics: ControllerMetrics;
   readonly #unwatch: (() => void)[];
+  /** Late starts whose relay host could not be asked when that was last tried. */
+  readonly #unheard = new Set<string>();
   #drain: { graceSecondsMax: number } | undefined;
 
   constructor(config: ControllerConfig, deps: ControllerDeps) {
@@ -103,6 +106,9 @@ class Reconciler implements Controller {
     if (change.kind === "synced") return void this.#findOrphans();
     this.#metrics.backends.note(change);
     const key = identityOf(change.backend);
+    if (change.kind === "deleted" || stateOf(change.backend) === "Ready" || hasEnded(change.backend)) {
+      this.#unheard.delete(key);
+    }
     if (change.kind === "deleted") this.#records.forget(key);
     else for (const surplus of this.#records.note(key, change.backend)) this.#queue.add(surplus);
     this.#queue.add(key);
@@ -140,12 +146,17 @@ class Reconciler implements Controller {
     return this.#apply(identity, backend, await this.#decide(identity, { backend, workload: made }));
   }
 
-  async #decide(identity: WorkloadIdentity, observed: Observed): Promise<Decision> {
+  /** Decides by what was observed, and by what is asked for where it matters. */
+  async #decide(identity: WorkloadIdentity, seen: Observed): Promise<Decision> {
     const now = this.#deps.clock.now();
-    const surplus = observed.backend !== undefined && this.#records.isSurplus(identityOf(observed.backend));
+    const { backend } = seen;
+    const surplus = backend !== undefined && this.#records.isSurplus(identityOf(backend));
     const retainSeconds = surplus ? 0 : this.#config.retainSeconds;
     const config = { retainSeconds, draining: this.#drain !== undefined };
-    const decision = decide(observed, now, config);
+    const first = decide(seen, now, config);
+    const isAsked = backend !== undefined && needsHost(first);
+    const observed = isAsked ? { ...seen, ...(await this.#askHost(backend)) } : seen;
+    const decision = isAsked ? decide(observed, now, config) : first;
     if (!needsOutput(decision)) return decision;
     const { workloads } = this.#deps.engine;
     try {
@@ -154,6 +165,26 @@ class Reconciler implements Controller {
     } catch (error) {
       this.#deps.log.debug({ backend: identity.name, err: error }, "output could not be read");
       return decision;
+    }
+  }
+
+  /** Nobody is ended for what cannot be known: then it is asked again. */
+  async #askHost(backend: Backend): Promise<{ listens?: boolean }> {
+    const { engine, clock, log } = this.#deps;
+    const key = identityOf(backend);
+    const { name } = backend.metadata;
+    try {
+      const host = engine.relayHost(backend);
+      if (host === undefined) throw new SpawnerError("unavailable", "The backend has no relay host.");
+      const listens = await askListens(host, { clock });
+      this.#unheard.delete(key);
+      return { listens };
+    } catch (error) {
+      // One line for a trouble, however often it is tried in vain.
+      const level = this.#unheard.has(key) ? "debug" : "warn";
+      log[level]({ backend: name, err: error }, "relay host cannot be asked, and a late start not be ended");
+      this.#unheard.add(key);
+      return {};
     }
   }
 

@@ -33,6 +33,8 @@ export const deadlines = {
   startProblemMs: 30_000,
   /** How often it is tried to make what is blocked, should word be missed that it no longer is. */
   blockedPollMs: 5_000,
+  /** How often a relay host is asked whether its program listens that has had its time for it, while nobody records it. */
+  unrecordedReadyPollMs: 10_000,
   /** How long a Pod may be on its node without a container, until what is said of it is read. */
   silentStartMs: 5_000,
   /** How often a Pod is asked whether it lives whose node is not heard of. */

@@ -37,8 +37,8 @@ export interface StartProblem {
 export type WorkloadObservation =
   /** There is none. */
   | { readonly kind: "absent" }
-  /** There is none, and none can be made yet: what it waits for is said as a sentence. It is to be ensured again. */
-  | { readonly kind: "blocked"; readonly by: string }
+  /** There is none, and none can be made yet, `since` then: what it waits for is said as a sentence. It is to be ensured again. */
+  | { readonly kind: "blocked"; readonly by: string; readonly since: Date }
   /** It exists; its program has not started. */
   | {
       readonly kind: "pending";
@@ -46,6 +46,8 @@ export type WorkloadObservation =
       readonly scheduledAt?: Date;
       readonly address?: WorkloadAddress;
       readonly problem?: StartProblem;
+      /** Who has not taken it up, though it is theirs: a sentence for the message, should they never do. */
+      readonly waitsFor?: string;
     }
   /** Its start was cut short (a crash of its server, a port that somebody else took), and nothing of it runs: it is to be ensured. */
   | {
@@ -79,6 +81,8 @@ export interface Observed {
   /** Undefined where the record is gone. */
   readonly backend: Backend | undefined;
   readonly workload: WorkloadObservation;
+  /** Whether its program listens, by its relay host. Only needed where `needsHost` says so; undefined where that cannot be asked. */
+  readonly listens?: boolean;
   /** The last lines that its program wrote. Only needed where `needsOutput` says so. */
   readonly lastOutput?: string;
 }
@@ -90,6 +94,8 @@ export interface Decision {
   readonly record: "keep" | "delete";
   /** When to look again though nothing was seen to change. */
   readonly requeueAfterMs?: number;
+  /** It would have to end, should its program not listen: only its relay host knows. */
+  readonly hingesOnHost?: true;
 }
 
 export interface DecisionConfig {
@@ -97,6 +103,14 @@ export interface DecisionConfig {
   readonly retainSeconds: number;
   /** The server is going away and takes its backends with it. */
   readonly draining: boolean;
+}
+
+/**
+ * Whether a decision waits for what the relay host says. The record is not enough: that a program listens is recorded by the
+ * sweeper, which may be away.
+ */
+export function needsHost({ hingesOnHost }: Decision): boolean {
+  return hingesOnHost === true;
 }
 
 /** Whether a decision would say more to its users if it knew the last lines that the program wrote. */
@@ -117,7 +131,9 @@ export function decide(observed: Observed, now: Date, config: DecisionConfig): D
     return { ...nothing, ...withStatus(status), workload: "remove" };
   }
   if (workload.kind === "absent" || workload.kind === "interrupted") return { ...nothing, workload: "ensure" };
-  return decideLiving(backend, workload, now);
+  const living = decideLiving(backend, workload, now);
+  const isUnheard = observed.listens === undefined && workload.kind === "running" && isLate(backend, workload, now);
+  return isUnheard ? { ...living, hingesOnHost: true } : living;
 }
 
 /** Its workload goes at once, its record when it was retained long enough. */
@@ -145,7 +161,7 @@ function decideLiving(backend: Backend, workload: WorkloadObservation, now: Date
 
 /** Why a living backend has to end now, if it has. */
 function endingOf(
-  { backend, workload, lastOutput }: Observed & { backend: Backend },
+  { backend, workload, listens, lastOutput }: Observed & { backend: Backend },
   now: Date,
   { draining }: DecisionConfig,
 ): WorkloadEnd | undefined {
@@ -167,18 +183,31 @@ function endingOf(
   }
   const problem = workload.kind === "pending" ? workload.problem : undefined;
   if (problem !== undefined && reaches(now, problem.until?.getTime())) return end(problem.reason, problem.message);
-  if (stateOf(backend) !== "Ready" && reaches(now, startupEnd(backend))) {
+  if (isLate(backend, workload, now)) {
     if (problem !== undefined) return end(problem.reason, problem.message);
     const needed = `${spec.startupTimeoutSeconds} s (startupTimeoutSeconds)`;
     if (workload.kind !== "running") {
-      const by = workload.kind === "blocked" ? workload.by : undefined;
-      return end("StartupTimeout", sentences(`The program was not started within ${needed}.`, by, written));
+      return end(
+        "StartupTimeout",
+        sentences(`The program was not started within ${needed}.`, waitOf(workload), written),
+      );
     }
+    if (listens !== false) return undefined;
     const late = `The program did not listen on its port (PORT in its environment) within ${needed}.`;
     const output = lastOutput === undefined ? undefined : describeOutput(lastOutput);
     return end("StartupTimeout", sentences(late, workload.notListening, output));
   }
   return undefined;
+}
+
+/** Whether a program that is not known to listen has had its time for it. */
+function isLate(backend: Backend, workload: WorkloadObservation, now: Date): boolean {
+  return stateOf(backend) !== "Ready" && reaches(now, startupEnd(backend, workload));
+}
+
+function waitOf(workload: WorkloadObservation): string | undefined {
+  if (workload.kind === "blocked") return workload.by;
+  return workload.kind === "pending" ? workload.waitsFor : undefined;
 }
 
 function sentences(...given: readonly (string | undefined)[]): string {
@@ -223,22 +252,28 @@ function worthWaitingMs(
 
 function lifetimeEnd(backend: Backend): number | undefined {
   const { lifetimeSeconds } = backend.spec;
-  return lifetimeSeconds === undefined ? undefined : secondsAfterCreation(backend, lifetimeSeconds);
+  if (lifetimeSeconds === undefined) return undefined;
+  return new Date(backend.metadata.creationTimestamp).getTime() + lifetimeSeconds * 1000;
 }
 
-function startupEnd(backend: Backend): number {
-  return secondsAfterCreation(backend, completeSpec(backend.spec).startupTimeoutSeconds);
-}
-
-function secondsAfterCreation(backend: Backend, seconds: number): number {
-  return new Date(backend.metadata.creationTimestamp).getTime() + seconds * 1000;
+/**
+ * From when its workload was made, or it was tried to: for how long nobody was there to make it is not its fault. Undefined
+ * where there is nothing that could be late.
+ */
+function startupEnd(backend: Backend, workload: WorkloadObservation): number | undefined {
+  const since =
+    workload.kind === "blocked" ? workload.since : "constructedAt" in workload ? workload.constructedAt : undefined;
+  if (since === undefined) return undefined;
+  return since.getTime() + completeSpec(backend.spec).startupTimeoutSeconds * 1000;
 }
 
 function nextDeadline(backend: Backend, workload: WorkloadObservation, now: Date): number | undefined {
   const problemEnd = workload.kind === "pending" ? workload.problem?.until?.getTime() : undefined;
   const nextTry = workload.kind === "blocked" ? now.getTime() + deadlines.blockedPollMs : undefined;
-  const startEnd = stateOf(backend) === "Ready" ? undefined : startupEnd(backend);
-  return earliest(lifetimeEnd(backend), problemEnd, nextTry, startEnd);
+  const startEnd = stateOf(backend) === "Ready" ? undefined : startupEnd(backend, workload);
+  // It may listen, or nobody knows: that is asked again.
+  const nextAsk = reaches(now, startEnd) ? now.getTime() + deadlines.unrecordedReadyPollMs : startEnd;
+  return earliest(lifetimeEnd(backend), problemEnd, nextTry, nextAsk);
 }
 
 function earliest(...times: readonly (number | undefined)[]): number | undefined {

@@ -1,3 +1,4 @@
+export { askListens } from "./ask-listens.ts";
 export type { BackendChange, BackendStore, Engine, LogQuery, Precondition, WorkloadIdentity } from "./engine.ts";
 export { fenced } from "./fenced.ts";
 export { readLastOutput } from "./last-output.ts";

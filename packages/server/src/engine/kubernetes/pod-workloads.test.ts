@@ -56,9 +56,10 @@ function setUp({ stored, onCreate, log = silentLog }: { stored?: Pod; onCreate?:
     },
     close() {},
   };
-  const options = { client, clock: new FakeClock(), log, controlKey: () => "key" };
+  const clock = new FakeClock();
+  const options = { client, clock, log, controlKey: () => "key" };
   workloads = new PodWorkloads({ ...options, pods: { sidecarImage: "spawner:1" } });
-  return { workloads, deletes };
+  return { workloads, deletes, clock };
 }
 
 describe("where there is a Pod of the name already", () => {
@@ -70,10 +71,12 @@ describe("where there is a Pod of the name already", () => {
   test("it is waited for when it is an earlier generation's", async () => {
     const stored = podOf("deleted", [{ ...owner, uid: "earlier" }]);
     const lines: object[] = [];
-    const { workloads } = setUp({ stored, log: { ...silentLog, info: (fields) => lines.push(fields) } });
+    const { workloads, clock } = setUp({ stored, log: { ...silentLog, info: (fields) => lines.push(fields) } });
     const by = "The Pod of an earlier backend of the same name has not gone yet.";
-    expect(await workloads.ensure(backend)).toEqual({ kind: "blocked", by });
-    expect(await workloads.ensure(backend)).toEqual({ kind: "blocked", by });
+    const blocked = { kind: "blocked", by, since: clock.now() };
+    expect(await workloads.ensure(backend)).toEqual(blocked);
+    clock.advance(5_000);
+    expect(await workloads.ensure(backend)).toEqual(blocked);
     expect(lines).toEqual([{ backend: "b" }]);
   });
 

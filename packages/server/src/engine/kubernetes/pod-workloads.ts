@@ -49,8 +49,8 @@ export class PodWorkloads implements WorkloadRuntime {
   readonly #observer: PodObserver;
   readonly #unheard: UnheardPods;
   readonly #watchers = new Set<(identity: WorkloadIdentity) => void>();
-  /** Name -> the generation that waits for the Pod of an earlier one to go. */
-  readonly #waiting = new Map<string, WorkloadIdentity>();
+  /** Name -> the generation that waits for the Pod of an earlier one to go, and since when. */
+  readonly #waiting = new Map<string, WorkloadIdentity & { readonly since: Date }>();
   #unwatch: (() => void) | undefined;
 
   constructor(options: PodWorkloadsOptions) {
@@ -233,9 +233,12 @@ export class PodWorkloads implements WorkloadRuntime {
       return refused(refusalOfForeignPod({ name, namespace: client.namespace }), clock);
     }
     if (pod === undefined) throw new SpawnerError("unavailable", `The Pod ${JSON.stringify(name)} has just gone.`);
-    if (this.#waiting.get(name)?.uid !== uid) log.info({ backend: name }, "waiting for an earlier backend's Pod to go");
-    this.#waiting.set(name, { name, uid });
-    return { kind: "blocked", by: "The Pod of an earlier backend of the same name has not gone yet." };
+    const known = this.#waiting.get(name);
+    const waiting = known?.uid === uid ? known : { name, uid, since: clock.now() };
+    if (waiting !== known) log.info({ backend: name }, "waiting for an earlier backend's Pod to go");
+    this.#waiting.set(name, waiting);
+    const by = "The Pod of an earlier backend of the same name has not gone yet.";
+    return { kind: "blocked", by, since: waiting.since };
   }
 
   #path(name?: string): string {
