@@ -134,7 +134,6 @@ test("a sweeper and a controller that restart lose no session, and grant none it
   const swept = await untilState(client, "left", { state: "Swept" });
   const sweptAtMs = Date.parse(swept.status.transitions?.Swept?.time ?? "");
   expect(sweptAtMs - leftAtMs).toBeGreaterThan(11_900);
-  expect(sweptAtMs - leftAtMs).toBeLessThan(16_000);
   expect(sweptAtMs - readyAtMs).toBeLessThan(12_000); // with a grace granted anew it would be more
   await user.echo("after all of that");
   expect((await podsOf(client)).filter((name) => name === "used")).toHaveLength(1);
