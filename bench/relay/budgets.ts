@@ -26,6 +26,8 @@ export type Verdict = "met" | "NOT MET" | "too noisy to tell";
 
 /** An interval that is wider, from its low to its high, decides only where all of it is on one side of the budget. */
 const widthMax = 1.5;
+/** Fewer rounds under load have no interval worth the name. */
+const roundsMin = 3;
 
 export interface Measured {
   readonly samples: ReadonlyMap<Scenario, Samples>;
@@ -97,7 +99,7 @@ function compared(
     ratio: median,
     interval: [low, high],
     budget,
-    ...judge({ low, high }, { budget, atLeast }),
+    ...(rounds.length < roundsMin ? unclear : judge({ low, high }, { budget, atLeast })),
     unit,
     rounds,
   };
@@ -110,13 +112,17 @@ export function limited(rounds: readonly number[], { budget, unit }: { budget: n
   return { ours: median, peer: undefined, ratio: median, interval: [low, high], budget, ...judged, unit, rounds };
 }
 
+type Judgement = Pick<BudgetResult, "verdict" | "met">;
+
+const unclear: Judgement = { verdict: "too noisy to tell", met: false };
+
 function judge(
   { low, high }: Pick<Spread, "low" | "high">,
   { budget, atLeast }: { budget: number; atLeast: boolean },
-): Pick<BudgetResult, "verdict" | "met"> {
+): Judgement {
   const reaches = (value: number) => (atLeast ? value >= budget : value <= budget);
   const [best, worst] = atLeast ? [high, low] : [low, high];
   if (!reaches(best)) return { verdict: "NOT MET", met: false };
   if (reaches(worst) || high <= widthMax * low) return { verdict: "met", met: true };
-  return { verdict: "too noisy to tell", met: false };
+  return unclear;
 }
