@@ -27,6 +27,7 @@ export interface PodSpec {
   readonly containers: readonly Container[];
   readonly initContainers?: readonly Container[];
   readonly nodeName?: string;
+  readonly schedulerName?: string;
   readonly hostNetwork?: boolean;
   readonly imagePullSecrets?: readonly { readonly name: string }[];
   readonly tolerations?: readonly object[];
@@ -42,6 +43,10 @@ export interface Container {
   readonly ports?: readonly { readonly containerPort?: number; readonly name?: string }[];
   readonly resources?: Resources;
   readonly securityContext?: ContainerSecurity;
+  /** By these a node ends the program: that they are there matters, not what they are. */
+  readonly livenessProbe?: object;
+  readonly startupProbe?: object;
+  readonly lifecycle?: object;
   readonly [other: string]: unknown;
 }
 

@@ -1,10 +1,11 @@
 import { deadlines } from "../../core/deadlines.ts";
-import type { WorkloadObservation } from "../../core/decide.ts";
+import type { WorkloadEnd, WorkloadObservation } from "../../core/decide.ts";
 import { describeOutput } from "../../core/describe-output.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import { readLastOutput } from "../last-output.ts";
 import type { KubeClient } from "./kube-client.ts";
+import { readNodeKill } from "./node-kill.ts";
 import { observePod, type PodContext, type PodObservation } from "./observe-pod.ts";
 import { readStartProblem } from "./pod-events.ts";
 import { readPodLog } from "./pod-logs.ts";
@@ -35,9 +36,10 @@ export class PodObserver {
 
   async observe(pod: Pod): Promise<WorkloadObservation> {
     const observation = observePod(pod, await this.#contextOf(pod));
-    if (observation.kind !== "ended" || !observation.end.lacksOutput) return observation;
-    const { lacksOutput: _, ...end } = observation.end;
-    const output = await this.#lastOutput(pod);
+    if (observation.kind !== "ended") return observation;
+    const { lacksOutput = false, ...seen } = observation.end;
+    const end = await this.#withNodeKill(pod, seen);
+    const output = lacksOutput ? await this.#lastOutput(pod) : undefined;
     return { ...observation, end: output === undefined ? end : { ...end, message: `${end.message} ${output}` } };
   }
 
@@ -79,6 +81,12 @@ export class PodObserver {
 
   /** For the message of an end; undefined where it cannot be read. */
   async #lastOutput(pod: Pod): Promise<string | undefined> {
+  /** A program that its node has ended may have left with code 0. */
+  async #withNodeKill(pod: Pod, end: WorkloadEnd): Promise<WorkloadEnd> {
+    const message = end.reason === "Exited" ? await readNodeKill(this.#options.client, pod) : undefined;
+    return message === undefined ? end : { ...end, reason: "Crashed", message };
+  }
+
     const { client, clock, log } = this.#options;
     const { name } = pod.metadata;
     const container = applicationOf(pod)?.name ?? "";

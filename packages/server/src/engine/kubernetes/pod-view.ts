@@ -62,6 +62,9 @@ export function isLegacy({ spec }: Pod): boolean {
   return spec.containers.some(({ name }) => name === sidecarName);
 }
 
+/** Which scheduler a Pod is for where it does not say. */
+export const defaultScheduler = "default-scheduler";
+
 /** What is kept in memory of a Pod: what is read here and by those who observe it. */
 export function keepOfPod({ metadata, spec, status = {} }: Pod): Pod {
   const { name, uid, resourceVersion, creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds } = metadata;
@@ -80,6 +83,7 @@ export function keepOfPod({ metadata, spec, status = {} }: Pod): Pod {
       nodeName: spec.nodeName,
       containers: spec.containers.map(keepOfContainer),
       initContainers: spec.initContainers?.filter(({ name }) => name === sidecarName).map(keepOfContainer),
+      schedulerName: spec.schedulerName === defaultScheduler ? undefined : spec.schedulerName,
     }),
     status: withoutUndefined({
       phase,
@@ -95,9 +99,16 @@ export function keepOfPod({ metadata, spec, status = {} }: Pod): Pod {
 
 const keptConditions = new Set(["PodScheduled", "Ready", "ContainersReady", "DisruptionTarget"]);
 
-function keepOfContainer({ name, ports, resources }: Container): Container {
+function keepOfContainer({ name, ports, resources, livenessProbe, startupProbe, lifecycle }: Container): Container {
   const limits = resources?.limits;
-  return withoutUndefined({ name, ports, resources: limits === undefined ? undefined : { limits } });
+  return withoutUndefined({
+    name,
+    ports,
+    resources: limits === undefined ? undefined : { limits },
+    livenessProbe,
+    startupProbe,
+    lifecycle,
+  });
 }
 
 function keepOfStatus({ name, image, ready, restartCount, state }: ContainerStatus): ContainerStatus {

@@ -36,7 +36,17 @@ let workloads: PodWorkloads | undefined;
 afterEach(() => workloads?.close());
 
 /** Workloads over an API server that lists no Pods, has this one under its name, and never tells of a change. */
-function setUp({ stored, onCreate, log = silentLog }: { stored?: Pod; onCreate?: Error; log?: Log } = {}) {
+function setUp({
+  stored,
+  onCreate,
+  events = [],
+  log = silentLog,
+}: {
+  stored?: Pod;
+  onCreate?: Error;
+  events?: readonly object[];
+  log?: Log;
+} = {}) {
   const deletes: unknown[] = [];
   const client: KubeClient = {
     namespace: "sessions",
@@ -44,6 +54,7 @@ function setUp({ stored, onCreate, log = silentLog }: { stored?: Pod; onCreate?:
       if (method === "GET" && path.endsWith("/pods")) {
         return { metadata: { resourceVersion: "1" }, items: [] } as Result;
       }
+      if (path.endsWith("/events")) return { items: events } as Result;
       if (method === "POST") throw onCreate ?? answers.alreadyExists;
       if (stored === undefined) throw answers.notFound;
       if (method === "DELETE") deletes.push(body);
@@ -103,6 +114,25 @@ test("what the API server cannot do now is no end", async () => {
     'pods is forbidden: User "c" cannot create resource "pods" in API group "" in the namespace "sessions"';
   const onCreate = new KubeError({ status: 403, reason: "Forbidden", message: forbidden });
   await expect(setUp({ onCreate }).workloads.ensure(backend)).rejects.toBe(onCreate);
+});
+
+test("a program that its node ended for a failing probe has crashed, whatever its code", async () => {
+  const exited = podOf("exited");
+  const containers = exited.spec.containers.map((each) => ({
+    ...each,
+    livenessProbe: { exec: { command: ["false"] } },
+  }));
+  const stored = { ...exited, spec: { ...exited.spec, containers } };
+  const said = {
+    reason: "Killing",
+    message: "Container application failed liveness probe",
+    involvedObject: { fieldPath: "spec.containers{application}" },
+  };
+  const end = { reason: "Crashed", message: expect.stringContaining("its livenessProbe failed") };
+  const { workloads } = setUp({ stored, events: [said] });
+  expect(await workloads.observe(backend.metadata)).toMatchObject({ kind: "ended", end });
+  const quiet = setUp({ stored, events: [] });
+  expect(await quiet.workloads.observe(backend.metadata)).toMatchObject({ kind: "ended", end: { reason: "Exited" } });
 });
 
 test("a Pod that the watch has not told of yet is not taken for gone", async () => {
