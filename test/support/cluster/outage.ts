@@ -89,11 +89,11 @@ async function useMeanwhile({ urlOf, connect }: Sessions, users: readonly EchoCl
   const echoing = keepEchoing([...users], { untilMs: performance.now() + outageMs });
   const known = await ask(urlOf("used"));
   expect(known.status).toBe(200);
-  expect(known.ms).toBeLessThan(1_000);
+  expect(known.ms).toBeLessThan(1_800); // who asks the API server waits for 2 s
   for (const id of ["unknown", "unknown", "as-unknown"]) {
     const unknown = await ask(urlOf(id));
     expect(unknown.status).toBe(503);
-    expect(unknown.ms).toBeLessThan(2_500);
+    expect(unknown.ms).toBeLessThan(5_000);
   }
   // It became idle in the dark: sealed, and open again, since its end could not be recorded.
   await new Promise((resolve) => setTimeout(resolve, 35_000));
