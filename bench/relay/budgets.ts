@@ -22,7 +22,7 @@ export interface BudgetResult {
 }
 
 /** What an interval says of a budget: met, where it reaches it. */
-export type Verdict = "met" | "NOT MET" | "too noisy to tell";
+type Verdict = "met" | "NOT MET" | "too noisy to tell";
 
 /** An interval that is wider, from its low to its high, decides only where all of it is on one side of the budget. */
 const widthMax = 1.5;
