@@ -78,12 +78,14 @@ export function keepOfPod({ metadata, spec, status = {} }: Pod): Pod {
       deletionTimestamp,
       deletionGracePeriodSeconds,
       ownerReferences: metadata.ownerReferences,
+      // Whether one that has no owner was ours is in its labels.
+      labels: metadata.ownerReferences?.length ? undefined : metadata.labels,
     }),
     spec: withoutUndefined({
       nodeName: spec.nodeName,
+      schedulerName: spec.schedulerName === defaultScheduler ? undefined : spec.schedulerName,
       containers: spec.containers.map(keepOfContainer),
       initContainers: spec.initContainers?.filter(({ name }) => name === sidecarName).map(keepOfContainer),
-      schedulerName: spec.schedulerName === defaultScheduler ? undefined : spec.schedulerName,
     }),
     status: withoutUndefined({
       phase,
