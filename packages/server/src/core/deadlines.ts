@@ -39,6 +39,8 @@ export const deadlines = {
   silentStartMs: 5_000,
   /** How often a Pod is asked whether it lives whose node is not heard of. */
   unheardPodPollMs: 5_000,
+  /** How often it is looked whether a backend still has the Service that 0.1.9's routers find it by. */
+  serviceLookMs: 300_000,
   /** How long a gateway holds a request for a backend that is not ready yet. */
   parkMs: 60_000,
   /** How long a relay host holds a request that reached it before its program listens, or while sealed. */

@@ -57,7 +57,9 @@ export class PodObserver {
     const owner = ownerOf(pod);
     const isLiving = observation.kind === "pending" || observation.kind === "running";
     const service =
-      isLiving && owner !== undefined ? await services?.of(owner, { servePort: servePortOf(pod) }) : undefined;
+      isLiving && owner !== undefined
+        ? await services?.of(owner, { servePort: servePortOf(pod), podUid: pod.metadata.uid })
+        : undefined;
     const problem = await this.#problemOf(pod, observation, now);
     const problemSince = this.#problemTimes.since(pod.metadata.uid, { problem, now });
     return {
@@ -79,14 +81,14 @@ export class PodObserver {
     return isSilent ? readStartProblem(this.#options.client, pod) : undefined;
   }
 
-  /** For the message of an end; undefined where it cannot be read. */
-  async #lastOutput(pod: Pod): Promise<string | undefined> {
   /** A program that its node has ended may have left with code 0. */
   async #withNodeKill(pod: Pod, end: WorkloadEnd): Promise<WorkloadEnd> {
     const message = end.reason === "Exited" ? await readNodeKill(this.#options.client, pod) : undefined;
     return message === undefined ? end : { ...end, reason: "Crashed", message };
   }
 
+  /** For the message of an end; undefined where it cannot be read. */
+  async #lastOutput(pod: Pod): Promise<string | undefined> {
     const { client, clock, log } = this.#options;
     const { name } = pod.metadata;
     const container = applicationOf(pod)?.name ?? "";

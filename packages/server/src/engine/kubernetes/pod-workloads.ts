@@ -10,6 +10,7 @@ import type { LogQuery, WorkloadIdentity, WorkloadRuntime } from "../engine.ts";
 import { Informer, type InformerChange } from "./informer.ts";
 import { isKubeError, type KubeClient, KubeError } from "./kube-client.ts";
 import { observePod } from "./observe-pod.ts";
+import { OrphanedPods } from "./orphaned-pods.ts";
 import { buildPod } from "./pod.ts";
 import { readPodLog } from "./pod-logs.ts";
 import { backendUidLabel, ownerOf } from "./pod-names.ts";
@@ -48,6 +49,7 @@ export class PodWorkloads implements WorkloadRuntime {
   readonly #pods: Informer<Pod>;
   readonly #observer: PodObserver;
   readonly #unheard: UnheardPods;
+  readonly #orphans: OrphanedPods;
   readonly #watchers = new Set<(identity: WorkloadIdentity) => void>();
   /** Name -> the generation that waits for the Pod of an earlier one to go, and since when. */
   readonly #waiting = new Map<string, WorkloadIdentity & { readonly since: Date }>();
@@ -71,6 +73,8 @@ export class PodWorkloads implements WorkloadRuntime {
       nodeLostSeconds: pods?.nodeLostSeconds ?? nodeLostSecondsDefault,
       onLost: (pod) => this.#tellOwner(pod),
     });
+    this.#orphans = new OrphanedPods({ log, namespace: client.namespace });
+    options.services?.watch((identity) => this.#tell(identity));
     this.#observer = new PodObserver({ ...options, isLost: (pod) => this.#unheard.isLost(pod.metadata.uid) });
   }
 
@@ -164,6 +168,7 @@ export class PodWorkloads implements WorkloadRuntime {
     this.#unwatch?.();
     this.#watchers.clear();
     this.#unheard.close();
+    this.#options.services?.close();
     return this.#pods.close();
   }
 
@@ -182,7 +187,11 @@ export class PodWorkloads implements WorkloadRuntime {
     if (change.kind === "synced") return;
     const { name, uid } = change.item.metadata;
     this.#tellOwner(change.item);
-    if (change.kind === "changed") return this.#unheard.note(change.item);
+    if (change.kind === "changed") {
+      this.#orphans.note(change.item);
+      return this.#unheard.note(change.item);
+    }
+    this.#orphans.forget(uid);
     this.#unheard.forget(uid);
     this.#observer.forget(change.item);
     const waiting = this.#waiting.get(name);
