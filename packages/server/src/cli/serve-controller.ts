@@ -3,7 +3,7 @@ import { hostname } from "node:os";
 import { run } from "../controller/index.ts";
 import { deadlines } from "../core/deadlines.ts";
 import { isSpawnerError } from "../core/errors.ts";
-import { fenced } from "../engine/index.ts";
+import { fenced, troubleOf } from "../engine/index.ts";
 import { Announcer, LeaderElection, ownImage } from "../engine/kubernetes/index.ts";
 import { aborted } from "../lib/aborted.ts";
 import { pause } from "../lib/pause.ts";
@@ -41,7 +41,7 @@ async function findOwnImage({
       return await ownImage(client, hostname());
     } catch (error) {
       if (!isSpawnerError(error, "unavailable")) throw error;
-      log.warn({ err: error }, "the sidecar's image is not known yet, will be tried again");
+      log.warn(troubleOf(error), "the sidecar's image is not known yet, will be tried again");
       await pause(clock, deadlines.leaseRetryMs, ending);
     }
   }

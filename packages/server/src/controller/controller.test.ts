@@ -392,3 +392,38 @@ test("counts what it looked at and what failed, and how much is waiting", async 
   for (const name of ["a", "b", "c"]) await expectState(name, "Running");
   expect(await metric("reconcile_errors_total")).toBe(3);
 });
+
+test("logs the states that it writes, and a trouble once, in one line where somebody is away", async () => {
+  const { clock, engine, start, create, expectState } = await startController();
+  const lines: object[] = [];
+  const note = (level: string) => (fields: object, msg: string) => void lines.push({ level, msg, ...fields });
+  const { observe } = engine.workloads;
+  engine.workloads.observe = () => Promise.reject(new SpawnerError("unavailable", "It is away."));
+  start(new Metrics(), { ...silentLog, debug: note("debug"), info: note("info"), warn: note("warn") });
+  const made = await create("a", "sleeps");
+  const failed = { backend: "a", uid: made.metadata.uid, problem: "It is away." };
+  const msg = "reconcile failed, will be tried again";
+  await vi.waitFor(() => expect(lines).toEqual([{ level: "warn", msg, ...failed }]));
+  clock.advance(deadlines.reconcileRetryMostMs);
+  await vi.waitFor(() => expect(lines.at(-1)).toEqual({ level: "debug", msg, ...failed }));
+
+  let port = 1;
+  engine.workloads.observe = async (identity) => {
+    const observation = await observe.call(engine.workloads, identity);
+    if (observation.kind !== "running" || observation.address === undefined) return observation;
+    return { ...observation, address: { ...observation.address, port } };
+  };
+  clock.advance(deadlines.reconcileRetryMostMs);
+  await expectState("a", "Running");
+  port = 2;
+  const running = await engine.backends.get("a");
+  if (running === undefined) throw new Error("the backend has gone");
+  const ready = reachedPatch(running, { Ready: clock.now() });
+  if (ready === undefined) throw new Error("it is ready already");
+  await engine.backends.patchStatus(running.metadata, ready);
+  const changed = { msg: "backend changed", backend: "a" };
+  await vi.waitFor(() => expect(lines.at(-1)).toEqual({ level: "debug", ...changed, state: "Ready" }));
+  expect(lines.filter((line) => "level" in line && line.level === "info")).toEqual([
+    { level: "info", ...changed, state: "Running" },
+  ]);
+});

@@ -10,6 +10,7 @@ import {
   type Engine,
   type Precondition,
   readLastOutput,
+  troubleOf,
   type WorkloadIdentity,
 } from "../engine/index.ts";
 import type { Clock } from "../lib/clock.ts";
@@ -68,10 +69,11 @@ class Reconciler implements Controller {
     this.#queue = new KeyedQueue({
       clock,
       work: (key) => this.#measuredReconcile(parseKey(key)),
-      onError: (backend, error, { isFirst }) => {
+      onError: (key, error, { isFirst }) => {
         this.#metrics.reconcileErrors.add();
         // One line for a trouble, however often it is tried in vain.
-        log[isFirst ? "warn" : "debug"]({ backend, err: error }, "reconcile failed, will be tried again");
+        const { name: backend, uid } = parseKey(key);
+        log[isFirst ? "warn" : "debug"]({ backend, uid, ...troubleOf(error) }, "reconcile failed, will be tried again");
       },
       concurrency: config.concurrency,
       retryFirstMs: deadlines.reconcileRetryFirstMs,
@@ -223,7 +225,9 @@ class Reconciler implements Controller {
     try {
       const written = await engine.backends.patchStatus({ name, uid, resourceVersion }, status);
       const { reason, message } = written.status;
-      log.info({ backend: name, state: stateOf(written), ...(ends ? { reason, message } : {}) }, "backend changed");
+      const state = stateOf(written);
+      const isNews = ends || state !== stateOf(backend);
+      log[isNews ? "info" : "debug"]({ backend: name, state, ...(ends ? { reason, message } : {}) }, "backend changed");
       return true;
     } catch (error) {
       if (isSpawnerError(error, "conflict", "not_found")) return false;

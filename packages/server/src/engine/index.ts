@@ -3,3 +3,4 @@ export type { BackendChange, BackendStore, Engine, LogQuery, Precondition, Workl
 export { fenced } from "./fenced.ts";
 export { readLastOutput } from "./last-output.ts";
 export { measured } from "./metrics.ts";
+export { troubleOf } from "./trouble.ts";

@@ -1,9 +1,10 @@
 import { addressOf } from "../core/address.ts";
 import { deadlines } from "../core/deadlines.ts";
 import { millisecondsUntilIdle } from "../core/idleness.ts";
-import type { RelayHost } from "../core/relay-host.ts";
+import type { RelayHost, RelayHostState } from "../core/relay-host.ts";
 import { type Backend, completeSpec } from "../core/resource.ts";
 import { endedPatch, hasEnded, idleMessage, reachedAt, reachedPatch, stateOf, stayedPatch } from "../core/status.ts";
+import { troubleOf } from "../engine/index.ts";
 import { Backoff } from "../lib/backoff.ts";
 import type { Timer } from "../lib/clock.ts";
 import { BackendRecord, type RecordDeps } from "./backend-record.ts";
@@ -75,7 +76,8 @@ export class BackendSweep {
   #onLost(cause: Error, { isLong }: { isLong: boolean }): void {
     const { log, metrics } = this.#deps;
     metrics.streamsLost.add();
-    if (isLong) log.warn({ backend: this.#name, err: cause }, "relay host cannot be heard, and the backend not swept");
+    if (isLong)
+      log.warn({ backend: this.#name, ...troubleOf(cause) }, "relay host cannot be heard, and the backend not swept");
     else log.debug({ backend: this.#name, err: cause }, "relay host stream lost");
     this.#forgetHeard();
   }
@@ -138,14 +140,13 @@ export class BackendSweep {
     const answer = await host.seal({ leaseMs: deadlines.sealLeaseMs });
     if (!answer.sealed) this.#noteDue(answer.msUntilIdle);
     if (!answer.sealed) return answer.msUntilIdle === undefined ? undefined : Math.max(answer.msUntilIdle, 1);
-    await this.#sweep(host);
+    await this.#sweep(host, heard.state);
     return undefined;
   }
 
   /** Once sealed: writes the end well within the seal's lease. Rejects where it is not known to be written. */
-  async #sweep(host: RelayHost): Promise<void> {
-    const { gracePeriodSeconds } = completeSpec(this.#backend.spec);
-    const message = idleMessage(gracePeriodSeconds);
+  async #sweep(host: RelayHost, state: RelayHostState): Promise<void> {
+    const message = idleMessage(this.#backend.spec, state);
     this.#isUnsettled = true;
     await this.#record.write((backend) => endedPatch(backend, { reason: "Idle", message, at: this.#now }), {
       mostMs: deadlines.sweptWriteMs,

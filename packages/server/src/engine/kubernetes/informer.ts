@@ -2,6 +2,7 @@ import { Backoff } from "../../lib/backoff.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import { pause } from "../../lib/pause.ts";
+import { troubleOf } from "../trouble.ts";
 import { InformerCache, type InformerChange, type InformerItem } from "./informer-cache.ts";
 import { isKubeError, type KubeClient } from "./kube-client.ts";
 import type { KubeList, KubeObject } from "./objects.ts";
@@ -188,7 +189,7 @@ export class Informer<Item extends InformerItem> {
     if (this.#inTrouble) log.debug({ what, err: error }, "still cannot watch");
     // As it has to now and then. Whatever else is refused (no right to watch, no CRD) somebody has to mend.
     else if (isKubeError(error, "Expired", "Gone")) log.info({ what, err: error }, "watch cannot go on, listing anew");
-    else log.warn({ what, err: error }, "watch broke");
+    else log.warn({ what, ...troubleOf(error) }, "watch broke");
     this.#inTrouble = true;
   }
 

@@ -3,6 +3,7 @@ import { deadlines } from "../../core/deadlines.ts";
 import { Backoff } from "../../lib/backoff.ts";
 import type { Clock, Timer } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
+import { troubleOf } from "../trouble.ts";
 import { Informer } from "./informer.ts";
 import { isKubeError, type KubeClient } from "./kube-client.ts";
 import type { KubeObject } from "./objects.ts";
@@ -116,7 +117,7 @@ export class KeysSecret {
       // Another controller's, of which the informer tells; unless it is gone again before that.
       const isMadeByAnother = isKubeError(error, "AlreadyExists");
       if (!isMadeByAnother)
-        log.warn({ secret: keysSecretName, err: error }, "the Secret could not be made, will be tried again");
+        log.warn({ secret: keysSecretName, ...troubleOf(error) }, "the Secret could not be made, will be tried again");
       this.#retry = clock.after(this.#backoff.next(), () => this.#ensure());
     }
   }

@@ -3,6 +3,7 @@ import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import { pause } from "../../lib/pause.ts";
 import { within } from "../../lib/within.ts";
+import { troubleOf } from "../trouble.ts";
 import { isKubeError, type KubeClient } from "./kube-client.ts";
 import { heldBy, type Lease, type LeaseSighting, type LeaseSpec, nextStep, released, sight } from "./lease.ts";
 
@@ -104,7 +105,10 @@ export class LeaderElection {
       try {
         await this.#renew();
       } catch (error) {
-        log.warn({ err: error }, "the lease could not be renewed");
+        log.warn(
+          { lease: this.#options.lease, ...troubleOf(error) },
+          "the lease could not be renewed, will be tried again",
+        );
       }
     }
     if (!over.aborted) onLost();
