@@ -11,7 +11,8 @@ export interface EndState {
   readonly reason: string | undefined;
   readonly message: string | undefined;
   readonly condition: Readonly<Record<string, string | undefined>>;
-  readonly hadAddress: boolean;
+  /** Where it never was ready, its program may have ended before anybody saw where it ran. */
+  readonly hadAddressIfReady: boolean;
   readonly isForgotten: boolean;
   readonly podsLeft: number;
   readonly events: readonly string[];
@@ -37,7 +38,7 @@ export async function readEndState(recorder: Recorder): Promise<EndState> {
     reason,
     message,
     condition: { type, status, reason: why, message: said },
-    hadAddress: last.status.podIP !== undefined && last.status.nodeName !== undefined,
+    hadAddressIfReady: ready !== true || (last.status.podIP !== undefined && last.status.nodeName !== undefined),
     isForgotten: recorder.isForgotten,
     podsLeft: [...recorder.pods.values()].filter((isGone) => !isGone).length,
     events: events.map((event) => `${event.type} ${event.reason}`).toSorted(),
