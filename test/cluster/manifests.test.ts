@@ -94,6 +94,11 @@ test("changes that nothing would come of are refused, with what to do instead", 
   const other = { template: { containers: [{ image: "example/app:2" }] } };
   await expect(patch(other)).rejects.toThrow(/delete it, and create another one/);
   await expect(patch({ template: { volumes: [{ name: "v", emptyDir: {} }] } })).rejects.toThrow(/create another one/);
+  for (const fields of [{ httpPort: 1 }, { gracePeriodSeconds: 1 }, { firstClientSeconds: 1 }]) {
+    await expect(patch(fields), JSON.stringify(fields)).rejects.toThrow(/cannot be changed: the backend's relay/);
+  }
+  await expect(patch({ terminationGracePeriodSeconds: 31 })).rejects.toThrow(/can only be lowered/);
+  await patch({ httpPort: 8080, lifetimeSeconds: 3_600, startupTimeoutSeconds: 60 });
   await patch({ stopRequested: true, terminationGracePeriodSeconds: 1 });
   await expect(patch({ stopRequested: false })).rejects.toThrow(/cannot be taken back/);
 });

@@ -1,6 +1,6 @@
 import type { BackendState, EndReason, StatusMessage } from "@spawner/client";
 import { addressFields, isAddressWritten, type WorkloadAddress } from "./address.ts";
-import { type Backend, type BackendStatus, completeSpec } from "./resource.ts";
+import { type Backend, type BackendSpec, type BackendStatus, completeSpec } from "./resource.ts";
 import { type EndState, endStateOf, isEndState, type LivingState, livingStates, rankOf } from "./states.ts";
 
 /** A narrow merge patch (RFC 7396) of `status`: only what changes. */
@@ -87,7 +87,7 @@ export function explainedEndPatch(
   const state = stateOf(backend);
   if (!isEndState(state) || timeOf(backend, state) !== undefined) return undefined;
   const isSeen = seen !== undefined && endStateOf(seen.reason) === state;
-  const { reason, message } = isSeen ? seen : presumedEnd(backend, state);
+  const { reason, message } = { ...(isSeen ? seen : presumedEnd(backend, state)), ...givenEnd(backend, state) };
   const time = iso(at);
   return {
     ...flagsUpTo(backend, state === "Swept" ? "Ready" : "Submitted"),
@@ -99,16 +99,27 @@ export function explainedEndPatch(
   };
 }
 
+/** What whoever wrote the flag said of it beside. */
+function givenEnd({ status: { reason, message } }: Backend, state: EndState): { reason?: EndReason; message?: string } {
+  return {
+    ...(reason !== undefined && endStateOf(reason) === state ? { reason } : {}),
+    ...(message ? { message } : {}),
+  };
+}
+
 /** 0.1.9 swept what it found idle, and called failed what ended with an error. */
 function presumedEnd({ spec }: Backend, state: EndState): { reason: EndReason; message: string } {
   return state === "Swept"
-    ? { reason: "Idle", message: idleMessage(completeSpec(spec).gracePeriodSeconds) }
+    ? { reason: "Idle", message: idleMessage(spec) }
     : { reason: "Crashed", message: "The program ended with an error." };
 }
 
 /** What is said of a backend that was swept as idle. */
-export function idleMessage(gracePeriodSeconds: number): string {
-  return `Nobody was connected for ${gracePeriodSeconds} s (gracePeriodSeconds).`;
+export function idleMessage(spec: BackendSpec, { awaitsFirstClient = false } = {}): string {
+  const { gracePeriodSeconds, firstClientSeconds } = completeSpec(spec);
+  return awaitsFirstClient && firstClientSeconds > gracePeriodSeconds
+    ? `Nobody came within ${firstClientSeconds} s (firstClientSeconds).`
+    : `Nobody was connected for ${gracePeriodSeconds} s (gracePeriodSeconds).`;
 }
 
 /** Times at which living states were reached. */

@@ -57,11 +57,13 @@ class ScriptedRelayHost implements RelayHost {
 
 async function startSweeper({
   gracePeriodSeconds = 10,
+  firstClientSeconds = 0,
   nodeName,
   log = silentLog,
   isRunningRecorded = true,
 }: {
   gracePeriodSeconds?: number;
+  firstClientSeconds?: number;
   nodeName?: string;
   isRunningRecorded?: boolean;
   log?: Log;
@@ -92,7 +94,7 @@ async function startSweeper({
   onTestFinished(() => sweeper.close());
   const made = await store.backends.create({
     name: "b",
-    spec: { template: { containers: [{}] }, gracePeriodSeconds, firstClientSeconds: 0 },
+    spec: { template: { containers: [{}] }, gracePeriodSeconds, firstClientSeconds },
   });
   const now = clock.now();
   const address = { ip: "127.0.0.1", port: 1, nodeName: "here", workloadUID: "w" };
@@ -134,6 +136,17 @@ test("records that a program runs with that it listens, where that is not record
     running: true,
     transitions: { Running: { time }, Ready: { time } },
   });
+});
+
+test.each([
+  ["nobody ever came", { awaitsFirstClient: true }, "Nobody came within 20 s (firstClientSeconds)."],
+  ["the last one left", {}, "Nobody was connected for 0 s (gracePeriodSeconds)."],
+])("the message of an end as idle names the time that had to pass: %s", async (_, state, message) => {
+  const { host, expectState, backend } = await startSweeper({ gracePeriodSeconds: 0, firstClientSeconds: 20 });
+  await vi.waitFor(() => expect(host.watchers.size).toBe(1));
+  host.say({ msUntilIdle: 0, ...state });
+  await expectState("Swept");
+  expect((await backend()).status.message).toBe(message);
 });
 
 test("says Ready when the host does, and Swept when it was idle and took the seal", async () => {

@@ -18,6 +18,7 @@ import { type BackendResource, backendOf, backendsPath, resourceOf } from "./bac
 import { Informer } from "./informer.ts";
 import { isKubeError, type KubeClient } from "./kube-client.ts";
 import { listBackends } from "./list-backends.ts";
+import { problemOfImages } from "./pod-template.ts";
 
 export interface KubernetesBackendStoreOptions {
   readonly client: KubeClient;
@@ -64,6 +65,8 @@ export class KubernetesBackendStore implements BackendStore {
         `${JSON.stringify(name)} cannot name a backend: up to 63 lower-case letters, digits and "-" are needed`,
       );
     }
+    const invalid = problemOfImages(draft.spec);
+    if (invalid !== undefined) throw new SpawnerError("invalid_request", invalid);
     try {
       return this.#note(await this.#client.json({ method: "POST", path: this.#path, body: resourceOf(draft) }));
     } catch (error) {
