@@ -141,13 +141,28 @@ describe("with --compat-0.1.9", () => {
       path: core("services"),
       body: { metadata: { name: "taken", labels: { mine: "yes" } }, spec: { ports, clusterIP: "None" } },
     });
-    const [gateway] = await Promise.all([start("gateway"), start("controller"), start("sweeper")]);
+    const [gateway, controller] = await Promise.all([start("gateway"), start("controller"), start("sweeper")]);
     await createSession(namespace.client, "taken", sessionSpec("echoes"));
-    await until("taken", "Ready");
+    const backend = await until("taken", "Ready");
     await (await openEcho(`${gateway.url}/p/taken/`)).echo("by the gateway");
     const service = await get<object>(core("services", "taken"));
     expect(service).toMatchObject({ metadata: { labels: { mine: "yes" } }, spec: { clusterIP: "None" } });
     expect(service).not.toHaveProperty("metadata.ownerReferences");
+
+    // It is told once, in the log and at the Pod, how the session gets its own.
+    const pod = await get<{ metadata: { uid: string }; status: { podIP: string } }>(core("pods", "taken"));
+    expect(backend.status.ip).toBe(pod.status.podIP);
+    const remedy = expect.stringContaining(`kubectl delete service taken --namespace ${namespace.name}`);
+    const fieldSelector = `involvedObject.uid=${pod.metadata.uid},reason=NoService`;
+    const { items } = await get<{ items: object[] }>(core("events"), { fieldSelector });
+    expect(items).toEqual([expect.objectContaining({ type: "Warning", message: remedy })]);
+    const lines = controller
+      .log()
+      .split("\n")
+      .filter((line) => line.includes("the backend has no Service"));
+    expect(lines.map((line) => JSON.parse(line) as object)).toEqual([
+      expect.objectContaining({ level: 40, backend: "taken", problem: remedy }),
+    ]);
   });
 
   test("a program that listens on a port of its own choice is found, and no port of the sidecar's", async () => {
