@@ -2,11 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Command } from "commander";
 import { expect, onTestFinished, test } from "vitest";
-import { addGatewayRelayFlags } from "../../packages/server/src/cli/gateway-flags.ts";
-import { sidecarFlags } from "../../packages/server/src/cli/sidecar-flags.ts";
-import { readDocument } from "../support/documents.ts";
 import { startServed } from "../support/served.ts";
 
 /** Answers /echo and uploads, and nothing else, upgrades neither. */
@@ -71,15 +67,4 @@ test("each limit is what its flag says, and tells of itself by its status", { ti
   expect(await ask("")).toBe(""); // nothing is said to a connection without a request; it is closed
   const many = await Promise.all(Array.from({ length: 14 }, () => ask("")));
   expect(many.filter((answer) => answer.startsWith("HTTP/1.1 503 "))).toHaveLength(4);
-});
-
-test("the document has every limit of the gateway and the sidecar, with its default", () => {
-  const rows = [...readDocument("docs/http.md").matchAll(/^\| `--([a-z-]+)`\s*\| (\d+)/gm)];
-  const documented = Object.fromEntries(rows.map(([, name = "", byDefault]) => [name, Number(byDefault)]));
-  const gateway = addGatewayRelayFlags(new Command()).options.flatMap(({ long, defaultValue }) =>
-    typeof defaultValue === "number" ? [[long?.slice(2), defaultValue]] : [],
-  );
-  expect(documented).toEqual(Object.fromEntries(gateway));
-  const names = sidecarFlags.map(({ name }) => name as string);
-  expect(Object.keys(documented).filter((name) => !names.includes(name))).toEqual(["backend-connections-max"]);
 });
