@@ -100,6 +100,14 @@ const failures: Failure[] = [
     state: "Swept",
   },
   {
+    what: "a probe for which the node ends the program, which then leaves with code 0",
+    spec: program('process.on("SIGTERM", () => process.exit(0)); setInterval(() => {}, 1e6)', {
+      livenessProbe: { exec: { command: ["false"] }, initialDelaySeconds: 1, periodSeconds: 1, failureThreshold: 1 },
+    }),
+    reason: "Crashed",
+    message: /^The program was ended by its node, since its livenessProbe failed: Liveness probe failed\./,
+  },
+  {
     what: "memory above the limit",
     spec: program("const all = []; for (;;) all.push(Buffer.alloc(1e6, 1));", {
       resources: { limits: { memory: "96Mi" } },

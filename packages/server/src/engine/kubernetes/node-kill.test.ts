@@ -52,14 +52,14 @@ describe("a program that its node has ended, and that left with code 0, is told 
     [
       "its livenessProbe",
       probe,
-      [unhealthy, unhealthy, killing("Container application failed liveness probe")],
+      [unhealthy, unhealthy, killing("Stopping container application")],
       "The program was ended by its node, since its livenessProbe failed: Liveness probe failed: HTTP probe failed with statuscode: 500.",
     ],
     [
-      "its startupProbe, of which no failure was kept",
+      "its startupProbe, which said nothing itself",
       { startupProbe: { exec: {} } },
-      [killing("Container application failed startup probe")],
-      "The program was ended by its node, since its startupProbe failed.",
+      [{ reason: "Unhealthy", message: "Startup probe failed: " }, killing("Stopping container application")],
+      "The program was ended by its node, since its startupProbe failed: Startup probe failed.",
     ],
     [
       "its postStart hook",
@@ -78,14 +78,18 @@ describe("a program went by itself", () => {
   test.each([
     ["while its probe failed, but not for long enough", probe, [unhealthy]],
     ["with nothing said of it", probe, []],
-    ["where another container was ended", probe, [killing("Container other failed liveness probe", "other")]],
-    ["where its Pod was to stop", probe, [killing("Stopping container application")]],
+    ["where another container was ended", probe, [{ ...unhealthy, container: "other" }, killing("Stopping", "other")]],
+    [
+      "where a probe that ends nothing failed",
+      probe,
+      [{ reason: "Unhealthy", message: "Readiness probe failed: " }, killing("Stopping container application")],
+    ],
   ])("%s", async (_, given, events) => {
     expect((await read(podWith(given), events)).kill).toBeUndefined();
   });
 
   test("where nothing is there by which a node ends programs: then nothing is read", async () => {
-    expect(await read(podWith({}), [killing("Container application failed liveness probe")])).toEqual({
+    expect(await read(podWith({}), [unhealthy, killing("Stopping container application")])).toEqual({
       kill: undefined,
       asked: [],
     });

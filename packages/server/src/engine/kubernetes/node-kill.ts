@@ -22,21 +22,24 @@ export async function readNodeKill(client: KubeClient, pod: Pod): Promise<string
 }
 
 /**
- * What the events of a container say of it. That a probe failed is not enough: it may do so a few times.
+ * What the events of a container say of it. That a probe failed is not enough: it may do so a few times before its node stops the
+ * container, which is told without a reason. Of a Pod that is deleted it is told too, but how such a program ends is no end here.
  * https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/
  */
 function nodeKillOf(events: readonly PodEvent[]): string | undefined {
   const hook = events.findLast(({ reason }) => reason === "FailedPostStartHook");
   if (hook !== undefined) return describe("its postStart hook failed", hook.message);
-  const killing = events.findLast(({ reason }) => reason === "Killing");
-  const probe = /failed (liveness|startup) probe/.exec(killing?.message ?? "")?.[1];
-  if (probe === undefined) return undefined;
-  const failure = new RegExp(`^${probe} probe (failed|errored)`, "i");
-  const last = events.findLast(({ reason, message = "" }) => reason === "Unhealthy" && failure.test(message));
-  return describe(`its ${probe}Probe failed`, last?.message);
+  if (!events.some(({ reason }) => reason === "Killing")) return undefined;
+  const failures = events.filter(({ reason }) => reason === "Unhealthy").map(({ message = "" }) => message);
+  const last = failures.findLast((message) => fatalProbe.test(message));
+  const probe = last === undefined ? undefined : fatalProbe.exec(last)?.[1]?.toLowerCase();
+  return probe === undefined ? undefined : describe(`its ${probe}Probe failed`, last);
 }
 
+/** A readiness probe ends nothing. */
+const fatalProbe = /^(Liveness|Startup) probe /;
+
 function describe(why: string, told = ""): string {
-  const detail = told.trim().replace(/\.?$/, ".");
+  const detail = told.replace(/[.:\s]*$/, ".");
   return `The program was ended by its node, since ${why}${told === "" ? "." : `: ${detail}`}`;
 }

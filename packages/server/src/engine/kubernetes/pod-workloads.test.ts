@@ -123,13 +123,13 @@ test("a program that its node ended for a failing probe has crashed, whatever it
     livenessProbe: { exec: { command: ["false"] } },
   }));
   const stored = { ...exited, spec: { ...exited.spec, containers } };
-  const said = {
-    reason: "Killing",
-    message: "Container application failed liveness probe",
-    involvedObject: { fieldPath: "spec.containers{application}" },
-  };
+  const involvedObject = { fieldPath: "spec.containers{application}" };
+  const events = [
+    { reason: "Unhealthy", message: "Liveness probe failed: ", involvedObject },
+    { reason: "Killing", message: "Stopping container application", involvedObject },
+  ];
   const end = { reason: "Crashed", message: expect.stringContaining("its livenessProbe failed") };
-  const { workloads } = setUp({ stored, events: [said] });
+  const { workloads } = setUp({ stored, events });
   expect(await workloads.observe(backend.metadata)).toMatchObject({ kind: "ended", end });
   const quiet = setUp({ stored, events: [] });
   expect(await quiet.workloads.observe(backend.metadata)).toMatchObject({ kind: "ended", end: { reason: "Exited" } });
