@@ -100,7 +100,7 @@ const failures: Failure[] = [
     state: "Swept",
   },
   {
-    what: "a probe for which the node ends the program, which then leaves with code 0",
+    what: "a failing probe, also where code 0 follows",
     spec: program('process.on("SIGTERM", () => process.exit(0)); setInterval(() => {}, 1e6)', {
       livenessProbe: { exec: { command: ["false"] }, initialDelaySeconds: 1, periodSeconds: 1, failureThreshold: 1 },
     }),
