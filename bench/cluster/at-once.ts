@@ -24,7 +24,7 @@ export async function measureAtOnce(
   }: { stage: Stage; count: number; whenAllAreReady?: () => Promise<void> },
 ): Promise<AtOnce> {
   const startMs = performance.now();
-  const starts = await Promise.all(Array.from({ length: count }, () => start(contender, stage)));
+  const starts = await Promise.all(Array.from({ length: count }, () => start(contender, { ...stage, isSmall: true })));
   try {
     const everyMs = Math.max(count * attemptEveryMs, 2);
     const answered = await Promise.all(starts.map((each) => untilPodAnswers(each, { stage, everyMs })));

@@ -1,8 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { defaultServicePrefix, makeId } from "../../packages/server/src/core/names.ts";
 import { relayPortsOf } from "../../packages/server/src/core/relay-ports.ts";
 import type { Backend } from "../../packages/server/src/core/resource.ts";
 import { completeSpec } from "../../packages/server/src/core/resource.ts";
+import { backendsPath, resourceOf } from "../../packages/server/src/engine/kubernetes/backend-resource.ts";
 import type { KubeClient } from "../../packages/server/src/engine/kubernetes/index.ts";
 import { buildPod } from "../../packages/server/src/engine/kubernetes/pod.ts";
 import type { PodDraft } from "../../packages/server/src/engine/kubernetes/pod-object.ts";
@@ -38,14 +40,24 @@ export interface StartOptions {
   readonly apiUrl: string;
   readonly client: KubeClient;
   readonly gracePeriodSeconds?: number;
+  /** Whether the program asks for next to nothing of the node, so that many fit. Spawner is asked by a resource then. */
+  readonly isSmall?: boolean;
 }
 
 /** Asks for it. Resolves when that was answered. */
 export async function start(contender: Contender, options: StartOptions): Promise<Start> {
-  const { apiUrl, client, gracePeriodSeconds = 300 } = options;
-  const bare = bareBackend(gracePeriodSeconds);
+  const { apiUrl, client, gracePeriodSeconds = 300, isSmall = false } = options;
+  const bare = bareBackend(gracePeriodSeconds, { isSmall });
   const { servePort: port } = relayPortsOf(bare.spec);
   const { httpPort: programPort } = completeSpec(bare.spec);
+  if (contender === "Spawner" && isSmall) {
+    const id = makeId();
+    const name = `${defaultServicePrefix}${id}`;
+    const startMs = performance.now();
+    const body = resourceOf({ name, spec: bare.spec });
+    await client.json({ method: "POST", path: backendsPath(client.namespace), body });
+    return { contender, name, id, startMs, port, programPort };
+  }
   if (contender === "Spawner") {
     const startMs = performance.now();
     const id = await spawnThrough(apiUrl, { image, env, terminationGracePeriodSeconds, gracePeriodSeconds });
@@ -74,8 +86,9 @@ export function podsPath({ namespace }: KubeClient): string {
 }
 
 /** A backend as the API makes one, that is in no cluster. */
-function bareBackend(gracePeriodSeconds: number): Backend {
-  const application = { image, imagePullPolicy: "IfNotPresent", env: toEnvVars(env) };
+function bareBackend(gracePeriodSeconds: number, { isSmall = false } = {}): Backend {
+  const resources = isSmall ? { resources: { requests: { cpu: "1m", memory: "8Mi" } } } : {};
+  const application = { image, imagePullPolicy: "IfNotPresent", env: toEnvVars(env), ...resources };
   return {
     metadata: {
       name: `bare-${randomUUID().slice(0, 8)}`,
