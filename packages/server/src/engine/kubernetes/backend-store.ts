@@ -1,6 +1,6 @@
 import { isSpawnerError, SpawnerError } from "../../core/errors.ts";
 import { isValidName } from "../../core/names.ts";
-import { type Backend, type BackendDraft, completeSpec } from "../../core/resource.ts";
+import type { Backend, BackendDraft } from "../../core/resource.ts";
 import type { StatusPatch } from "../../core/status.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
@@ -13,6 +13,8 @@ import type {
   Precondition,
   StopOptions,
 } from "../engine.ts";
+import { required } from "../precondition.ts";
+import { stopChanges } from "../stop-changes.ts";
 import { backendError } from "./backend-errors.ts";
 import { type BackendResource, backendOf, backendsPath, resourceOf } from "./backend-resource.ts";
 import { Informer } from "./informer.ts";
@@ -103,19 +105,14 @@ export class KubernetesBackendStore implements BackendStore {
     }
   }
 
-  async requestStop(
-    target: Precondition,
-    { graceSeconds = Number.POSITIVE_INFINITY }: StopOptions = {},
-  ): Promise<Backend> {
+  async requestStop(target: Precondition, options: StopOptions = {}): Promise<Backend> {
     for (let attempts = 1; ; attempts += 1) {
       const backend = await this.#require(target);
-      const before = completeSpec(backend.spec);
-      const isLess = graceSeconds < before.terminationGracePeriodSeconds;
-      if (before.stopRequested && !isLess) return backend;
-      const shortened = isLess ? { terminationGracePeriodSeconds: graceSeconds } : {};
+      const spec = stopChanges(backend.spec, options);
+      if (spec === undefined) return backend;
       try {
         // In the version that was read: another caller may have shortened it more meanwhile.
-        return await this.#patch(backend, { content: { spec: { ...shortened, stopRequested: true } } });
+        return await this.#patch(backend, { content: { spec } });
       } catch (error) {
         if (!isSpawnerError(error, "conflict") || attempts >= patchAttemptsMax) throw error;
       }
@@ -161,19 +158,8 @@ export class KubernetesBackendStore implements BackendStore {
     }
   }
 
-  /** The backend as it is, if it is the one and the version that is meant. */
-  async #require({ name, uid, resourceVersion }: Precondition): Promise<Backend> {
-    const backend = await this.#read(name);
-    if (backend === undefined || backend.metadata.uid !== uid) {
-      throw new SpawnerError("not_found", `There is no backend ${name} with the UID ${uid}.`);
-    }
-    if (resourceVersion !== undefined && backend.metadata.resourceVersion !== resourceVersion) {
-      throw new SpawnerError(
-        "conflict",
-        `Backend ${name} is at version ${backend.metadata.resourceVersion}, not at ${resourceVersion}: read it again.`,
-      );
-    }
-    return backend;
+  async #require(target: Precondition): Promise<Backend> {
+    return required(await this.#read(target.name), target);
   }
 
   /**

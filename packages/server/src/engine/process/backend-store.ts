@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
 import { SpawnerError } from "../../core/errors.ts";
 import { isValidName } from "../../core/names.ts";
-import { type Backend, type BackendDraft, type BackendSpec, completeSpec } from "../../core/resource.ts";
+import type { Backend, BackendDraft, BackendSpec } from "../../core/resource.ts";
 import { applyStatusPatch, hasEnded, type StatusPatch } from "../../core/status.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type {
@@ -14,6 +14,8 @@ import type {
   StopOptions,
   WorkloadIdentity,
 } from "../engine.ts";
+import { required } from "../precondition.ts";
+import { stopChanges } from "../stop-changes.ts";
 
 export interface SqliteBackendStoreOptions {
   database: DatabaseSync;
@@ -117,17 +119,11 @@ export class SqliteBackendStore implements BackendStore {
     return this.#rewrite(target, { spec, status: applyStatusPatch(status, patch) });
   }
 
-  async requestStop(
-    target: Precondition,
-    { graceSeconds = Number.POSITIVE_INFINITY }: StopOptions = {},
-  ): Promise<Backend> {
+  async requestStop(target: Precondition, options: StopOptions = {}): Promise<Backend> {
     const backend = this.#require(target);
-    const before = completeSpec(backend.spec);
-    const isLess = graceSeconds < before.terminationGracePeriodSeconds;
-    if (before.stopRequested && !isLess) return backend;
-    const shortened = isLess ? { terminationGracePeriodSeconds: graceSeconds } : {};
-    const spec = { ...backend.spec, ...shortened, stopRequested: true };
-    return this.#rewrite(target, { spec, status: backend.status });
+    const changes = stopChanges(backend.spec, options);
+    if (changes === undefined) return backend;
+    return this.#rewrite(target, { spec: { ...backend.spec, ...changes }, status: backend.status });
   }
 
   async delete(target: Precondition): Promise<void> {
@@ -148,19 +144,8 @@ export class SqliteBackendStore implements BackendStore {
     }).length;
   }
 
-  /** The backend as it is, if it is the one and the version that is meant. */
-  #require({ name, uid, resourceVersion }: Precondition): Backend {
-    const backend = this.#backends.get(name);
-    if (backend === undefined || backend.metadata.uid !== uid) {
-      throw new SpawnerError("not_found", `There is no backend ${name} with the UID ${uid}.`);
-    }
-    if (resourceVersion !== undefined && backend.metadata.resourceVersion !== resourceVersion) {
-      throw new SpawnerError(
-        "conflict",
-        `Backend ${name} is at version ${backend.metadata.resourceVersion}, not at ${resourceVersion}: read it again.`,
-      );
-    }
-    return backend;
+  #require(target: Precondition): Backend {
+    return required(this.#backends.get(target.name), target);
   }
 
   #rewrite(target: Precondition, content: Pick<Backend, "spec" | "status">): Backend {
