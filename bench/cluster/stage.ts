@@ -1,4 +1,5 @@
 import type { Backend } from "../../packages/server/src/core/resource.ts";
+import { backendsPath } from "../../packages/server/src/engine/kubernetes/backend-resource.ts";
 import type { KubeClient } from "../../packages/server/src/engine/kubernetes/index.ts";
 import type { Pod } from "../../packages/server/src/engine/kubernetes/pod-object.ts";
 import { openAdminClient } from "../../test/support/cluster/client.ts";
@@ -45,10 +46,9 @@ export async function openStage(): Promise<Stage> {
   try {
     const { namespace, apiUrl } = spawner;
     const client = await openAdminClient(namespace);
-    const path = `/apis/spawner.dev/v1/namespaces/${namespace}/sessionlivedbackends`;
     const [pods, backends] = await Promise.all([
       Sightings.open<Pod>(client, podsPath(client)),
-      Sightings.open<StoredBackend>(client, path),
+      Sightings.open<StoredBackend>(client, backendsPath(namespace)),
     ]);
     const { SPAWNER_TEST_AUDIT_LOG: auditFile } = process.env;
     const audit = auditFile === undefined ? undefined : new AuditLog(auditFile, { namespace });

@@ -1,36 +1,13 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { BackendList, BackendView } from "@spawner/client";
-import { type BrowserContext, chromium, type Page } from "playwright-core";
-import { expect, onTestFinished, test } from "vitest";
+import type { BrowserContext, Page } from "playwright-core";
+import { expect, test } from "vitest";
+import { openBrowser } from "../support/browser.ts";
 import { startDev } from "../support/dev.ts";
 import { eventually } from "../support/embedded.ts";
 
 const board = fileURLToPath(new URL("../../demo/board/server.js", import.meta.url));
 const gracePeriodSeconds = 2;
-
-async function openBrowser(): Promise<BrowserContext> {
-  const profile = mkdtempSync(join(tmpdir(), "spawner-browser-"));
-  const context = await chromium.launchPersistentContext(profile, {
-    executablePath: process.env.SPAWNER_TEST_BROWSER ?? "",
-    args: [
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-    ],
-  });
-  onTestFinished(async () => {
-    await context.close();
-    rmSync(profile, { recursive: true, force: true });
-  });
-  return context;
-}
 
 async function openPage(context: BrowserContext, url: string): Promise<Page> {
   const page = await context.newPage();

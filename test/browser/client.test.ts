@@ -1,11 +1,9 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { SpawnerClient } from "@spawner/client";
-import { chromium, type Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { build } from "rolldown";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
+import { openBrowser } from "../support/browser.ts";
 import { startEmbedded } from "../support/embedded.ts";
 
 /** What the page has of it. */
@@ -23,15 +21,7 @@ async function bundleClient(): Promise<string> {
 
 /** A page of a backend, which is of the same origin as the API, with the client in it. */
 async function openPage(url: string): Promise<Page> {
-  const profile = mkdtempSync(join(tmpdir(), "spawner-browser-"));
-  const context = await chromium.launchPersistentContext(profile, {
-    executablePath: process.env.SPAWNER_TEST_BROWSER ?? "",
-    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"],
-  });
-  onTestFinished(async () => {
-    await context.close();
-    rmSync(profile, { recursive: true, force: true });
-  });
+  const context = await openBrowser();
   const page = await context.newPage();
   await page.goto(url);
   await page.addScriptTag({ content: await bundleClient() });

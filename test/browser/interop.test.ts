@@ -1,24 +1,8 @@
 // Chromium as a client, first directly and then through a gateway and a relay host: it has to be the same.
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { chromium, type Page } from "playwright-core";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
 import { openBothRelays } from "../support/both-relays.ts";
+import { openBrowser } from "../support/browser.ts";
 import { servers } from "../support/interop/programs.ts";
-
-async function openBrowser(): Promise<Page> {
-  const profile = mkdtempSync(join(tmpdir(), "spawner-browser-"));
-  const context = await chromium.launchPersistentContext(profile, {
-    executablePath: process.env.SPAWNER_TEST_BROWSER ?? "",
-    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"],
-  });
-  onTestFinished(async () => {
-    await context.close();
-    rmSync(profile, { recursive: true, force: true });
-  });
-  return context.newPage();
-}
 
 /** Of the page. */
 declare const location: { readonly href: string };
@@ -72,7 +56,7 @@ async function askAll() {
 test("a page gets the same answers, events and WebSocket messages", { timeout: 120_000 }, async () => {
   const server = await servers["node:http and ws"]();
   const { url } = await openBothRelays(server);
-  const page = await openBrowser();
+  const page = await (await openBrowser()).newPage();
   const results: unknown[] = [];
   for (const base of [`http://127.0.0.1:${server.port}`, url]) {
     await page.goto(`${base}/page`);

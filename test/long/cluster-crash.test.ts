@@ -1,21 +1,12 @@
 import { beforeAll, expect, test } from "vitest";
-import { applyCrd } from "../support/cluster/apply-crd.ts";
-import { openAdminClient } from "../support/cluster/client.ts";
-import type { Disturbance } from "../support/cluster/crash/live.ts";
+import { prepareCluster } from "../support/cluster/apply-crd.ts";
+import { type Disturbance, killed } from "../support/cluster/crash/live.ts";
 import { lives } from "../support/cluster/crash/lives.ts";
 import { type StartRole, startAsProcess, startHere } from "../support/cluster/crash/replaced-role.ts";
 import { tryAllWrites } from "../support/cluster/crash/try-all-writes.ts";
 
-beforeAll(async () => {
-  const client = await openAdminClient();
-  await applyCrd(client);
-  client.close();
-});
+beforeAll(prepareCluster);
 
-const killed: readonly Disturbance[] = [
-  { kind: "killed", moment: "before" },
-  { kind: "killed", moment: "after" },
-];
 const others: readonly Disturbance[] = [
   { kind: "cut", moment: "before" },
   { kind: "cut", moment: "after" },

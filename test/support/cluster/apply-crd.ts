@@ -1,5 +1,6 @@
 import { buildCrd } from "../../../packages/server/src/core/crd.ts";
 import type { KubeClient } from "../../../packages/server/src/engine/kubernetes/index.ts";
+import { openAdminClient } from "./client.ts";
 import { eventually } from "./eventually.ts";
 
 const path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/sessionlivedbackends.spawner.dev";
@@ -22,4 +23,11 @@ export async function applyCrd(client: KubeClient): Promise<void> {
     const isEstablished = status?.conditions?.some((each) => each.type === "Established" && each.status === "True");
     if (!isEstablished) throw new Error("the CRD is not established");
   });
+}
+
+/** The same, for who has no client yet. */
+export async function prepareCluster(): Promise<void> {
+  const client = await openAdminClient();
+  await applyCrd(client);
+  client.close();
 }

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import type { BackendState } from "@spawner/client";
 import type { Backend, BackendSpec } from "../../../packages/server/src/core/resource.ts";
 import { stateOf } from "../../../packages/server/src/core/status.ts";
+import { backendsPath } from "../../../packages/server/src/engine/kubernetes/backend-resource.ts";
 import { isKubeError, type KubeClient } from "../../../packages/server/src/engine/kubernetes/index.ts";
 import { eventually } from "./eventually.ts";
 import { runInPod } from "./programs.ts";
@@ -24,17 +25,15 @@ export function sessionSpec(program: SessionProgram, rest: Partial<BackendSpec> 
   return { ...runInPod(command), terminationGracePeriodSeconds: 5, ...rest };
 }
 
-const collection = ({ namespace }: KubeClient) => `/apis/spawner.dev/v1/namespaces/${namespace}/sessionlivedbackends`;
-
 export function createSession(client: KubeClient, name: string, spec: BackendSpec): Promise<Backend> {
   const body = { apiVersion: "spawner.dev/v1", kind: "SessionLivedBackend", metadata: { name }, spec };
-  return client.json({ method: "POST", path: collection(client), body });
+  return client.json({ method: "POST", path: backendsPath(client.namespace), body });
 }
 
 /** The record; undefined where there is none. */
 export async function readSession(client: KubeClient, name: string): Promise<Backend | undefined> {
   try {
-    const found = await client.json<Backend>({ method: "GET", path: `${collection(client)}/${name}` });
+    const found = await client.json<Backend>({ method: "GET", path: `${backendsPath(client.namespace)}/${name}` });
     return { ...found, status: found.status ?? {} };
   } catch (error) {
     if (isKubeError(error, "NotFound")) return undefined;
@@ -44,7 +43,7 @@ export async function readSession(client: KubeClient, name: string): Promise<Bac
 
 export async function requestStop(client: KubeClient, name: string): Promise<void> {
   const body = { spec: { stopRequested: true } };
-  await client.json({ method: "PATCH", path: `${collection(client)}/${name}`, body });
+  await client.json({ method: "PATCH", path: `${backendsPath(client.namespace)}/${name}`, body });
 }
 
 /** Resolves when it has reached a state; rejects at once where it has ended as something else, and when time is over. */

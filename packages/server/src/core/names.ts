@@ -25,6 +25,15 @@ export function isValidName(name: string): boolean {
   return labelPattern.test(name);
 }
 
+/** Throws a SpawnerError where `name` cannot name a backend. */
+export function requireValidName(name: string): void {
+  if (isValidName(name)) return;
+  throw new SpawnerError(
+    "invalid_request",
+    `${JSON.stringify(name)} cannot name a backend: up to 63 lower-case letters, digits and "-" are needed`,
+  );
+}
+
 /** Between ids, which clients see, and resource names, which the store has. */
 export interface NameMapping {
   /** The resource name of the backend with this id, or undefined where no backend can have such an id. */

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { hasEnded, stateOf } from "../../../../packages/server/src/core/status.ts";
+import { backendsPath } from "../../../../packages/server/src/engine/kubernetes/backend-resource.ts";
 import { isKubeError, type KubeClient } from "../../../../packages/server/src/engine/kubernetes/index.ts";
 import type { ApiWrite, WriteEffect } from "../api-proxy.ts";
 import { eventually } from "../eventually.ts";
@@ -15,6 +16,12 @@ export type Disturbance =
   | { readonly kind: "conflict" | "internal error" }
   /** Another one has taken its place when its write arrives: when the backend is ready, or when all is over. */
   | { readonly kind: "late"; readonly until: "ready" | "over" };
+
+/** A role ends with no last word, before its write is made or when it was. */
+export const killed: readonly Disturbance[] = [
+  { kind: "killed", moment: "before" },
+  { kind: "killed", moment: "after" },
+];
 
 export interface DisturbedWrite {
   readonly role: RoleKind;
@@ -164,6 +171,6 @@ async function forgetKeys(client: KubeClient): Promise<void> {
 
 async function removeRecord(client: KubeClient, name: string): Promise<void> {
   if ((await readSession(client, name)) === undefined) return;
-  const path = `/apis/spawner.dev/v1/namespaces/${client.namespace}/sessionlivedbackends/${name}`;
+  const path = `${backendsPath(client.namespace)}/${name}`;
   await client.json({ method: "DELETE", path });
 }

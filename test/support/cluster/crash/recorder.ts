@@ -1,4 +1,5 @@
 import type { Backend } from "../../../../packages/server/src/core/resource.ts";
+import { backendsPath } from "../../../../packages/server/src/engine/kubernetes/backend-resource.ts";
 import type { KubeClient } from "../../../../packages/server/src/engine/kubernetes/index.ts";
 import type { KubeObject } from "../../../../packages/server/src/engine/kubernetes/objects.ts";
 import { watchEvents } from "../../../../packages/server/src/engine/kubernetes/watch-stream.ts";
@@ -34,7 +35,7 @@ export class Recorder {
     const recorder = new Recorder(client, name);
     const { namespace } = client;
     await recorder.#follow({
-      path: `/apis/spawner.dev/v1/namespaces/${namespace}/sessionlivedbackends`,
+      path: backendsPath(namespace),
       query: { fieldSelector: `metadata.name=${name}` },
       onEvent: (type, object) => {
         if (type === "DELETED") recorder.isForgotten = true;

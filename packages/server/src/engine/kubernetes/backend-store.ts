@@ -1,5 +1,5 @@
 import { isSpawnerError, SpawnerError } from "../../core/errors.ts";
-import { isValidName } from "../../core/names.ts";
+import { requireValidName } from "../../core/names.ts";
 import type { Backend, BackendDraft } from "../../core/resource.ts";
 import type { StatusPatch } from "../../core/status.ts";
 import type { Clock } from "../../lib/clock.ts";
@@ -61,12 +61,7 @@ export class KubernetesBackendStore implements BackendStore {
 
   async create(draft: BackendDraft): Promise<Backend> {
     const { name } = draft;
-    if (!isValidName(name)) {
-      throw new SpawnerError(
-        "invalid_request",
-        `${JSON.stringify(name)} cannot name a backend: up to 63 lower-case letters, digits and "-" are needed`,
-      );
-    }
+    requireValidName(name);
     const invalid = problemOfImages(draft.spec);
     if (invalid !== undefined) throw new SpawnerError("invalid_request", invalid);
     try {

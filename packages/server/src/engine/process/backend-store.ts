@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
 import { SpawnerError } from "../../core/errors.ts";
-import { isValidName } from "../../core/names.ts";
+import { requireValidName } from "../../core/names.ts";
 import type { Backend, BackendDraft, BackendSpec } from "../../core/resource.ts";
 import { applyStatusPatch, hasEnded, type StatusPatch } from "../../core/status.ts";
 import type { Clock } from "../../lib/clock.ts";
@@ -55,12 +55,7 @@ export class SqliteBackendStore implements BackendStore {
   }
 
   async create(draft: BackendDraft): Promise<Backend> {
-    if (!isValidName(draft.name)) {
-      throw new SpawnerError(
-        "invalid_request",
-        `${JSON.stringify(draft.name)} cannot name a backend: up to 63 lower-case letters, digits and "-" are needed`,
-      );
-    }
+    requireValidName(draft.name);
     if (this.#backends.has(draft.name)) {
       throw new SpawnerError("already_exists", `A backend with the name ${draft.name} exists already.`);
     }
