@@ -3,7 +3,7 @@ import type { BackendState } from "@spawner/client";
 import type { Backend, BackendSpec } from "../../../packages/server/src/core/resource.ts";
 import { stateOf } from "../../../packages/server/src/core/status.ts";
 import { backendsPath } from "../../../packages/server/src/engine/kubernetes/backend-resource.ts";
-import { isKubeError, type KubeClient } from "../../../packages/server/src/engine/kubernetes/index.ts";
+import { type KubeClient, readIfThere } from "../../../packages/server/src/engine/kubernetes/index.ts";
 import { eventually } from "./eventually.ts";
 import { runInPod } from "./programs.ts";
 
@@ -32,13 +32,8 @@ export function createSession(client: KubeClient, name: string, spec: BackendSpe
 
 /** The record; undefined where there is none. */
 export async function readSession(client: KubeClient, name: string): Promise<Backend | undefined> {
-  try {
-    const found = await client.json<Backend>({ method: "GET", path: `${backendsPath(client.namespace)}/${name}` });
-    return { ...found, status: found.status ?? {} };
-  } catch (error) {
-    if (isKubeError(error, "NotFound")) return undefined;
-    throw error;
-  }
+  const found = await readIfThere<Backend>(client, `${backendsPath(client.namespace)}/${name}`);
+  return found === undefined ? undefined : { ...found, status: found.status ?? {} };
 }
 
 export async function requestStop(client: KubeClient, name: string): Promise<void> {

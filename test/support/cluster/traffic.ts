@@ -13,9 +13,12 @@ export class EchoClient {
     socket.on("error", (error) => (this.closed = error.message));
   }
 
-  /** `url` is of a backend: `http://…/<id>/`. */
+  /**
+   * `url` is of a backend: `http://…/<id>/`. Rejects where it is not open in 5 s: a connection to a Service that the node does
+   * not know yet is never answered, however often its first packet is sent again, and the next one is.
+   */
   static async open(url: string): Promise<EchoClient> {
-    const socket = new WebSocket(url.replace(/^http/, "ws"));
+    const socket = new WebSocket(url.replace(/^http/, "ws"), { handshakeTimeout: 5_000 });
     const client = new EchoClient(socket);
     await once(socket, "open");
     return client;

@@ -3,8 +3,8 @@ import { deadlines } from "../core/deadlines.ts";
 import { aborted } from "../lib/aborted.ts";
 import { pause } from "../lib/pause.ts";
 import type { ApiFlags } from "./api.ts";
+import { requireCallers } from "./callers.ts";
 import { explainListenFailure } from "./listen-failure.ts";
-import { UsageError } from "./report-failure.ts";
 import { runRole } from "./role-process.ts";
 
 /** How long requests in flight may take to be answered when the process is to end. */
@@ -34,10 +34,8 @@ export async function serveApi(flags: ApiFlags): Promise<void> {
   });
 }
 
-function authOf({ tokensFile, allowAnonymous }: ApiFlags): Auth {
-  if (tokensFile !== undefined) return { kind: "tokens", tokensFile };
-  if (allowAnonymous) return { kind: "anonymous" };
-  throw new UsageError(
-    "Who may start and end sessions? Give the file with their tokens (--tokens-file FILE), or let everybody who can reach this API (--allow-anonymous).",
-  );
+function authOf(flags: ApiFlags): Auth {
+  requireCallers(flags, { reached: "API" });
+  const { tokensFile } = flags;
+  return tokensFile === undefined ? { kind: "anonymous" } : { kind: "tokens", tokensFile };
 }

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { hostNameOf } from "../core/host-names.ts";
 import type { EmbeddedConfig } from "../embedded/index.ts";
+import { requireCallers } from "./callers.ts";
 import { commandProblem } from "./command-problem.ts";
 import { addEmbeddedFlags, configOfFlags, type EmbeddedFlags, loopbackNames } from "./embedded-flags.ts";
 import { parseOrigin } from "./flag-values.ts";
@@ -83,11 +84,7 @@ async function serve(command: string[], flags: ServeFlags): Promise<void> {
 
 function serveConfig(command: string[], flags: ServeFlags): EmbeddedConfig {
   const { host, publicUrl, tokensFile, allowAnonymous = false } = flags;
-  if (tokensFile === undefined && !allowAnonymous) {
-    throw new UsageError(
-      "Who may start and end sessions? Give the file with their tokens (--tokens-file FILE), or let everybody who can reach this server (--allow-anonymous).",
-    );
-  }
+  requireCallers(flags, { reached: "server" });
   if (publicUrl === undefined && wildcards.has(host)) {
     throw new UsageError(
       `--host ${host} is no address that clients can use: give theirs, --public-url http://NAME:${flags.port}.`,

@@ -184,7 +184,7 @@ class Reconciler implements Controller {
     } catch (error) {
       // One line for a trouble, however often it is tried in vain.
       const level = this.#unheard.has(key) ? "debug" : "warn";
-      log[level]({ backend: name, err: error }, "relay host cannot be asked, and a late start not be ended");
+      log[level]({ backend: name, ...troubleOf(error) }, "relay host cannot be asked, and a late start not be ended");
       this.#unheard.add(key);
       return {};
     }

@@ -52,3 +52,13 @@ export class KubeError extends Error {
 export function isKubeError(error: unknown, ...reasons: string[]): error is KubeError {
   return error instanceof KubeError && (reasons.length === 0 || reasons.includes(error.reason));
 }
+
+/** Asks for one object; undefined where there is none. */
+export async function readIfThere<Result>(client: KubeClient, path: string): Promise<Result | undefined> {
+  try {
+    return await client.json<Result>({ method: "GET", path });
+  } catch (error) {
+    if (isKubeError(error, "NotFound")) return undefined;
+    throw error;
+  }
+}

@@ -4,7 +4,7 @@ import type { Log } from "../../lib/log.ts";
 import { pause } from "../../lib/pause.ts";
 import { within } from "../../lib/within.ts";
 import { troubleOf } from "../trouble.ts";
-import { isKubeError, type KubeClient } from "./kube-client.ts";
+import { isKubeError, type KubeClient, readIfThere } from "./kube-client.ts";
 import { heldBy, type Lease, type LeaseSighting, type LeaseSpec, nextStep, released, sight } from "./lease.ts";
 
 export interface LeaderElectionOptions {
@@ -154,14 +154,9 @@ export class LeaderElection {
     }
   }
 
-  async #read(): Promise<Lease | undefined> {
+  #read(): Promise<Lease | undefined> {
     const { client, lease } = this.#options;
-    try {
-      return await this.#within(client.json<Lease>({ method: "GET", path: `${this.#path}/${lease}` }));
-    } catch (error) {
-      if (isKubeError(error, "NotFound")) return undefined;
-      throw error;
-    }
+    return this.#within(readIfThere<Lease>(client, `${this.#path}/${lease}`));
   }
 
   #put(before: Lease | undefined, spec: LeaseSpec): Promise<Lease> {

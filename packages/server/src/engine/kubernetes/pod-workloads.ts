@@ -8,7 +8,7 @@ import type { Log } from "../../lib/log.ts";
 import { within } from "../../lib/within.ts";
 import type { LogQuery, WorkloadIdentity, WorkloadRuntime } from "../engine.ts";
 import { Informer, type InformerChange } from "./informer.ts";
-import { isKubeError, type KubeClient, KubeError } from "./kube-client.ts";
+import { isKubeError, type KubeClient, KubeError, readIfThere } from "./kube-client.ts";
 import { observePod } from "./observe-pod.ts";
 import { OrphanedPods } from "./orphaned-pods.ts";
 import { buildPod } from "./pod.ts";
@@ -217,13 +217,8 @@ export class PodWorkloads implements WorkloadRuntime {
     return read === undefined ? undefined : this.#noted(read);
   }
 
-  async #read(name: string): Promise<Pod | undefined> {
-    try {
-      return await this.#options.client.json<Pod>({ method: "GET", path: this.#path(name) });
-    } catch (error) {
-      if (isKubeError(error, "NotFound")) return undefined;
-      throw error;
-    }
+  #read(name: string): Promise<Pod | undefined> {
+    return readIfThere(this.#options.client, this.#path(name));
   }
 
   #noted(pod: Pod): Pod {

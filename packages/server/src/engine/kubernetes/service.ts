@@ -4,7 +4,7 @@ import type { Clock, Timer } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import type { WorkloadIdentity } from "../engine.ts";
 import { buildNoServiceEvent } from "./backend-events.ts";
-import { isKubeError, type KubeClient, KubeError } from "./kube-client.ts";
+import { isKubeError, type KubeClient, KubeError, readIfThere } from "./kube-client.ts";
 import type { KubeObject } from "./objects.ts";
 import { ownerOf, ownerReferenceTo } from "./pod-names.ts";
 
@@ -112,13 +112,8 @@ export class BackendServices {
     return address;
   }
 
-  async #read(name: string): Promise<Service | undefined> {
-    try {
-      return await this.#options.client.json<Service>({ method: "GET", path: `${this.#path}/${name}` });
-    } catch (error) {
-      if (isKubeError(error, "NotFound")) return undefined;
-      throw error;
-    }
+  #read(name: string): Promise<Service | undefined> {
+    return readIfThere(this.#options.client, `${this.#path}/${name}`);
   }
 
   async #make(identity: WorkloadIdentity, target: ServiceTarget): Promise<Service> {

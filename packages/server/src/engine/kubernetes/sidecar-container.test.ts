@@ -35,12 +35,13 @@ test("a signal that the program is not ready for ends it", async () => {
 test("asked twice, the program is asked once, and its end waited for", async () => {
   const { child, written, exited } = start(`
     let asked = 0;
-    process.on("SIGTERM", () => { asked += 1; setTimeout(() => process.exit(10 + asked), 300); });
+    process.on("SIGTERM", () => { asked += 1; console.log("asked"); setTimeout(() => process.exit(10 + asked), 300); });
     setInterval(() => {}, 1e6);
     console.log("ready");
   `);
   await written;
   child.kill("SIGTERM");
-  setTimeout(() => child.kill("SIGTERM"), 100);
+  await once(child.stdout, "data");
+  child.kill("SIGTERM");
   expect(await exited).toEqual([11, null]);
 });
