@@ -1,5 +1,6 @@
 import type { AddressInfo } from "node:net";
 import type { SpawnRequest, SpawnResponse } from "@spawner/client";
+import { ConnectionTokenSigner, ConnectionTokenVerifier, type SigningKeys } from "../core/connection-token.ts";
 import { nameMapping } from "../core/names.ts";
 import type { Engine } from "../engine/index.ts";
 import type { Clock } from "../lib/clock.ts";
@@ -10,6 +11,8 @@ import type { Listening } from "../lib/running.ts";
 import { makeApp } from "./app.ts";
 import type { Auth } from "./auth.ts";
 import { addBackendRoutes } from "./backend-routes.ts";
+import { makeConnect } from "./connect.ts";
+import { addConnectRoutes } from "./connect-routes.ts";
 import { InFlight } from "./in-flight.ts";
 import { addLogRoutes } from "./log-routes.ts";
 import { ApiMetrics } from "./metrics.ts";
@@ -42,6 +45,8 @@ export interface ApiDeps {
   clock: Clock;
   log: Log;
   metrics: Metrics;
+  /** What connection tokens are signed with. Default: none, and nobody can be connected. */
+  signingKeys?: SigningKeys;
 }
 
 export interface Api extends Listening {
@@ -59,7 +64,10 @@ export interface Api extends Listening {
 const quiescePollMs = 20;
 
 /** Serves the HTTP API. Rejects where the tokens file cannot be used, or the port is taken. */
-export async function run(config: ApiConfig, { engine, clock, log, metrics }: ApiDeps): Promise<Api> {
+export async function run(
+  config: ApiConfig,
+  { engine, clock, log, metrics, signingKeys = () => [] }: ApiDeps,
+): Promise<Api> {
   const { auth, allowedHosts, bodyBytesMax = 1024 * 1024, streamsMax = 10_000 } = config;
   const tokens = auth.kind === "tokens" ? new TokensFile(auth.tokensFile, { clock, log }) : undefined;
   const names = nameMapping(config.servicePrefix);
@@ -73,6 +81,10 @@ export async function run(config: ApiConfig, { engine, clock, log, metrics }: Ap
 
   const deps = { app, engine, clock, metrics, hub, streams, names, urls: config };
   addSpawnRoute(deps, { spawn, compat: config.compat ?? false });
+  const now = () => clock.now();
+  const signer = new ConnectionTokenSigner(signingKeys, { now });
+  const verifier = new ConnectionTokenVerifier(signingKeys, { now });
+  addConnectRoutes({ ...deps, verifier, connect: makeConnect({ engine, clock, hub, signer }, config) });
   addStatusRoutes(deps);
   addBackendRoutes(deps);
   addLogRoutes(deps);

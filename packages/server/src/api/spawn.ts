@@ -35,7 +35,7 @@ export function makeSpawn(engine: Engine, options: SpawnOptions): (request: Spaw
 }
 
 /** What the schema of a request cannot say. Throws invalid_request. */
-function refuseBadEnvironment({ env = {} }: SpawnRequest): void {
+export function refuseBadEnvironment({ env = {} }: SpawnRequest): void {
   const problems = problemsOfEnvironment(variablesOf(env), { whole: "env", of: ({ name }) => `env.${name}` });
   if (problems.length > 0) throw new SpawnerError("invalid_request", `${problems.join("; ")}.`);
 }

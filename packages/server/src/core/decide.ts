@@ -12,6 +12,7 @@ import {
   reachedPatch,
   type StatusPatch,
   stateOf,
+  supersededMessage,
   unrecordedReady,
   type WorkloadAddress,
 } from "./status.ts";
@@ -153,7 +154,11 @@ function endingOf(
   const invalid = stateOf(backend) === "Submitted" ? invalidity(backend) : undefined;
   if (invalid !== undefined) return end("InvalidSpec", invalid);
   if (workload.kind === "ended") return workload.end;
-  if (spec.stopRequested) return end("Requested", "The backend was asked to end.");
+  if (spec.stopRequested) {
+    return spec.stopReason === "Superseded"
+      ? end("Superseded", supersededMessage)
+      : end("Requested", "The backend was asked to end.");
+  }
   if (draining) return end("Drained", "The server was stopped, and ended its backends.");
   if (reaches(now, lifetimeEnd(backend))) {
     return end("LifetimeExceeded", `The backend reached its lifetime of ${spec.lifetimeSeconds} s.`);

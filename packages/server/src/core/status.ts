@@ -131,6 +131,9 @@ export function explainedEndPatch(backend: Backend, at: Date): StatusPatch | und
   };
 }
 
+/** What is said of a backend that another one has to take the place of. */
+export const supersededMessage = "Its key was asked for with another spec.";
+
 /** What is said of a backend that was swept as idle. */
 export function idleMessage(gracePeriodSeconds: number): string {
   return `Nobody was connected for ${gracePeriodSeconds} s (gracePeriodSeconds).`;
@@ -237,5 +240,12 @@ export function applyStatusPatch(status: BackendStatus, patch: StatusPatch): Bac
     ...status,
     ...patch,
     ...(patch.transitions ? { transitions: { ...status.transitions, ...patch.transitions } } : {}),
+    ...(patch.revocations ? { revocations: mergedRevocations(status, patch.revocations) } : {}),
   };
+}
+
+type Revocations = NonNullable<BackendStatus["revocations"]>;
+
+function mergedRevocations({ revocations = {} }: BackendStatus, { users, tokens }: Revocations): Revocations {
+  return { users: { ...revocations.users, ...users }, tokens: { ...revocations.tokens, ...tokens } };
 }

@@ -30,12 +30,23 @@ export function buildWorkload(backend: Backend): Workload {
     args: application?.args,
     env: {
       ...Object.fromEntries(given.map(({ name, value }) => [name, value ?? ""])),
-      SPAWNER_BACKEND: identityOf(backend),
+      ...variablesOf(backend),
     },
     httpPort: spec.httpPort,
     gracePeriodSeconds: spec.gracePeriodSeconds,
     firstClientSeconds: spec.firstClientSeconds,
     terminationGracePeriodSeconds: spec.terminationGracePeriodSeconds,
+  };
+}
+
+/** What a program is told of itself. Nobody else can set these. */
+export function variablesOf(backend: Backend): Record<string, string> {
+  const { key } = backend.spec;
+  return {
+    SPAWNER_BACKEND: identityOf(backend),
+    // Of the version that its controller saw: later than anything of an earlier backend of its name.
+    SPAWNER_FENCING_TOKEN: backend.metadata.resourceVersion,
+    ...(key === undefined ? {} : { SPAWNER_KEY: key }),
   };
 }
 

@@ -12,6 +12,7 @@ import { makeProcessMetrics } from "../lib/process-metrics.ts";
 import type { Listening } from "../lib/running.ts";
 import { BackendRelayHost } from "../sidecar/index.ts";
 import { run as runSweeper } from "../sweeper/index.ts";
+import { SigningKeysFile } from "./signing-keys-file.ts";
 import { answerVisitor } from "./visitor.ts";
 
 export interface EmbeddedConfig extends Pick<GatewayConfig, "limits" | "trustedProxies"> {
@@ -67,6 +68,8 @@ export async function run(config: EmbeddedConfig, deps: { clock: Clock; log: Log
   const metrics = makeProcessMetrics(manifest.version);
   const opened = await ProcessEngine.open({ stateDir, templates, backendsMax, openRelayHost, clock });
   const engine = measured(opened, metrics);
+  const signingKeysFile = new SigningKeysFile(stateDir, { clock, log });
+  const signingKeys = () => signingKeysFile.keys();
   started.defer(() => engine.close());
   const adoptedCount = await countRunning(engine);
 
@@ -88,6 +91,7 @@ export async function run(config: EmbeddedConfig, deps: { clock: Clock; log: Log
       clock,
       log,
       metrics,
+      signingKeys,
       api: apiStarted.promise,
       root: async (head) =>
         answerVisitor(head, auth.kind === "anonymous" ? async () => (await apiStarted.promise).spawn({}) : undefined),
@@ -108,7 +112,7 @@ export async function run(config: EmbeddedConfig, deps: { clock: Clock; log: Log
       defaults: { gracePeriodSeconds },
       allowedHosts,
     },
-    { engine, clock, log, metrics },
+    { engine, clock, log, metrics, signingKeys },
   );
   apiStarted.resolve(api);
   started.defer(() => api.close());

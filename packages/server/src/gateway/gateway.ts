@@ -1,4 +1,5 @@
 import type { BlockList } from "node:net";
+import { ConnectionTokenVerifier, type SigningKeys } from "../core/connection-token.ts";
 import { makeErrorAnswer } from "../core/error-body.ts";
 import { hostNameOf } from "../core/host-names.ts";
 import { nameMapping, reservedIds } from "../core/names.ts";
@@ -22,7 +23,9 @@ import {
   type RequestHead,
   type ResponseHead,
 } from "../relay/index.ts";
+import { type Admission, type AdmissionRules, type Admitted, admit } from "./admission.ts";
 import { endedAnswer, quote, redirect, refuse, unknown } from "./answers.ts";
+import { cookieOf, isEmbedded, isNavigation, pathCookieName, withoutToken } from "./connection-credential.ts";
 import { Directory } from "./directory.ts";
 import { type ClientView, viewOf } from "./forwarded.ts";
 import { GatewayMetrics, type ServedBy } from "./metrics.ts";
@@ -46,6 +49,10 @@ export interface GatewayConfig {
   forwardedProto: "http" | "https";
   /** How many requests may wait for backends to be ready. */
   parkedMax: number;
+  /** Whether every backend asks for a connection token. Default: those alone that say so. */
+  requireToken?: boolean;
+  /** Origins, beside the gateway's own, whose pages may connect by the browser's cookie. Default: none. */
+  allowedOrigins?: readonly string[];
   /** What clients and backends may take of time, bytes and connections. Default: `defaultLimits`. */
   limits?: Partial<RelayLimits>;
 }
@@ -57,6 +64,8 @@ export interface GatewayDeps {
   metrics: Metrics;
   /** Where `/api/…` leads, once that serves. Default: nowhere. */
   api?: Promise<{ host: string; port: number }>;
+  /** What connection tokens are judged by. Default: none, and nobody has a good one. */
+  signingKeys?: SigningKeys;
   /** Answers `/`. Default: there is nothing there. */
   root?: (head: RequestHead) => Promise<Answer>;
 }
@@ -110,6 +119,7 @@ class Gateway {
   readonly #metrics: GatewayMetrics;
   readonly #names;
   readonly #pathPrefix: string;
+  readonly #admission: AdmissionRules;
   readonly #directory: Directory;
   readonly #parking: Parking;
 
@@ -119,6 +129,11 @@ class Gateway {
     this.#metrics = metrics;
     this.#names = nameMapping(config.servicePrefix);
     this.#pathPrefix = config.pathPrefix ?? "";
+    this.#admission = {
+      verifier: new ConnectionTokenVerifier(deps.signingKeys ?? (() => []), { now: () => deps.clock.now() }),
+      requireToken: config.requireToken ?? false,
+      allowedOrigins: new Set(config.allowedOrigins),
+    };
     this.#directory = new Directory(deps.engine.backends, { clock: deps.clock, waitingMax: config.parkedMax });
     this.#parking = new Parking({
       clock: deps.clock,
@@ -126,6 +141,7 @@ class Gateway {
       directory: this.#directory,
       metrics,
       parkedMax: config.parkedMax,
+      refusal: (exchange, backend, wanted) => this.#refusal(this.#admit(exchange, backend, wanted)),
       forward: (exchange, backend, wanted) => this.#toBackend(exchange, backend, wanted),
     });
   }
@@ -208,9 +224,14 @@ class Gateway {
     const { head } = exchange;
     const address = addressOf(backend);
     if (address === undefined) throw new Error("a reachable backend has an address");
+    const admission = this.#admit(exchange, backend, { target });
+    const refusal = this.#refusal(admission);
+    if (refusal !== undefined) return refusal;
     const identity = identityOf(backend);
     const prefix = this.#pathOf(id);
     const view = this.#viewOf(exchange);
+    const isShown = admission.kind === "admitted" && admission.credential.by === "query" && isNavigation(head);
+    if (isShown) return this.#keepToken(exchange, admission, { prefix: `${view.prefix}${prefix}`, target });
     const place = { prefix: `${view.prefix}${prefix}`, hosts: [view.host, hostOf(head)] };
     return {
       kind: "forward",
@@ -220,13 +241,50 @@ class Gateway {
         key: `${identity} ${address.ip} ${address.port}`,
         takesHalfClose: true,
       },
-      head: (isFirst) => forwardHead(head, { prefix, target, view, ...(isFirst ? { identity } : {}) }),
+      head: (isFirst) => forwardHead(head, { prefix, target, view, admission, ...(isFirst ? { identity } : {}) }),
       onResponseHead: (response) => {
         this.#count("backend", response);
         return backwardHead(response, place);
       },
       isRefusal: (response) => response.header(refusalHeader) !== undefined,
     };
+  }
+
+  #admit(exchange: Exchange, backend: Backend, { target }: { target: string }): Admission {
+    const { head } = exchange;
+    const { proto, host } = this.#viewOf(exchange);
+    return admit(
+      { head, target, cookieName: pathCookieName, ownOrigin: `${proto}://${host}` },
+      backend,
+      this.#admission,
+    );
+  }
+
+  #refusal(admission: Admission): Plan | undefined {
+    return admission.kind === "refused" ? refuse(admission.code, admission.message) : undefined;
+  }
+
+  /** To the same page, without the token in its URL: whoever is shown that URL, or gets it as a Referer, is not let in by it. */
+  #keepToken(
+    exchange: Exchange,
+    { token, credential }: Admitted,
+    { prefix, target }: { prefix: string; target: string },
+  ): Plan {
+    const maxAgeSeconds = Math.max(0, Math.floor((token.expiresAtMs - this.#deps.clock.now().getTime()) / 1000));
+    const cookie = cookieOf(credential.text, {
+      name: pathCookieName,
+      path: `${prefix}/`,
+      maxAgeSeconds,
+      isSecure: this.#viewOf(exchange).proto === "https",
+      isEmbedded: isEmbedded(exchange.head),
+    });
+    const headers = {
+      location: `${prefix}${withoutToken(target)}`,
+      "set-cookie": cookie,
+      "referrer-policy": "no-referrer",
+      "cache-control": "no-store",
+    };
+    return { kind: "answer", answer: { status: 302, headers } };
   }
 
   /** What is the gateway's own is beside the prefix. */

@@ -15,6 +15,9 @@ const parkedOutcomes = [
   "ended",
   /** The record of the backend was deleted. */
   "unknown",
+  /** Its token was taken back, or was over, while it waited. */
+  "refused",
+  "refused",
   /** The backend was not ready in time. */
   "timeout",
   /** Too many were waiting already. */
@@ -57,6 +60,7 @@ export class GatewayMetrics {
       ready: ofOutcome("ready"),
       ended: ofOutcome("ended"),
       unknown: ofOutcome("unknown"),
+      refused: ofOutcome("refused"),
       timeout: ofOutcome("timeout"),
       full: ofOutcome("full"),
       gone: ofOutcome("gone"),

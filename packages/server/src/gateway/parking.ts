@@ -23,6 +23,8 @@ export interface ParkingDeps {
   readonly metrics: GatewayMetrics;
   /** How many requests the directory lets wait. */
   readonly parkedMax: number;
+  /** What a request gets that may not wait for a backend; undefined for those that may. */
+  refusal(exchange: Exchange, backend: Backend, wanted: Wanted): Plan | undefined;
   /** The way to a backend that is reachable. */
   forward(exchange: Exchange, backend: Backend, wanted: Wanted): Plan;
 }
@@ -88,6 +90,8 @@ export class Parking {
     }
     if (backend === undefined) return { outcome: "unknown", plan: unknown(id) };
     if (hasEnded(backend)) return { outcome: "ended", plan: { kind: "answer", answer: endedAnswer(backend) } };
+    const refusal = this.#deps.refusal(exchange, backend, wanted);
+    if (refusal !== undefined) return { outcome: "refused", plan: refusal };
     if (!isReachable(backend)) return { seen: backend };
     const plan =
       exchange.attempt > 1

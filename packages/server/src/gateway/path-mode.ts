@@ -1,5 +1,7 @@
 import { backendHeader } from "../core/relay-host.ts";
 import { type RequestHead, type ResponseHead, rewriteRequestHead, rewriteResponseHead } from "../relay/index.ts";
+import type { Admission } from "./admission.ts";
+import { pathCookieName, withoutCookie, withoutToken } from "./connection-credential.ts";
 import { type ClientView, forwardedFields, isToldByProxies } from "./forwarded.ts";
 import { hopByHopOf } from "./hop-by-hop.ts";
 import { hostOf } from "./route.ts";
@@ -10,9 +12,15 @@ export interface ForwardedRequest {
   /** The target without it. */
   readonly target: string;
   readonly view: ClientView;
+  /** As whom its client was let in. Default: nobody asked. */
+  readonly admission?: Admission;
   /** Whom the request is meant for, where the relay host has not been told on this connection. */
   readonly identity?: string;
 }
+
+/** Who the client is, in the application's words, and what it wants its program to know of them: JSON in base64url. */
+const userHeader = "x-spawner-user";
+const authHeader = "x-spawner-auth";
 
 /** Whether only Spawner may set a field on the way to a program, under this name or one that programs take for it. */
 function isOurs(lowerName: string): boolean {
@@ -21,22 +29,43 @@ function isOurs(lowerName: string): boolean {
 
 /** The head that a backend gets in path mode. */
 export function forwardHead(head: RequestHead, request: ForwardedRequest): Buffer {
-  const { prefix, target, view, identity } = request;
+  const { prefix, target, view, identity, admission } = request;
   const host = hostOf(head);
   const { remove, set } = hopByHopOf(head);
   const notFromOutside = head.fields.flatMap(({ lowerName }) => {
     return isOurs(lowerName) || isToldByProxies(lowerName) ? [lowerName] : [];
   });
   return rewriteRequestHead(head, {
-    target,
-    remove: [...remove, ...notFromOutside],
+    target: withoutToken(target),
+    remove: [...remove, ...notFromOutside, ...(isBearer(admission) ? ["authorization"] : [])],
+    ...(head.has("cookie") ? { map: withoutOurCookie } : {}),
     set: [
       ...set,
+      ...identityFields(admission),
       ...forwardedFields(view, prefix),
       ...(host === (head.header("host") ?? "") ? [] : [["host", host] as const]),
       ...(identity === undefined ? [] : [[backendHeader, identity] as const]),
     ],
   });
+}
+
+function withoutOurCookie(lowerName: string, value: string): string | undefined {
+  return lowerName === "cookie" ? withoutCookie(value, pathCookieName) : undefined;
+}
+
+/** Our own tokens are not for programs: they could go with them to others. */
+function isBearer(admission: Admission | undefined): boolean {
+  return admission?.kind === "admitted" && admission.credential.by === "bearer";
+}
+
+/** Who the client is, as its token says. */
+function identityFields(admission: Admission | undefined): (readonly [name: string, value: string])[] {
+  if (admission?.kind !== "admitted") return [];
+  const { user, auth } = admission.token;
+  return [
+    ...(user === undefined ? [] : [[userHeader, user] as const]),
+    ...(auth === undefined ? [] : [[authHeader, Buffer.from(JSON.stringify(auth)).toString("base64url")] as const]),
+  ];
 }
 
 /** Where the paths of a program are, as its clients see them. */

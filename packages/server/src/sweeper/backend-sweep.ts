@@ -1,3 +1,4 @@
+import type { EndReason } from "@spawner/client";
 import { deadlines } from "../core/deadlines.ts";
 import { millisecondsUntilIdle } from "../core/idleness.ts";
 import type { RelayHost, RelayHostState } from "../core/relay-host.ts";
@@ -11,6 +12,7 @@ import {
   reachedPatch,
   stateOf,
   stayedPatch,
+  supersededMessage,
 } from "../core/status.ts";
 import { Backoff } from "../lib/backoff.ts";
 import type { Timer } from "../lib/clock.ts";
@@ -21,6 +23,16 @@ import type { SweeperMetrics } from "./metrics.ts";
 const openingLeaseMs = 1;
 /** For hosts that know no final seal: the longest lease that they take. */
 const finalLeaseMs = 3_600_000;
+
+/** What is to end as soon as nobody is there is asked to at once: the host says how long a hold still runs. */
+function msUntilNobody({ liveConnections }: RelayHostState): number | undefined {
+  return liveConnections > 0 ? undefined : 0;
+}
+
+function endOf({ spec }: Backend): { reason: EndReason; message: string } {
+  if (spec.stopWhenIdle === true) return { reason: "Superseded", message: supersededMessage };
+  return { reason: "Idle", message: idleMessage(completeSpec(spec).gracePeriodSeconds) };
+}
 
 interface BackendSweepDeps extends RecordDeps {
   metrics: SweeperMetrics;
@@ -62,8 +74,10 @@ export class BackendSweep {
   /** The backend as it is now. A relay host that moved is watched at its new place. */
   update(backend: Backend): void {
     const moved = addressOf(this.#backend)?.workloadUID !== addressOf(backend)?.workloadUID;
+    const isToEnd = backend.spec.stopWhenIdle === true && this.#backend.spec.stopWhenIdle !== true;
     this.#record.heard(backend);
     if (moved) this.#connect();
+    else if (isToEnd) this.#actSoon(0);
   }
 
   /** Begins nothing more. Resolves when what was begun has come to its end, or its time is over. */
@@ -153,10 +167,11 @@ export class BackendSweep {
       const ready = (backend: Backend) => reachedPatch(backend, { Ready: this.#now });
       await this.#record.write(ready, { mostMs: deadlines.statusWriteMs });
     }
-    const untilMs = this.#msUntilIdle(heard);
+    const evenInGrace = this.#backend.spec.stopWhenIdle === true;
+    const untilMs = evenInGrace ? msUntilNobody(heard.state) : this.#msUntilIdle(heard);
     this.#noteDue(untilMs);
     if (untilMs === undefined || untilMs > 0) return untilMs;
-    const answer = await host.seal({ leaseMs: deadlines.sealLeaseMs });
+    const answer = await host.seal({ leaseMs: deadlines.sealLeaseMs, ...(evenInGrace ? { evenInGrace } : {}) });
     if (!answer.sealed) this.#noteDue(answer.msUntilIdle);
     if (!answer.sealed) return answer.msUntilIdle === undefined ? undefined : Math.max(answer.msUntilIdle, 1);
     await this.#sweep(host);
@@ -165,10 +180,8 @@ export class BackendSweep {
 
   /** Once sealed: writes the end well within the seal's lease. Rejects where it is not known to be written. */
   async #sweep(host: RelayHost): Promise<void> {
-    const { gracePeriodSeconds } = completeSpec(this.#backend.spec);
-    const message = idleMessage(gracePeriodSeconds);
     this.#isUnsettled = true;
-    await this.#record.write((backend) => endedPatch(backend, { reason: "Idle", message, at: this.#now }), {
+    await this.#record.write((backend) => endedPatch(backend, { ...endOf(backend), at: this.#now }), {
       mostMs: deadlines.sweptWriteMs,
     });
     this.#isUnsettled = false;

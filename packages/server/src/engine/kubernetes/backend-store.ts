@@ -1,18 +1,11 @@
 import { isSpawnerError, SpawnerError } from "../../core/errors.ts";
 import { isValidName } from "../../core/names.ts";
-import { type Backend, type BackendDraft, completeSpec } from "../../core/resource.ts";
+import type { Backend, BackendDraft } from "../../core/resource.ts";
 import type { StatusPatch } from "../../core/status.ts";
+import { type StopRequest, stopChanges } from "../../core/stop.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
-import type {
-  BackendChange,
-  BackendPage,
-  BackendStore,
-  GetOptions,
-  ListQuery,
-  Precondition,
-  StopOptions,
-} from "../engine.ts";
+import type { BackendChange, BackendPage, BackendStore, GetOptions, ListQuery, Precondition } from "../engine.ts";
 import { backendError } from "./backend-errors.ts";
 import { type BackendResource, backendOf, backendsPath, resourceOf } from "./backend-resource.ts";
 import { Informer } from "./informer.ts";
@@ -117,19 +110,14 @@ export class KubernetesBackendStore implements BackendStore {
     }
   }
 
-  async requestStop(
-    target: Precondition,
-    { graceSeconds = Number.POSITIVE_INFINITY }: StopOptions = {},
-  ): Promise<Backend> {
+  async requestStop(target: Precondition, request: StopRequest = {}): Promise<Backend> {
     for (let attempts = 1; ; attempts += 1) {
       const backend = await this.#require(target);
-      const before = completeSpec(backend.spec);
-      const isLess = graceSeconds < before.terminationGracePeriodSeconds;
-      if (before.stopRequested && !isLess) return backend;
-      const shortened = isLess ? { terminationGracePeriodSeconds: graceSeconds } : {};
+      const spec = stopChanges(backend.spec, request);
+      if (spec === undefined) return backend;
       try {
         // In the version that was read: another caller may have shortened it more meanwhile.
-        return await this.#patch(backend, { content: { spec: { ...shortened, stopRequested: true } } });
+        return await this.#patch(backend, { content: { spec } });
       } catch (error) {
         if (!isSpawnerError(error, "conflict") || attempts >= patchAttemptsMax) throw error;
       }

@@ -2,18 +2,11 @@ import { randomUUID } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
 import { SpawnerError } from "../../core/errors.ts";
 import { isValidName } from "../../core/names.ts";
-import { type Backend, type BackendDraft, type BackendSpec, completeSpec } from "../../core/resource.ts";
+import type { Backend, BackendDraft, BackendSpec } from "../../core/resource.ts";
 import { applyStatusPatch, hasEnded, type StatusPatch } from "../../core/status.ts";
+import { type StopRequest, stopChanges } from "../../core/stop.ts";
 import type { Clock } from "../../lib/clock.ts";
-import type {
-  BackendChange,
-  BackendPage,
-  BackendStore,
-  ListQuery,
-  Precondition,
-  StopOptions,
-  WorkloadIdentity,
-} from "../engine.ts";
+import type { BackendChange, BackendPage, BackendStore, ListQuery, Precondition, WorkloadIdentity } from "../engine.ts";
 
 export interface SqliteBackendStoreOptions {
   database: DatabaseSync;
@@ -117,17 +110,11 @@ export class SqliteBackendStore implements BackendStore {
     return this.#rewrite(target, { spec, status: applyStatusPatch(status, patch) });
   }
 
-  async requestStop(
-    target: Precondition,
-    { graceSeconds = Number.POSITIVE_INFINITY }: StopOptions = {},
-  ): Promise<Backend> {
+  async requestStop(target: Precondition, request: StopRequest = {}): Promise<Backend> {
     const backend = this.#require(target);
-    const before = completeSpec(backend.spec);
-    const isLess = graceSeconds < before.terminationGracePeriodSeconds;
-    if (before.stopRequested && !isLess) return backend;
-    const shortened = isLess ? { terminationGracePeriodSeconds: graceSeconds } : {};
-    const spec = { ...backend.spec, ...shortened, stopRequested: true };
-    return this.#rewrite(target, { spec, status: backend.status });
+    const changes = stopChanges(backend.spec, request);
+    if (changes === undefined) return backend;
+    return this.#rewrite(target, { spec: { ...backend.spec, ...changes }, status: backend.status });
   }
 
   async delete(target: Precondition): Promise<void> {
