@@ -89,7 +89,7 @@ export class Obtainer {
   }
 
   async #hasEndedSince({ metadata }: Backend): Promise<boolean> {
-    const latest = await this.#deps.engine.backends.get(metadata.name);
+    const latest = await this.#deps.engine.backends.get(metadata.name, { fresh: true });
     return latest === undefined || latest.metadata.uid !== metadata.uid || hasEnded(latest);
   }
 
