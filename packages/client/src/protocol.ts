@@ -92,6 +92,8 @@ export interface ConnectRequest extends SpawnRequest {
 export interface ConnectResponse {
   /** The backend's id, to be used in every route. */
   backend: string;
+  /** Names this one backend among all that its key has ever had, which have the same id: its UID. */
+  generation: string;
   key?: string;
   /** Where this user reaches the backend: the token is in it. Requests made before it is ready wait. */
   url?: string;

@@ -52,6 +52,7 @@ export function makeConnect(deps: ConnectDeps, options: SpawnOptions) {
     const { url, statusUrl } = spawnResponse(id, options);
     return {
       backend: id,
+      generation: backend.metadata.uid,
       ...(key === undefined ? {} : { key }),
       ...(url === undefined ? {} : { url: `${url}${url.includes("?") ? "&" : "?"}${tokenParameter}=${token}` }),
       token,

@@ -166,6 +166,7 @@ const statusMessageSchema = Type.Object(statusFields, {
 const connectResponseSchema = Type.Object(
   {
     backend: Type.String({ description: "The backend's id." }),
+    generation: Type.String({ description: "Its UID: the next backend of the key has another one, and the same id." }),
     key: Type.Optional(Type.String({ description: "As it was asked for." })),
     url: Type.Optional(Type.String({ description: "Where this user reaches it; the token is in it." })),
     token: Type.String({ description: "Lets this user in: Authorization: Bearer." }),
@@ -183,6 +184,7 @@ const connectResponseSchema = Type.Object(
     examples: [
       {
         backend: "rx45jjp2fp7x2f7fz8mxj2sp",
+        generation: "0b6a9c1e-5d0f-4c5e-9a53-0d1f7e6a2b11",
         key: "document-42",
         url: "http://127.0.0.1:8080/rx45jjp2fp7x2f7fz8mxj2sp/?_spawner_token=eyJh",
         token: "eyJh",
