@@ -9,7 +9,7 @@ const deploy = fileURLToPath(new URL("../../deploy/base", import.meta.url));
 const nowhere = { KUBECONFIG: "/nowhere/kubeconfig", KUBERNETES_SERVICE_HOST: undefined };
 
 async function run(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-  const { output, exited } = runSpawner(args, { ...nowhere, ...env } as Record<string, string>);
+  const { output, exited } = runSpawner(args, { ...nowhere, ...env } as unknown as Record<string, string>);
   return { code: await exited, text: output.text };
 }
 

@@ -45,14 +45,10 @@ export function addConnectRoutes(deps: ConnectRouteDeps): void {
       const backend = await findBackend(deps, params.id);
       const { name, uid } = backend.metadata;
       const time = clock.now().toISOString();
-      const { user, token } = body;
-      if ((user === undefined) === (token === undefined)) {
-        const given = user === undefined ? "neither was given" : "both were given";
-        throw new SpawnerError("invalid_request", `user or token must be given; ${given}.`);
-      }
+      const { user, token = "" } = body;
       const revocations =
         user === undefined
-          ? { tokens: { [idOfToken(token ?? "", identityOf(backend))]: time } }
+          ? { tokens: { [idOfToken(token, identityOf(backend))]: time } }
           : { users: { [user]: time } };
       await engine.backends.patchStatus({ name, uid }, { revocations });
       return {};

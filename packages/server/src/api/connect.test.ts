@@ -63,6 +63,7 @@ test("the first call of a key starts its backend, and every later one is given t
   const first = await connect({ key: "doc", user: "ada", auth: { role: "teacher" } });
   expect(first).toEqual({
     backend: id,
+    generation: await uid(),
     key: "doc",
     url: `http://gw.example/p/${id}/?_spawner_token=${first.token}`,
     token: expect.any(String),

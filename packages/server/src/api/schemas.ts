@@ -51,6 +51,12 @@ export const spawnRequestSchema = Type.Object(
   },
 );
 
+/** A key stands in the program's environment, which ends at a zero byte, and has a name made from its UTF-8. */
+export const keyPattern = "^[^\\u0000\\ud800-\\udfff]+$";
+
+/** Printable ASCII, which a header field can have, without a space at either end. */
+export const userPattern = "^[!-~]([ -~]*[!-~])?$";
+
 /** ConnectRequest of the client's protocol. */
 export const connectRequestSchema = Type.Object(
   {
@@ -58,7 +64,10 @@ export const connectRequestSchema = Type.Object(
       Type.String({
         minLength: 1,
         maxLength: 512,
-        description: "Names the session: at most one backend of a key lives. Default: a new session of its own.",
+        pattern: keyPattern,
+        description:
+          "Names the session: at most one backend of a key lives. 512 bytes of UTF-8 at most. Default: a new session of " +
+          "its own.",
       }),
     ),
     onSpecChange: Type.Optional(
@@ -72,7 +81,7 @@ export const connectRequestSchema = Type.Object(
       Type.String({
         minLength: 1,
         maxLength: 256,
-        pattern: "^[!-~]([ -~]*[!-~])?$",
+        pattern: userPattern,
         description: "Who is let in, in printable ASCII: the program gets it as x-spawner-user.",
       }),
     ),
@@ -109,11 +118,22 @@ export const connectRequestSchema = Type.Object(
 export const revokeRequestSchema = Type.Object(
   {
     user: Type.Optional(
-      Type.String({ minLength: 1, maxLength: 256, description: "Every token of this user until now." }),
+      Type.String({
+        minLength: 1,
+        maxLength: 256,
+        pattern: userPattern,
+        description: "Every token of this user until now.",
+      }),
     ),
     token: Type.Optional(Type.String({ minLength: 1, maxLength: 8_192, description: "One token." })),
   },
-  { additionalProperties: false, description: "Exactly one of the two.", examples: [{ user: "ada" }] },
+  {
+    additionalProperties: false,
+    minProperties: 1,
+    maxProperties: 1,
+    description: "Exactly one of the two.",
+    examples: [{ user: "ada" }],
+  },
 );
 
 const spawnResponseSchema = Type.Object(

@@ -36,7 +36,7 @@ export function wantedBackend(request: ConnectRequest, { servicePrefix, defaults
   };
 }
 
-/** What the schema of a request cannot say: a key stands in the program's environment. */
+/** What the schema of a request cannot say. */
 function refuseBadKey(key: string | undefined): void {
   if (key === undefined) return;
   const bytes = Buffer.byteLength(key);
@@ -45,9 +45,6 @@ function refuseBadKey(key: string | undefined): void {
       "invalid_request",
       `key must have at most ${keyBytesMax} bytes in UTF-8; ${bytes} were given.`,
     );
-  }
-  if (!key.isWellFormed() || key.includes("\0")) {
-    throw new SpawnerError("invalid_request", "key must be Unicode without a zero byte and half a surrogate pair.");
   }
 }
 

@@ -88,6 +88,10 @@ function need(error: SchemaError, patternNeeds: PatternNeeds): string {
       return `must have at least ${count(params.limit, "item")}`;
     case "maxItems":
       return `must have at most ${count(params.limit, "item")}`;
+    case "minProperties":
+      return `must have at least ${count(params.limit, "field")}`;
+    case "maxProperties":
+      return `must have at most ${count(params.limit, "field")}`;
     case "pattern":
       return patternNeeds[String(params.pattern)] ?? error.message;
     default:

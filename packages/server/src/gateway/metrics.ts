@@ -17,7 +17,6 @@ const parkedOutcomes = [
   "unknown",
   /** Its token was taken back, or was over, while it waited. */
   "refused",
-  "refused",
   /** The backend was not ready in time. */
   "timeout",
   /** Too many were waiting already. */

@@ -11,8 +11,13 @@ export function applicationEnvironment(backend: Backend, { env = [] }: Container
   const { httpPort } = completeSpec(backend.spec);
   const ours = [
     ...(httpPort === 0 ? [] : [{ name: "PORT", value: String(httpPort) }]),
-    ...Object.entries(variablesOf(backend)).map(([name, value]) => ({ name, value })),
+    ...Object.entries(variablesOf(backend)).map(([name, value]) => ({ name, value: literal(value) })),
   ];
   const isFree = (name: string) => !isReservedEnvName(name) || (name === "PORT" && httpPort === 0);
   return [...ours, ...env.filter(({ name }) => isFree(name))];
+}
+
+/** Kubernetes takes `$(NAME)` for another variable's value, and `$$` for `$`. */
+function literal(value: string): string {
+  return value.replaceAll("$", "$$$$");
 }
