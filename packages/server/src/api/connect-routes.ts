@@ -20,7 +20,7 @@ export function addConnectRoutes(deps: ConnectRouteDeps): void {
   app.route<{ Body: ConnectRequest }>({
     method: "POST",
     url: "/connect",
-    config: { errors: ["too_many_backends", "backend_ended", "unavailable"] },
+    config: { errors: ["already_exists", "too_many_backends", "backend_ended", "unavailable"] },
     schema: {
       operationId: "connect",
       summary: "Get the one live backend of a key, which is started where there is none, and a token for one user",

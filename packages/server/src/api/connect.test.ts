@@ -1,9 +1,11 @@
 import type { ConnectRequest, ConnectResponse, ErrorBody } from "@spawner/client";
 import { describe, expect, test, vi } from "vitest";
 import { ConnectionTokenVerifier } from "../core/connection-token.ts";
+import { SpawnerError } from "../core/errors.ts";
 import { idOfKey } from "../core/keyed-id.ts";
 import type { HoldAnswer, RelayHost } from "../core/relay-host.ts";
 import { makeSigningKey } from "../core/signing-keys.ts";
+import type { GetOptions } from "../engine/engine.ts";
 import { startApi, type TestApiOptions } from "./fixture.ts";
 
 const id = idOfKey("doc");
@@ -130,7 +132,6 @@ describe("a backend is handed out only held", () => {
   test("one whose relay host cannot be asked is not handed out", async () => {
     const { connect, refused, relayHosts } = await setUp();
     await connect();
-    const { SpawnerError } = await import("../core/errors.ts");
     relayHosts.set(name, holding(new SpawnerError("unavailable", "The relay host did not answer.")).host);
     expect(await refused()).toMatchObject({ status: 503, code: "unavailable" });
   });
@@ -144,6 +145,106 @@ describe("a backend is handed out only held", () => {
     await end(id, "Requested");
     expect(await waiting).toMatchObject({ spawned: true });
     expect(await uid()).not.toBe(before);
+  });
+});
+
+describe("what is told of a backend that is not placed yet, or has lost its relay host", () => {
+  test("a stop that came meanwhile keeps it from being handed out", async () => {
+    const { connect, engine, relayHosts, end, uid } = await setUp();
+    await connect();
+    const before = (await uid()) ?? "";
+    const { host, held } = holding();
+    relayHosts.set(name, {
+      ...host,
+      hold: async (seconds) => {
+        // As another api would, whose write this one hears of while it asks.
+        await engine.backends.requestStop({ name, uid: before });
+        return host.hold(seconds);
+      },
+    });
+    const waiting = connect();
+    await vi.waitFor(() => expect(held).toEqual([30]));
+    relayHosts.delete(name);
+    await end(id, "Requested");
+    expect(await waiting).toMatchObject({ spawned: true });
+    expect(await uid()).not.toBe(before);
+  });
+
+  test("one that is said to run and has no relay host is not handed out", async () => {
+    const { connect, reach, end, uid } = await setUp();
+    await connect();
+    const before = await uid();
+    await reach(id, "Constructed", "Scheduled", "Running", "Ready");
+    const waiting = connect();
+    await end(id, "Crashed");
+    expect(await waiting).toMatchObject({ spawned: true });
+    expect(await uid()).not.toBe(before);
+  });
+
+  test("a relay host that does not answer, and a store that does not, cost a caller 2 s", async () => {
+    const { connect, refused, engine, relayHosts } = await setUp();
+    await connect();
+    relayHosts.set(name, { ...holding().host, hold: () => new Promise(() => {}) });
+    const { backends } = engine;
+    const get = backends.get.bind(backends);
+    backends.get = (asked: string, options?: GetOptions) =>
+      options?.fresh ? new Promise<never>(() => {}) : get(asked);
+    const startedAt = performance.now();
+    expect(await refused()).toMatchObject({ status: 503, code: "unavailable", retryAfter: "1" });
+    expect(performance.now() - startedAt).toBeLessThan(2_500);
+  });
+});
+
+test("a crowd that finds nothing creates one, and a store that is away fails all of them at once", async () => {
+  const { refused, engine } = await setUp();
+  let creations = 0;
+  engine.backends.create = async () => {
+    creations += 1;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    throw new SpawnerError("unavailable", "The store is away.");
+  };
+  const answers = await Promise.all(Array.from({ length: 50 }, () => refused()));
+  expect(answers.every(({ status }) => status === 503)).toBe(true);
+  expect(creations).toBe(1);
+});
+
+test("a request that cannot be run fails alone", async () => {
+  const { refused, connect } = await setUp();
+  const bad = Array.from({ length: 20 }, () => refused({ key: "doc", image: "none-such" }));
+  const good = Array.from({ length: 20 }, () => connect());
+  expect((await Promise.all(bad)).every(({ status }) => status === 400 || status === 200)).toBe(true);
+  expect(new Set((await Promise.all(good)).map(({ generation }) => generation)).size).toBe(1);
+});
+
+test("a backend of that name which somebody made by hand, of no key, is not handed out", async () => {
+  const { refused, engine } = await setUp();
+  await engine.backends.create({ name, spec: { template: { containers: [{}] } } });
+  expect(await refused()).toMatchObject({ status: 409, code: "already_exists" });
+});
+
+describe("as many backends live as may", () => {
+  test("of one user, whom that is told; another one is let in, and the first when one has ended", async () => {
+    const { connect, refused, end } = await setUp({ userBackendsMax: 2 });
+    const first = await connect({ key: "1", user: "ada" });
+    await connect({ key: "2", user: "ada" });
+    const third: ConnectRequest = { key: "3", user: "ada" };
+    const message = "2 backends of this user live, and no more than 2 are allowed (--user-backends-max).";
+    expect(await refused(third)).toMatchObject({ status: 429, code: "too_many_backends", retryAfter: "5", message });
+    expect(await connect({ key: "1", user: "ada" })).toMatchObject({ spawned: false });
+    expect(await connect({ key: "3", user: "bob" })).toMatchObject({ spawned: true });
+    expect(await connect({ key: "3", user: "ada" })).toMatchObject({ spawned: false });
+    await end(first.backend, "Idle");
+    expect(await connect({ key: "4", user: "ada" })).toMatchObject({ spawned: true });
+  });
+
+  test("in all, however many ask at once", async () => {
+    const { send, engine } = await setUp({ apiBackendsMax: 5 });
+    const answers = await Promise.all(
+      Array.from({ length: 40 }, (_, key) => send(key % 2 ? "/spawn" : "/connect", key % 2 ? {} : { key: `${key}` })),
+    );
+    expect(answers.filter(({ status }) => status === 200)).toHaveLength(5);
+    expect(answers.filter(({ status }) => status === 429)).toHaveLength(35);
+    expect((await engine.backends.list()).items).toHaveLength(5);
   });
 });
 
@@ -215,8 +316,9 @@ describe("a key whose backend failed", () => {
 
 describe("who waits until it is ready", () => {
   test("is answered then", async () => {
-    const { connect, reach } = await setUp();
+    const { connect, reach, relayHosts } = await setUp();
     await connect();
+    relayHosts.set(name, holding().host);
     const waiting = connect({ key: "doc", waitReady: true });
     await reach(id, "Running", "Ready");
     expect(await waiting).toMatchObject({ state: "Ready" });

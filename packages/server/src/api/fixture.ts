@@ -17,7 +17,10 @@ import { Metrics } from "../lib/metrics.ts";
 import { type ApiConfig, run } from "./server.ts";
 
 export interface TestApiOptions extends Partial<ApiConfig> {
+  /** The engine's own limit. */
   backendsMax?: number;
+  /** The API's. */
+  apiBackendsMax?: number;
   log?: Log;
   /** In the place of the engine's: nothing is started here, so that nothing is written. */
   logs?: WorkloadRuntime["logs"];
@@ -32,6 +35,7 @@ export interface TestApiOptions extends Partial<ApiConfig> {
 export async function startApi(options: TestApiOptions = {}) {
   const {
     backendsMax = 1_000,
+    apiBackendsMax,
     log = silentLog,
     logs,
     store = {},
@@ -59,6 +63,7 @@ export async function startApi(options: TestApiOptions = {}) {
       apiServerBase: "http://api.example",
       urlTemplate: "http://gw.example/p/{}/",
       auth: { kind: "anonymous" },
+      ...(apiBackendsMax === undefined ? {} : { backendsMax: apiBackendsMax }),
       ...overrides,
     },
     { engine, clock: systemClock, log, metrics: new Metrics(), signingKeys: () => keys },

@@ -22,7 +22,14 @@ const common: ErrorCode[] = [
 /** Beside those. */
 const own: Readonly<Record<string, readonly ErrorCode[]>> = {
   spawnBackend: ["body_too_large", "unsupported_media_type", "too_many_backends", "unavailable"],
-  connect: ["body_too_large", "unsupported_media_type", "too_many_backends", "backend_ended", "unavailable"],
+  connect: [
+    "body_too_large",
+    "unsupported_media_type",
+    "already_exists",
+    "too_many_backends",
+    "backend_ended",
+    "unavailable",
+  ],
   revokeConnections: ["not_found", "body_too_large", "unsupported_media_type", "unavailable"],
   listBackends: ["unavailable"],
   getBackend: ["not_found", "unavailable"],
@@ -178,7 +185,6 @@ test("codes that are documented nowhere are those of other surfaces", async () =
   const documented = new Set(Object.values(document.components.responses).flatMap(codesOf));
   // A relay host's, a gateway's, and the store's own.
   expect(errorCodes.filter((code) => !documented.has(code))).toEqual([
-    "already_exists",
     "conflict",
     "too_many_waiting",
     "forbidden_origin",

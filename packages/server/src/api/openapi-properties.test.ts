@@ -46,7 +46,7 @@ test.each(["tokens", "anonymous"] as const)(
   async (auth) => {
     const target = await startApiTarget(auth);
     const before = await heldBy(target);
-    const { requests, answers } = await holdToDocument(target, { seed, sequences: 130, runMs: 60_000 });
+    const { requests, answers } = await holdToDocument(target, { seed, sequences: 200, runMs: 60_000 });
     expect(requests).toBeGreaterThanOrEqual(500);
     expect(reached.filter((answer) => !answers.has(answer))).toEqual([]);
     expect(answers.has("getBackend 401")).toBe(auth === "tokens");

@@ -2,6 +2,7 @@ import type { AddressInfo } from "node:net";
 import type { SpawnRequest, SpawnResponse } from "@spawner/client";
 import { ConnectionTokenSigner, ConnectionTokenVerifier, type SigningKeys } from "../core/connection-token.ts";
 import { nameMapping } from "../core/names.ts";
+import type { BackendDraft } from "../core/resource.ts";
 import type { Engine } from "../engine/index.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
@@ -14,6 +15,7 @@ import { addBackendRoutes } from "./backend-routes.ts";
 import { makeConnect } from "./connect.ts";
 import { addConnectRoutes } from "./connect-routes.ts";
 import { InFlight } from "./in-flight.ts";
+import { type BackendLimits, LimitedStore } from "./limited-store.ts";
 import { addLogRoutes } from "./log-routes.ts";
 import { ApiMetrics } from "./metrics.ts";
 import { OpenStreams } from "./open-streams.ts";
@@ -24,7 +26,7 @@ import { StatusHub } from "./status-hub.ts";
 import { addStatusRoutes } from "./status-routes.ts";
 import { TokensFile } from "./tokens-file.ts";
 
-export interface ApiConfig extends SpawnOptions {
+export interface ApiConfig extends SpawnOptions, BackendLimits {
   host: string;
   /** 0: any. */
   port: number;
@@ -77,20 +79,25 @@ export async function run(
   const inFlight = new InFlight();
   inFlight.attach(app);
   const hub = new StatusHub(engine.backends);
-  const spawn = counts.countAccepted(makeSpawn(engine, config));
+  const store = new LimitedStore(engine.backends, config);
+  const create = (draft: BackendDraft) => store.create(draft);
+  const spawn = counts.countAccepted(makeSpawn(create, config));
 
   const deps = { app, engine, clock, metrics, hub, streams, names, urls: config };
   addSpawnRoute(deps, { spawn, compat: config.compat ?? false });
   const now = () => clock.now();
   const signer = new ConnectionTokenSigner(signingKeys, { now });
   const verifier = new ConnectionTokenVerifier(signingKeys, { now });
-  addConnectRoutes({ ...deps, verifier, connect: makeConnect({ engine, clock, hub, signer }, config) });
+  addConnectRoutes({ ...deps, verifier, connect: makeConnect({ engine, clock, hub, create, signer }, config) });
   addStatusRoutes(deps);
   addBackendRoutes(deps);
   addLogRoutes(deps);
   addServiceRoutes(deps);
 
-  app.addHook("onClose", async () => hub.close());
+  app.addHook("onClose", async () => {
+    hub.close();
+    store.close();
+  });
   try {
     await app.listen({ host: config.host, port: config.port });
   } catch (error) {

@@ -2,7 +2,7 @@ import type { SpawnRequest, SpawnResponse } from "@spawner/client";
 import { problemsOfEnvironment } from "../core/environment.ts";
 import { isSpawnerError, SpawnerError } from "../core/errors.ts";
 import { makeId } from "../core/names.ts";
-import type { Engine } from "../engine/index.ts";
+import type { CreateBackend } from "./limited-store.ts";
 import { type SpecDefaults, spawnResponse, specOfRequest, type UrlConfig, variablesOf } from "./views.ts";
 
 export interface SpawnOptions extends UrlConfig {
@@ -16,14 +16,17 @@ export interface SpawnOptions extends UrlConfig {
 const idAttempts = 5;
 
 /** What `POST /spawn` does: records a backend under an id of its own. Rejects with a SpawnerError. */
-export function makeSpawn(engine: Engine, options: SpawnOptions): (request: SpawnRequest) => Promise<SpawnResponse> {
+export function makeSpawn(
+  create: CreateBackend,
+  options: SpawnOptions,
+): (request: SpawnRequest) => Promise<SpawnResponse> {
   return async (request) => {
     refuseBadEnvironment(request);
     const spec = specOfRequest(request, options.defaults ?? {});
     for (let attempt = 1; ; attempt++) {
       const id = makeId();
       try {
-        await engine.backends.create({ name: `${options.servicePrefix}${id}`, spec });
+        await create({ name: `${options.servicePrefix}${id}`, spec });
         return spawnResponse(id, options);
       } catch (error) {
         if (!isSpawnerError(error, "already_exists")) throw error;
