@@ -30,6 +30,7 @@ const commands = {
   "bench:embedded": [["node", "bench/embedded.ts"]],
   "bench:idleness": [["node", "bench/idleness.ts"]],
   "bench:burst": [["node", "bench/burst.ts"]],
+  "bench:connect": [["node", "bench/connect.ts"]],
   "bench:relay": [["node", "bench/relay.ts"]],
 };
 
