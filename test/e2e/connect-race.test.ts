@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { raceStop, raceSweep } from "../support/connect-race.ts";
 import { startRacers } from "../support/connect-race-embedded.ts";
 
-const options = { rounds: 100, keys: 8 };
+const options = { rounds: 40, keys: 8 };
 
 test("whoever connects while the backend is about to be swept is let in", async () => {
   const counts = await raceSweep(await startRacers(), options);

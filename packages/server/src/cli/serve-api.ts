@@ -22,7 +22,7 @@ export async function serveApi(flags: ApiFlags): Promise<void> {
     ...(urlTemplate === undefined ? {} : { urlTemplate }),
     compat: flags.compat ?? false,
   };
-  await runRole({ role: "api", flags }, async ({ ending, hurried, ...deps }) => {
+  await runRole({ role: "api", flags, keys: "read" }, async ({ ending, hurried, ...deps }) => {
     const api = await run(config, deps).catch((error: unknown) => {
       throw explainListenFailure(error, config);
     });

@@ -44,6 +44,8 @@ export type WorkloadObservation =
       readonly constructedAt: Date;
       readonly scheduledAt?: Date;
       readonly address?: WorkloadAddress;
+      /** As its program was told. */
+      readonly fencingToken?: string;
       readonly problem?: StartProblem;
     }
   /** Its start was cut short (a crash of its server, a port that somebody else took), and nothing of it runs: it is to be ensured. */
@@ -58,6 +60,7 @@ export type WorkloadObservation =
       readonly scheduledAt: Date;
       readonly runningAt: Date;
       readonly address: WorkloadAddress;
+      readonly fencingToken?: string;
       /** What is seen of a program that has not listened for a while: a sentence for the message, should it never do. */
       readonly notListening?: string;
     }
@@ -133,11 +136,17 @@ function decideEnded(backend: Backend, workload: WorkloadObservation, now: Date,
 function decideLiving(backend: Backend, workload: WorkloadObservation, now: Date): Decision {
   const reached = { ...reachedTimes(backend, workload), ...unrecordedReady(backend, now) };
   const address = workload.kind === "running" || workload.kind === "pending" ? workload.address : undefined;
-  const status = reachedPatch(backend, reached, address);
+  const status = withFencingToken(reachedPatch(backend, reached, address), workload);
   const deadline = nextDeadline(backend, workload);
   const shareMs = status === undefined ? 0 : worthWaitingMs(workload, now);
   if (shareMs > 0) return { ...nothing, ...requeueAt(earliest(now.getTime() + shareMs, deadline), now) };
   return { ...nothing, ...withStatus(status), ...requeueAt(deadline, now) };
+}
+
+/** It goes along with the next write, and is worth none of its own. */
+function withFencingToken(status: StatusPatch | undefined, workload: WorkloadObservation): StatusPatch | undefined {
+  const fencingToken = "fencingToken" in workload ? workload.fencingToken : undefined;
+  return status === undefined || fencingToken === undefined ? status : { ...status, fencingToken };
 }
 
 /** Why a living backend has to end now, if it has. */

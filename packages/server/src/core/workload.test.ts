@@ -10,6 +10,7 @@ describe("the workload of a backend", () => {
     expect(buildWorkload(makeBackend({ template: { containers: [{}] }, httpPort: null }))).toEqual({
       name: "b",
       uid: "u",
+      fencingToken: "1",
       image: undefined,
       command: undefined,
       args: undefined,

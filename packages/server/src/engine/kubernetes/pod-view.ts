@@ -1,5 +1,5 @@
 import { legacyServePort } from "../../core/status.ts";
-import { sidecarName } from "./pod-names.ts";
+import { fencingTokenAnnotation, sidecarName } from "./pod-names.ts";
 import type { Container, ContainerStatus, Pod, PodCondition } from "./pod-object.ts";
 
 /** The container of the program: the first, whatever its name. */
@@ -53,6 +53,7 @@ export function isLegacy({ spec }: Pod): boolean {
 /** What is kept in memory of a Pod: what is read here and by those who observe it. */
 export function keepOfPod({ metadata, spec, status = {} }: Pod): Pod {
   const { name, uid, resourceVersion, creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds } = metadata;
+  const fencingToken = metadata.annotations?.[fencingTokenAnnotation];
   const { phase, reason, message, podIP, conditions, containerStatuses, initContainerStatuses } = status;
   return withoutUndefined({
     metadata: withoutUndefined({
@@ -63,6 +64,7 @@ export function keepOfPod({ metadata, spec, status = {} }: Pod): Pod {
       deletionTimestamp,
       deletionGracePeriodSeconds,
       ownerReferences: metadata.ownerReferences,
+      annotations: fencingToken === undefined ? undefined : { [fencingTokenAnnotation]: fencingToken },
     }),
     spec: withoutUndefined({
       nodeName: spec.nodeName,

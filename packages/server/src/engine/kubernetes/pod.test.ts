@@ -41,6 +41,7 @@ describe("the Pod of a backend", () => {
         annotations: {
           "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
           "karpenter.sh/do-not-disrupt": "true",
+          "spawner.dev/fencing-token": "1",
         },
         ownerReferences: [
           {
