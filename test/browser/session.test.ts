@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { ConnectResponse } from "@spawner/client";
 import type { openSession, Session, SessionSocket } from "@spawner/client/session";
 import { chromium, type Page } from "playwright-core";
 import { build } from "rolldown";
@@ -15,7 +16,8 @@ declare const spawner: { openSession: typeof openSession };
 declare const here: {
   session: Session;
   socket: SessionSocket;
-  connects: number;
+  /** Its id. The page itself is of another one, as a visitor's. */
+  backend: string;
   tokens: string[];
   told: string[];
 };
@@ -71,14 +73,14 @@ async function openInPage(page: Page, request: object): Promise<void> {
   await page.evaluate((body) => {
     const told: string[] = [];
     const tokens: string[] = [];
-    const state = { told, tokens, connects: 0 };
+    const state = { told, tokens, backend: "" };
     const session = spawner.openSession({
       async connect({ signal }) {
-        state.connects += 1;
         const headers = { "content-type": "application/json" };
         const answer = await fetch("/api/connect", { method: "POST", headers, body: JSON.stringify(body), signal });
         if (!answer.ok) throw new Error(String(answer.status));
-        const connection = (await answer.json()) as { token: string; tokenExpiresAt: string; generation: string };
+        const connection = (await answer.json()) as ConnectResponse;
+        state.backend = connection.backend;
         tokens.push(connection.token);
         return connection;
       },
@@ -124,8 +126,7 @@ test("a page waits for its session, comes back to it after the server has restar
   const second = await page.evaluate(async () => ((await (await here.session.fetch("echo")).json()) as Echo).pid);
   expect(second).toBe(first.pid);
 
-  const [backend] = ((await (await ask("/api/backends")).json()) as { backends: { name: string }[] }).backends;
-  await ask(`/api/backend/${backend?.name}`, { method: "DELETE" });
+  await ask(`/api/backend/${await page.evaluate(() => here.backend)}`, { method: "DELETE" });
   await untilTold(page, "ended Requested");
   const last = await page.evaluate(async () => {
     const error = await here.session.fetch("echo").catch((reason: { code: string }) => reason.code);
