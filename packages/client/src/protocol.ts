@@ -169,6 +169,7 @@ export const errorCodes = [
   "too_many_waiting",
   "forbidden_host",
   "forbidden_origin",
+  "forbidden_role",
   "misdirected",
   "head_too_large",
   "not_implemented",

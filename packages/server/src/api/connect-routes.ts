@@ -20,7 +20,7 @@ export function addConnectRoutes(deps: ConnectRouteDeps): void {
   app.route<{ Body: ConnectRequest }>({
     method: "POST",
     url: "/connect",
-    config: { errors: ["already_exists", "too_many_backends", "backend_ended", "unavailable"] },
+    config: { role: "spawn", errors: ["already_exists", "too_many_backends", "backend_ended", "unavailable"] },
     schema: {
       operationId: "connect",
       summary: "Get the one live backend of a key, which is started where there is none, and a token for one user",
@@ -33,7 +33,7 @@ export function addConnectRoutes(deps: ConnectRouteDeps): void {
   app.route<RevokeRoute>({
     method: "POST",
     url: "/backend/:id/revoke",
-    config: { errors: ["unavailable"] },
+    config: { role: "spawn", errors: ["unavailable"] },
     schema: {
       operationId: "revokeConnections",
       summary: "End the access of one user, or of one token, at every gateway: open connections are closed",

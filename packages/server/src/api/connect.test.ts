@@ -195,6 +195,24 @@ describe("what is told of a backend that is not placed yet, or has lost its rela
   });
 });
 
+test("a stop is answered when the relay host lets nobody in any more, or does not answer", async () => {
+  const { connect, relayHosts, url } = await setUp();
+  await connect();
+  const sealed: object[] = [];
+  const host = holding().host;
+  relayHosts.set(name, {
+    ...host,
+    seal: async (request) => {
+      sealed.push(request);
+      return { sealed: true };
+    },
+  });
+  expect((await fetch(`${url}/backend/${id}`, { method: "DELETE" })).status).toBe(202);
+  expect(sealed).toEqual([{ leaseMs: 10_000, evenIfActive: true }]);
+  relayHosts.set(name, host); // which rejects
+  expect((await fetch(`${url}/backend/${id}`, { method: "DELETE" })).status).toBe(202);
+});
+
 test("a crowd that finds nothing creates one, and a store that is away fails all of them at once", async () => {
   const { refused, engine } = await setUp();
   let creations = 0;
@@ -362,6 +380,17 @@ test.each([
     message: expect.stringMatching(message),
   });
   expect((await engine.backends.list()).items).toEqual([]);
+});
+
+test.each(["/spawn", "/connect"])("%s takes only images that are allowed", async (path) => {
+  const { send } = await setUp({ images: ["def*"] });
+  const refused = await send(path, { image: "other" });
+  expect([refused.status, ((await refused.json()) as ErrorBody).message]).toEqual([
+    400,
+    'image must be one of those that are allowed here (--images); "other" was given.',
+  ]);
+  expect((await send(path, { image: "default" })).status).toBe(200);
+  expect((await send(path, {})).status).toBe(200);
 });
 
 describe("access is taken back", () => {

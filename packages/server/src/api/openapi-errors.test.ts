@@ -69,7 +69,9 @@ describe("the errors of each operation are those that it can answer with, and no
 
   test("with tokens", async () => {
     const { operations } = await startDocumented(withTokens());
-    expect(documented(operations)).toEqual(expected((id) => (control.includes(id) ? ["unauthorized"] : [])));
+    expect(documented(operations)).toEqual(
+      expected((id) => (control.includes(id) ? ["unauthorized", "forbidden_role"] : [])),
+    );
     expect(
       operations
         .filter(({ needsToken }) => needsToken)

@@ -3,7 +3,7 @@ import { SpawnerError } from "../core/errors.ts";
 import { idOfKey, keyBytesMax } from "../core/keyed-id.ts";
 import { makeId } from "../core/names.ts";
 import type { BackendSpec } from "../core/resource.ts";
-import { refuseBadEnvironment, type SpawnOptions } from "./spawn.ts";
+import { refuseBadRequest, type SpawnOptions } from "./spawn.ts";
 import { specOfRequest } from "./views.ts";
 
 /** What a caller of `connect` wants, in the words of the store. */
@@ -18,9 +18,10 @@ export interface WantedBackend {
 const authBytesMax = 2_048;
 
 /** Throws invalid_request. */
-export function wantedBackend(request: ConnectRequest, { servicePrefix, defaults = {} }: SpawnOptions): WantedBackend {
+export function wantedBackend(request: ConnectRequest, options: SpawnOptions): WantedBackend {
+  const { servicePrefix, defaults = {} } = options;
   const { key, onSpecChange = "whenIdle", user, auth, tokenTtlSeconds: _, waitReady: __, ...spawn } = request;
-  refuseBadEnvironment(spawn);
+  refuseBadRequest(spawn, options);
   refuseBadKey(key);
   refuseLongAuth(auth);
   return {

@@ -12,7 +12,7 @@ const quiesceMs = 10_000;
 
 /** Serves until a signal asks this process to end. */
 export async function serveApi(flags: ApiFlags): Promise<void> {
-  const { host, port, servicePrefix, apiServerBase, urlTemplate } = flags;
+  const { host, port, servicePrefix, apiServerBase, urlTemplate, backendsMax, userBackendsMax, images } = flags;
   const config = {
     host,
     port,
@@ -20,6 +20,9 @@ export async function serveApi(flags: ApiFlags): Promise<void> {
     auth: authOf(flags),
     ...(apiServerBase === undefined ? {} : { apiServerBase }),
     ...(urlTemplate === undefined ? {} : { urlTemplate }),
+    ...(backendsMax === undefined ? {} : { backendsMax }),
+    ...(userBackendsMax === undefined ? {} : { userBackendsMax }),
+    ...(images === undefined ? {} : { images }),
     compat: flags.compat ?? false,
   };
   await runRole({ role: "api", flags, keys: "read" }, async ({ ending, hurried, ...deps }) => {

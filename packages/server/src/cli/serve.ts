@@ -56,9 +56,10 @@ export function addServeCommand(program: Command): void {
       parsedFlag("--allowed-hosts <names>", "host names that requests may name, with commas in between", parseNames),
     )
     .addOption(
-      flag("--tokens-file <file>", "tokens that the API asks for, one a line, # for comments").conflicts(
-        "allowAnonymous",
-      ),
+      flag(
+        "--tokens-file <file>",
+        "tokens that the API asks for, one a line, behind it what it is for: read,spawn",
+      ).conflicts("allowAnonymous"),
     )
     .addOption(switchFlag("--allow-anonymous", "let everybody use the API who can reach it"))
     .addHelpText("after", examples)

@@ -16,6 +16,7 @@ export const httpStatusOf: Readonly<Record<ErrorCode, number>> = {
   too_many_waiting: 503,
   forbidden_host: 403,
   forbidden_origin: 403,
+  forbidden_role: 403,
   misdirected: 421,
   head_too_large: 431,
   not_implemented: 501,

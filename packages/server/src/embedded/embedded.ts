@@ -33,6 +33,8 @@ export interface EmbeddedConfig extends Pick<GatewayConfig, "limits" | "trustedP
   /** Whether the control surface serves callers without a token. */
   allowAnonymous: boolean;
   backendsMax: number;
+  /** Of each user that `connect` names. Default: any number. */
+  userBackendsMax?: number;
   parkedMax: number;
   retainSeconds: number;
   recordsMax: number;
@@ -58,7 +60,7 @@ const concurrency = 8;
 export async function run(config: EmbeddedConfig, deps: { clock: Clock; log: Log }): Promise<Embedded> {
   const { clock, log } = deps;
   const { stateDir, backendsMax, parkedMax, retainSeconds, recordsMax, allowedHosts, gracePeriodSeconds } = config;
-  const { limits = {}, trustedProxies } = config;
+  const { limits = {}, trustedProxies, userBackendsMax } = config;
   const servicePrefix = defaultServicePrefix;
   const auth = authOf(config);
   await using started = new AsyncDisposableStack();
@@ -110,6 +112,7 @@ export async function run(config: EmbeddedConfig, deps: { clock: Clock; log: Log
       urlTemplate: `${publicUrl}/{}/`,
       auth,
       defaults: { gracePeriodSeconds },
+      ...(userBackendsMax === undefined ? {} : { userBackendsMax }),
       allowedHosts,
     },
     { engine, clock, log, metrics, signingKeys },
