@@ -5,7 +5,8 @@ import { WebSocketServer } from "ws";
 import { errorBody } from "../fixture.ts";
 import type { BackendState } from "../protocol.ts";
 import type { Connection } from "./connection.ts";
-import { openSession, type SessionOptions } from "./session.ts";
+import { openSession } from "./session.ts";
+import type { SessionOptions } from "./session-options.ts";
 
 /** A gateway with one backend behind it, which does as the test says. */
 export async function startGateway({ listenPort = 0, generation = "g1" } = {}) {

@@ -5,7 +5,7 @@ import { isStatusMessage } from "../shapes.ts";
 import { followStates } from "../status-stream.ts";
 import { makeTransport } from "../transport.ts";
 import type { Access } from "./connection.ts";
-import type { SessionEnd } from "./session.ts";
+import type { SessionEnd } from "./session-options.ts";
 
 /** One backend that a session has. */
 export interface Generation {

@@ -2,7 +2,7 @@ import { expect, test, vi } from "vitest";
 import { SpawnerClientError } from "../errors.ts";
 import { countListeners } from "../fixture.ts";
 import { hurriedSession, startGateway } from "./fixture.ts";
-import type { SessionEnd } from "./session.ts";
+import type { SessionEnd } from "./session-options.ts";
 
 async function setUp(options: Partial<Parameters<typeof hurriedSession>[0]> = {}) {
   const gateway = await startGateway();
