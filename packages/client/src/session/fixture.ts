@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { onTestFinished } from "vitest";
+import { onTestFinished, vi } from "vitest";
 import { WebSocketServer } from "ws";
 import { errorBody } from "../fixture.ts";
 import type { BackendState } from "../protocol.ts";
@@ -105,10 +105,15 @@ export async function startGateway({ listenPort = 0, generation = "g1" } = {}) {
 /** A session that is in a hurry, closed with the test. */
 export function hurriedSession(options: SessionOptions) {
   const session = openSession({
-    timeoutMs: 5_000,
-    retry: { firstMs: 5, mostMs: 20, giveUpMs: 5_000, silenceMs: 1_000 },
+    timeoutMs: 20_000,
+    retry: { firstMs: 5, mostMs: 20, giveUpMs: 20_000, silenceMs: 5_000 },
     ...options,
   });
   onTestFinished(() => session.close());
   return session;
+}
+
+/** As `vi.waitFor`, on a machine that has much else to do. */
+export function eventually<Value>(check: () => Value | Promise<Value>): Promise<Value> {
+  return vi.waitFor(check, { timeout: 15_000 });
 }

@@ -1,7 +1,7 @@
 import { expect, test, vi } from "vitest";
 import { SpawnerClientError } from "../errors.ts";
 import { countListeners } from "../fixture.ts";
-import { hurriedSession, startGateway } from "./fixture.ts";
+import { eventually, hurriedSession, startGateway } from "./fixture.ts";
 import type { SessionEnd } from "./session-options.ts";
 
 async function setUp(options: Partial<Parameters<typeof hurriedSession>[0]> = {}) {
@@ -27,7 +27,7 @@ test("a request waits until the backend is ready, and is of this user and below 
   const { gateway, session, states } = await setUp();
   gateway.tell("Running");
   const answer = textOf(session.fetch("/notes?a=1"));
-  await vi.waitFor(() => expect(states).toEqual(["Running"]));
+  await eventually(() => expect(states).toEqual(["Running"]));
   expect(gateway.requestsOfProgram()).toEqual([]);
   gateway.tell("Ready");
   expect(await answer).toEqual({ status: 200, body: { url: "/b1/notes?a=1", authorization: "Bearer g1-t1" } });
@@ -102,7 +102,7 @@ test("an end is told once, with its reason, and every call is told from then on"
   gateway.tell("Ready");
   await session.ready();
   gateway.tell("Swept", { reason: "Idle", message: "Nobody was connected." });
-  await vi.waitFor(() => expect(ends).toEqual([{ reason: "Idle", message: "Nobody was connected." }]));
+  await eventually(() => expect(ends).toEqual([{ reason: "Idle", message: "Nobody was connected." }]));
   await expect(session.fetch("notes")).rejects.toMatchObject({
     code: "backend_ended",
     message: expect.stringContaining("Idle"),
@@ -119,7 +119,7 @@ test("an end that a request meets first is told with the reason that the API giv
   await session.ready();
   gateway.end("LifetimeExceeded");
   await expect(session.fetch("notes")).rejects.toMatchObject({ code: "backend_ended" });
-  await vi.waitFor(() => expect(ends).toEqual([{ reason: "LifetimeExceeded", message: "It is over." }]));
+  await eventually(() => expect(ends).toEqual([{ reason: "LifetimeExceeded", message: "It is over." }]));
 });
 
 test("where the application wants it, the next backend of the key takes over", async () => {
@@ -137,7 +137,7 @@ test("where the application wants it, the next backend of the key takes over", a
   gateway = next;
   next.tell("Ready");
   first.tell("Swept", { reason: "Superseded" });
-  await vi.waitFor(() => expect(asked).toMatchObject([{ reason: "Superseded" }]));
+  await eventually(() => expect(asked).toMatchObject([{ reason: "Superseded" }]));
   expect((await textOf(session.fetch("notes"))).body.authorization).toBe("Bearer g2-t1");
 });
 
@@ -159,7 +159,7 @@ test("backends that end before they are ready are connected to with backoff", as
 test("an application that lets nobody in ends the session as refused", async () => {
   const { session, ends } = await setUp({ connect: async () => null });
   await expect(session.ready()).rejects.toMatchObject({ code: "unauthorized" });
-  await vi.waitFor(() => expect(ends).toMatchObject([{ reason: "Refused" }]));
+  await eventually(() => expect(ends).toMatchObject([{ reason: "Refused" }]));
 });
 
 test("an application that is away is asked again; one that says no for good is not", async () => {
@@ -176,14 +176,14 @@ test("an application that is away is asked again; one that says no for good is n
   const refusing = vi.fn(() => Promise.reject(new SpawnerClientError("unauthorized", "no", { status: 403 })));
   const { session, ends } = await setUp({ connect: refusing });
   await expect(session.ready()).rejects.toMatchObject({ code: "unreachable" });
-  await vi.waitFor(() => expect(ends).toMatchObject([{ reason: "Unreachable", message: "no" }]));
+  await eventually(() => expect(ends).toMatchObject([{ reason: "Unreachable", message: "no" }]));
   expect(refusing).toHaveBeenCalledTimes(1);
 });
 
 test("what is no connection ends the session, and is not quoted", async () => {
   const { session, ends } = await setUp({ connect: async () => ({ token: "secret" }) as never });
   await expect(session.ready()).rejects.toThrow(/POST \/connect/);
-  await vi.waitFor(() => expect(ends).toHaveLength(1));
+  await eventually(() => expect(ends).toHaveLength(1));
   expect(JSON.stringify(ends)).not.toContain("secret");
 });
 
@@ -191,7 +191,7 @@ test("an application that never answers is given up after the time that it may t
   const hanging = () => new Promise<never>(() => {});
   const { session, ends } = await setUp({ connect: hanging, timeoutMs: 20, retry: { giveUpMs: 0 } });
   await expect(session.ready()).rejects.toMatchObject({ code: "unreachable" });
-  await vi.waitFor(() => expect(ends[0]?.message).toMatch(/20 ms/));
+  await eventually(() => expect(ends[0]?.message).toMatch(/20 ms/));
 });
 
 test("a status stream that cannot be read holds nobody up", async () => {
@@ -210,7 +210,7 @@ test("every wait can be left, and leaves nothing behind", async () => {
   const leaving = new AbortController();
   const listeners = countListeners(leaving.signal);
   const waits = [session.ready(leaving), session.fetch("notes", leaving)];
-  await vi.waitFor(() => expect(listeners()).toBeGreaterThan(0));
+  await eventually(() => expect(listeners()).toBeGreaterThan(0));
   leaving.abort(new Error("left"));
   for (const wait of waits) await expect(wait).rejects.toThrow("left");
   expect(listeners()).toBe(0);
