@@ -3,14 +3,13 @@ import type { ConnectionTokenSigner } from "../core/connection-token.ts";
 import { deadlines } from "../core/deadlines.ts";
 import { SpawnerError } from "../core/errors.ts";
 import type { Backend } from "../core/resource.ts";
-import { runsTheSame } from "../core/spec-change.ts";
 import { hasEnded, stateOf, statusMessage } from "../core/status.ts";
 import { identityOf } from "../core/workload.ts";
 import { nextChange } from "./next-change.ts";
 import { type ObtainDeps, type Obtained, Obtainer } from "./obtain-backend.ts";
 import type { SpawnOptions } from "./spawn.ts";
 import { spawnResponse } from "./views.ts";
-import { type WantedBackend, wantedBackend } from "./wanted-backend.ts";
+import { wantedBackend } from "./wanted-backend.ts";
 
 /** The query parameter that takes a token to the gateway. */
 const tokenParameter = "_spawner_token";
@@ -29,14 +28,10 @@ export function makeConnect(deps: ConnectDeps, options: SpawnOptions) {
     const wanted = wantedBackend(request, options);
     const obtained = await obtainer.obtain(wanted);
     const backend = request.waitReady ? await waitUntilReady(deps, obtained.backend) : obtained.backend;
-    return answer(request, wanted, { ...obtained, backend });
+    return answer(request, { ...obtained, backend });
   };
 
-  function answer(
-    request: ConnectRequest,
-    { spec }: WantedBackend,
-    { backend, spawned, previousFailure }: Obtained,
-  ): ConnectResponse {
+  function answer(request: ConnectRequest, { backend, spawned, stale, previousFailure }: Obtained): ConnectResponse {
     const { key, user, auth, tokenTtlSeconds: ttlSeconds = defaultTtlSeconds } = request;
     const signed = deps.signer.sign(
       {
@@ -59,7 +54,7 @@ export function makeConnect(deps: ConnectDeps, options: SpawnOptions) {
       tokenExpiresAt: expiresAt.toISOString(),
       ...(statusUrl === undefined ? {} : { statusUrl }),
       spawned,
-      stale: !runsTheSame(backend.spec, spec),
+      stale,
       state: stateOf(backend),
       ...(previousFailure === undefined ? {} : { previousFailure }),
     };

@@ -26,6 +26,8 @@ export interface ObtainDeps {
 export interface Obtained {
   readonly backend: Backend;
   readonly spawned: boolean;
+  /** Whether it runs something else than what is wanted. */
+  readonly stale: boolean;
   /** How the backend before it ended, where this one takes its place and that was a failure. */
   readonly previousFailure?: StatusMessage;
 }
@@ -57,7 +59,8 @@ export class Obtainer {
       const found = wanted.key === undefined ? undefined : await engine.backends.get(wanted.name);
       if (found !== undefined && !hasEnded(found)) {
         refuseForeign(found, wanted);
-        if (await this.#isToBeHad(found, wanted)) return { backend: found, spawned: false };
+        const stale = !runsTheSame(found.spec, wanted.spec);
+        if (await this.#isToBeHad(found, wanted, stale)) return { backend: found, spawned: false, stale };
         await this.#awaitChange(found, untilMs);
         continue;
       }
@@ -68,9 +71,8 @@ export class Obtainer {
   }
 
   /** Whether this live backend stays for its client. */
-  async #isToBeHad(backend: Backend, { spec, onSpecChange }: WantedBackend): Promise<boolean> {
+  async #isToBeHad(backend: Backend, { onSpecChange }: WantedBackend, isStale: boolean): Promise<boolean> {
     if (backend.spec.stopRequested) return false;
-    const isStale = !runsTheSame(backend.spec, spec);
     if (isStale && onSpecChange === "now") {
       await this.#stop(backend, { reason: "Superseded" });
       return false;
@@ -156,7 +158,7 @@ export class Obtainer {
       const backend = await create({ name, spec: failuresBefore > 0 ? { ...spec, failuresBefore } : spec });
       const previousFailure =
         latest !== undefined && stateOf(latest) === "Failed" ? { previousFailure: statusMessage(latest) } : {};
-      return { backend, spawned: true, ...previousFailure };
+      return { backend, spawned: true, stale: false, ...previousFailure };
     } catch (error) {
       if (key !== undefined && isSpawnerError(error, "already_exists")) return undefined;
       throw error;
