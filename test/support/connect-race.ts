@@ -53,12 +53,13 @@ export function raceSweep({ connect, stop, spreadMs }: Racers, options: RaceOpti
  */
 export function raceStop({ connect, stop, spreadMs }: Racers, options: RaceOptions): Promise<RaceCounts> {
   return race(options, async (key, round, counts) => {
-    const first = await connect({ key });
+    const first = await connect({ key, waitReady: true });
     let stoppedAtMs = Number.POSITIVE_INFINITY;
     const stopping = stop(first.backend).then(() => {
       stoppedAtMs = performance.now();
     });
-    await pause(offset(round, spreadMs));
+    // Every other time just when it is answered: that is when it is asked to end, and lives yet.
+    await (round % 2 === 0 ? stopping : pause(offset(round, spreadMs)));
     const beganAtMs = performance.now();
     const second = await connect({ key });
     const opened = await open(second);
