@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { run as runApi } from "../../../packages/server/src/api/index.ts";
 import { run as runController } from "../../../packages/server/src/controller/index.ts";
 import type { SigningKey } from "../../../packages/server/src/core/signing-keys.ts";
 import type { Engine } from "../../../packages/server/src/engine/index.ts";
@@ -63,27 +62,6 @@ export async function startGateway(place: RolePlace): Promise<RoleHere & { reado
     const gateway = await runGateway(config, deps);
     url = `http://127.0.0.1:${gateway.port}`;
     return gateway;
-  });
-  return { ...role, url };
-}
-
-/** `url` is the API's; backends are named without a prefix, and reached at `gatewayUrl`. */
-export async function startApi({
-  gatewayUrl,
-  ...place
-}: RolePlace & { readonly gatewayUrl: string }): Promise<RoleHere & { readonly url: string }> {
-  let url = "";
-  const config = {
-    host: "127.0.0.1",
-    port: 0,
-    servicePrefix: "",
-    urlTemplate: `${gatewayUrl}/{}/`,
-    auth: { kind: "anonymous" },
-  } as const;
-  const role = await startRole(place, { keys: "read" }, async (deps) => {
-    const api = await runApi(config, deps);
-    url = `http://127.0.0.1:${api.port}`;
-    return api;
   });
   return { ...role, url };
 }

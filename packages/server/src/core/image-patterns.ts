@@ -5,7 +5,9 @@
 export function matchesImage(pattern: string, image: string): boolean {
   const expression = pattern
     .split(/(\*+)/)
-    .map((part) => (part.startsWith("*") ? (part === "*" ? "[^/]*" : ".*") : part.replace(/[\\^$.+?()[\]{}|]/g, "\\$&")))
+    .map((part) =>
+      part.startsWith("*") ? (part === "*" ? "[^/]*" : ".*") : part.replace(/[\\^$.+?()[\]{}|]/g, "\\$&"),
+    )
     .join("");
   return new RegExp(`^${expression}$`, "s").test(image);
 }
