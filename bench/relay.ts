@@ -1,8 +1,8 @@
 // What the relay costs, beside nginx, HAProxy and configurable-http-proxy (Linux):
-//   npm run bench:relay -- [--quick] [--full] [--profile] [--rounds COUNT] [--json FILE] [--plots FOLDER]
+//   npm run bench:relay -- [--quick] [--full] [--profile] [--rounds COUNT] [--json FILE] [--plots FOLDER] [--table FILE]
 // Every proxy has one core, load and upstream have another; all are put under each load in turn, round after round. The
-// peers are Debian's (apt-get install nginx-light haproxy), the load is compiled (gcc). --profile says in place of all that where a sidecar
-// spends its time.
+// peers are Debian's (apt-get install nginx-light haproxy), the load is compiled (gcc). --profile says in place of all that
+// where a sidecar spends its time.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, loadavg, tmpdir } from "node:os";
@@ -12,7 +12,7 @@ import { parseArgs } from "node:util";
 import { judgeBudgets, type Measured } from "./relay/budgets.ts";
 import { type Contender, type ContenderName, contenderNames, pathsMany } from "./relay/contender.ts";
 import { compileNative } from "./relay/native.ts";
-import { startGateway, startSidecar } from "./relay/ours.ts";
+import { buildGateway, startGateway, startSidecar } from "./relay/ours.ts";
 import { requirePeers, startHaproxy, startNginx, startNodeProxy } from "./relay/peers.ts";
 import { barChart } from "./relay/plot.ts";
 import { loadCore, startPinned, untilOutput } from "./relay/processes.ts";
@@ -20,7 +20,8 @@ import { profileSidecar } from "./relay/profile.ts";
 import { printBudgets, printFootprints, printSamples, relativeRates } from "./relay/report.ts";
 import { type Footprint, measureFootprint, measureStart } from "./relay/resources.ts";
 import { measureRounds } from "./relay/rounds.ts";
-import { moreScenarios, type Scenario, scenarios } from "./relay/scenarios.ts";
+import { judgedScenarios, moreScenarios, type Scenario, scenarios } from "./relay/scenarios.ts";
+import { tablesOf } from "./relay/table.ts";
 
 const { values: flags } = parseArgs({
   options: {
@@ -30,10 +31,14 @@ const { values: flags } = parseArgs({
     rounds: { type: "string" },
     json: { type: "string" },
     plots: { type: "string" },
+    table: { type: "string" },
   },
 });
 const rounds = Number(flags.rounds ?? (flags.quick ? 3 : 9));
 const seconds = flags.quick ? 0.2 : 1;
+
+/** Above this, others are at work here, and the figures say little. */
+const loadAverageMax = 1;
 
 if (availableParallelism() < 2) throw new Error("two cores are needed: one for the proxies, one for the load");
 requirePeers();
@@ -43,9 +48,11 @@ try {
   const nativeProgram = compileNative(folder);
   const load = nativeProgram("load");
   const sidecarFile = buildSidecar();
+  const gatewayFile = await buildGateway(folder);
   const upstreamPort = await startUpstream(nativeProgram("upstream"));
-  if (flags.profile) await printProfiles({ load, sidecarFile, upstreamPort });
-  else await compareAll({ load, sidecarFile, upstreamPort });
+  const ground: Ground = { load, sidecarFile, gatewayFile, upstreamPort };
+  if (flags.profile) await printProfiles(ground);
+  else await compareAll(ground);
 } finally {
   for (const stop of stops.reverse()) await stop();
   rmSync(folder, { recursive: true, force: true });
@@ -54,15 +61,21 @@ try {
 interface Ground {
   readonly load: string;
   readonly sidecarFile: string;
+  readonly gatewayFile: string;
   readonly upstreamPort: number;
 }
 
 async function compareAll(ground: Ground): Promise<void> {
   const { load } = ground;
-  console.log(`machine: ${availableParallelism()} cores, load average ${loadavg()[0]?.toFixed(1)} before`);
+  const [loadAverage = 0] = loadavg();
+  const isBusy = loadAverage > loadAverageMax ? ": OTHERS ARE AT WORK, the figures say little" : "";
+  console.log(`${availableParallelism()} cores, load average ${loadAverage.toFixed(1)} before${isBusy}`);
   const { footprints, starts } = await measureResources(ground);
   const contenders = await startAll(ground);
-  const chosen: readonly Scenario[] = [...Object.values(scenarios), ...(flags.full ? moreScenarios : [])];
+  const chosen: readonly Scenario[] = [
+    ...(flags.quick && !flags.full ? judgedScenarios : Object.values(scenarios)),
+    ...(flags.full ? moreScenarios : []),
+  ];
   const samples = await measureRounds(contenders, chosen, {
     load,
     rounds,
@@ -76,6 +89,7 @@ async function compareAll(ground: Ground): Promise<void> {
   printBudgets(budgets);
   if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(budgets, null, 2)}\n`);
   if (flags.plots !== undefined) writePlots(flags.plots, measured);
+  if (flags.table !== undefined) writeFileSync(flags.table, tablesOf(measured, budgets));
 }
 
 function buildSidecar(): string {
@@ -97,28 +111,39 @@ async function keep(starting: Promise<Contender>): Promise<Contender> {
   return contender;
 }
 
-async function startAll({ sidecarFile, upstreamPort }: Ground): Promise<Contender[]> {
+async function startAll({ sidecarFile, gatewayFile, upstreamPort }: Ground): Promise<Contender[]> {
   const sidecar = await keep(startSidecar(sidecarFile, upstreamPort));
   const nginx = await keep(startNginx(folder, upstreamPort, { byPath: false }));
   const contenders = [
     sidecar,
     nginx,
     await keep(startHaproxy(folder, upstreamPort, { byPath: false })),
-    await keep(startGateway(upstreamPort, 1)),
-    await keep(startGateway(upstreamPort, pathsMany)),
+    await keep(startGateway(gatewayFile, upstreamPort, 1)),
+    await keep(startGateway(gatewayFile, upstreamPort, pathsMany)),
     await keep(startNginx(folder, upstreamPort, { byPath: true })),
     await keep(startHaproxy(folder, upstreamPort, { byPath: true })),
     await keep(startNodeProxy(upstreamPort)),
     { name: contenderNames.direct, port: upstreamPort, prefix: "", pid: undefined, stop: async () => {} },
   ];
   if (!flags.full) return contenders;
-  const chain = await keep(startGateway(sidecar.port, pathsMany));
+  const chain = await keep(startGateway(gatewayFile, sidecar.port, pathsMany));
   const nginxChain = await keep(startNginx(folder, nginx.port, { byPath: true }));
-  return [...contenders, { ...chain, name: contenderNames.chain }, { ...nginxChain, name: contenderNames.nginxChain }];
+  // Of two in a row the CPU time of one would say little.
+  const both = { pid: undefined };
+  return [
+    ...contenders,
+    { ...chain, ...both, name: contenderNames.chain },
+    { ...nginxChain, ...both, name: contenderNames.nginxChain },
+  ];
 }
 
 /** Each in a process of its own that has served nobody. */
-async function measureResources({ load, sidecarFile, upstreamPort }: Ground): Promise<Omit<Measured, "samples">> {
+async function measureResources({
+  load,
+  sidecarFile,
+  gatewayFile,
+  upstreamPort,
+}: Ground): Promise<Omit<Measured, "samples">> {
   const footprints = new Map<ContenderName, Footprint[]>();
   const starts: { sidecarMs: number; bareMs: number }[] = [];
   for (let round = 0; round < (flags.quick ? 1 : 3); round += 1) {
@@ -126,11 +151,12 @@ async function measureResources({ load, sidecarFile, upstreamPort }: Ground): Pr
       () => startSidecar(sidecarFile, upstreamPort),
       () => startNginx(folder, upstreamPort, { byPath: false }),
       () => startHaproxy(folder, upstreamPort, { byPath: false }),
-      () => startGateway(upstreamPort, pathsMany),
+      () => startGateway(gatewayFile, upstreamPort, pathsMany),
       () => startNodeProxy(upstreamPort),
     ]) {
       const contender = await start();
-      const footprint = await measureFootprint(contender, load).finally(() => contender.stop());
+      const settleMs = flags.quick ? 600 : 1_500;
+      const footprint = await measureFootprint(contender, { load, settleMs }).finally(() => contender.stop());
       footprints.set(contender.name, [...(footprints.get(contender.name) ?? []), footprint]);
     }
   }
@@ -152,7 +178,8 @@ function writePlots(plots: string, { samples }: Measured): void {
   mkdirSync(plots, { recursive: true });
   const ours: readonly ContenderName[] = [contenderNames.sidecar, contenderNames.gateway, contenderNames.gatewayMany];
   for (const [key, scenario] of Object.entries(scenarios)) {
-    const of = samples.get(scenario) ?? new Map();
+    const of = samples.get(scenario);
+    if (of === undefined) continue;
     const names = scenario.contenders.filter((name) => name !== contenderNames.direct);
     const bars = names.map((name) => ({ name, spread: relativeRates(of, name), isOurs: ours.includes(name) }));
     const title = `${scenario.name}: rate, x nginx that does the same`;

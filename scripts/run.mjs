@@ -33,6 +33,7 @@ const commands = {
   "bench:burst": [["node", "bench/burst.ts"]],
   "bench:connect": [["node", "bench/connect.ts"]],
   "bench:relay": [["node", "bench/relay.ts"]],
+  "bench:cluster": [["node", "bench/cluster.ts"]],
 };
 
 const [name, ...extra] = process.argv.slice(2);

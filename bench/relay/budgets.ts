@@ -12,13 +12,22 @@ export interface BudgetResult {
   readonly peer: number | undefined;
   /** What the budget is held to: ours to the peer's, or ours. */
   readonly ratio: number;
-  /** Of the ratio: a budget is met when the interval reaches it. */
+  /** Of the ratio. */
   readonly interval: readonly [low: number, high: number];
   readonly budget: number;
+  readonly verdict: Verdict;
   readonly met: boolean;
   readonly unit: string;
   readonly rounds: readonly number[];
 }
+
+/** What an interval says of a budget: met, where it reaches it. */
+type Verdict = "met" | "NOT MET" | "too noisy to tell";
+
+/** An interval that is wider, from its low to its high, decides only where all of it is on one side of the budget. */
+const widthMax = 1.5;
+/** Fewer rounds under load have no interval worth the name. */
+const roundsMin = 3;
 
 export interface Measured {
   readonly samples: ReadonlyMap<Scenario, Samples>;
@@ -90,14 +99,30 @@ function compared(
     ratio: median,
     interval: [low, high],
     budget,
-    met: atLeast ? high >= budget : low <= budget,
+    ...(rounds.length < roundsMin ? unclear : judge({ low, high }, { budget, atLeast })),
     unit,
     rounds,
   };
 }
 
-function limited(rounds: readonly number[], { budget, unit }: { budget: number; unit: string }): BudgetResult {
-  const { median, low, high }: Spread = spreadOf(rounds);
-  const met = low <= budget;
-  return { ours: median, peer: undefined, ratio: median, interval: [low, high], budget, met, unit, rounds };
+/** What has a limit of its own, and no peer. */
+export function limited(rounds: readonly number[], { budget, unit }: { budget: number; unit: string }): BudgetResult {
+  const { median, low, high } = spreadOf(rounds);
+  const judged = judge({ low, high }, { budget, atLeast: false });
+  return { ours: median, peer: undefined, ratio: median, interval: [low, high], budget, ...judged, unit, rounds };
+}
+
+type Judgement = Pick<BudgetResult, "verdict" | "met">;
+
+const unclear: Judgement = { verdict: "too noisy to tell", met: false };
+
+function judge(
+  { low, high }: Pick<Spread, "low" | "high">,
+  { budget, atLeast }: { budget: number; atLeast: boolean },
+): Judgement {
+  const reaches = (value: number) => (atLeast ? value >= budget : value <= budget);
+  const [best, worst] = atLeast ? [high, low] : [low, high];
+  if (!reaches(best)) return { verdict: "NOT MET", met: false };
+  if (reaches(worst) || high <= widthMax * low) return { verdict: "met", met: true };
+  return unclear;
 }

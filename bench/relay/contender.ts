@@ -17,7 +17,7 @@ export interface Contender {
   readonly port: number;
   /** What its targets begin with: "" or one of its paths. */
   readonly prefix: string;
-  /** Its process; undefined for the upstream itself. */
+  /** Its process, whose CPU time counts; undefined where none does. */
   readonly pid: number | undefined;
   stop(): Promise<void>;
 }

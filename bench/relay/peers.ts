@@ -45,7 +45,9 @@ function nginxConf({
   );
   const routes = pathNames(pathsMany).map((name) => `${name} app;`);
   const forwarded = `proxy_set_header X-Forwarded-For $remote_addr; proxy_set_header X-Forwarded-Proto $scheme;
-      proxy_set_header X-Forwarded-Host $http_host; proxy_set_header X-Forwarded-Prefix /$backend_id;`;
+      proxy_set_header X-Forwarded-Host $http_host; proxy_set_header X-Forwarded-Prefix /$backend_id;
+      proxy_set_header Forwarded 'for=$remote_addr;host="$http_host";proto=$scheme'; proxy_set_header TE '';
+      proxy_redirect / /$backend_id/; proxy_cookie_path / /$backend_id/;`;
   const route = `location ~ ^/(?<backend_id>[a-z0-9-]+)(?<rest>/.*)$ {
       ${forwarded}
       proxy_pass http://$backend$rest$is_args$args;
@@ -127,6 +129,8 @@ function haproxyCfg({
   http-request set-header X-Forwarded-Proto http
   http-request set-header X-Forwarded-Host %[req.hdr(host)]
   http-request set-header X-Forwarded-Prefix /%[var(txn.id)]
+  http-request set-header Forwarded for=%[src];host=\\"%[req.hdr(host)]\\";proto=http
+  http-response replace-header Location ^(/.*) /%[var(txn.id)]\\1
   http-request replace-path /[^/]+(/.*) \\1
   use_backend %[var(txn.id),map(${map})]`;
   return `global

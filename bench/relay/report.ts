@@ -4,7 +4,7 @@ import type { Samples } from "./rounds.ts";
 import { ratiosOf, type Spread, spreadOf } from "./statistics.ts";
 
 /** Each contender's peer: what its ratios are to. */
-export function peerOf(name: ContenderName): ContenderName {
+function peerOf(name: ContenderName): ContenderName {
   if (name === names.chain || name === names.nginxChain) return names.nginxChain;
   const relays: readonly ContenderName[] = [names.sidecar, names.nginx, names.haproxy, names.direct];
   return relays.includes(name) ? names.nginx : names.nginxPaths;
@@ -60,12 +60,17 @@ export function printFootprints({ footprints, starts }: Measured): void {
   console.log(`  ${"Node that only listens".padEnd(24)} ${medianMs(starts.map(({ bareMs }) => bareMs)).padStart(8)}`);
 }
 
+/** The middle, the interval, and how wide that is: its high as a multiple of its low. */
+export function figuresOf({ ratio, interval, unit, peer }: BudgetResult): string {
+  const [low, high] = interval;
+  const width = low > 0 ? `, ${(high / low).toFixed(2)} wide` : "";
+  return `${ratio.toFixed(2)} [${low.toFixed(2)}, ${high.toFixed(2)}${width}] ${peer === undefined ? unit : "x"}`;
+}
+
 export function printBudgets(budgets: Readonly<Record<string, BudgetResult>>): void {
   console.log("\nbudgets");
-  for (const [name, { ratio, interval, budget, met, unit, peer }] of Object.entries(budgets)) {
-    const [low, high] = interval;
-    const of = peer === undefined ? unit : "x";
-    const figures = `${ratio.toFixed(2)} [${low.toFixed(2)}, ${high.toFixed(2)}] ${of}`;
-    console.log(`  ${name.padEnd(60)} ${figures.padEnd(28)} must ${budget} ${met ? "met" : "NOT MET"}`);
+  for (const [name, result] of Object.entries(budgets)) {
+    const { budget, verdict } = result;
+    console.log(`  ${name.padEnd(60)} ${figuresOf(result).padEnd(42)} must ${budget} ${verdict}`);
   }
 }

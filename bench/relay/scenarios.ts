@@ -37,6 +37,9 @@ export const scenarios = {
   websocket100: websocket(100, 32),
 } as const satisfies Record<string, Scenario>;
 
+/** Those that have a budget: what `--quick` is content with. */
+export const judgedScenarios: readonly Scenario[] = [scenarios.small50, scenarios.small200, scenarios.websocket100];
+
 /** What `--full` adds. */
 export const moreScenarios: readonly Scenario[] = [
   small(1_000),

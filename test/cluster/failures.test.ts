@@ -100,6 +100,14 @@ const failures: Failure[] = [
     state: "Swept",
   },
   {
+    what: "a failing probe, also where code 0 follows",
+    spec: program('process.on("SIGTERM", () => process.exit(0)); setInterval(() => {}, 1e6)', {
+      livenessProbe: { exec: { command: ["false"] }, initialDelaySeconds: 1, periodSeconds: 1, failureThreshold: 1 },
+    }),
+    reason: "Crashed",
+    message: /^The program was ended by its node, since its livenessProbe failed: Liveness probe failed\./,
+  },
+  {
     what: "memory above the limit",
     spec: program("const all = []; for (;;) all.push(Buffer.alloc(1e6, 1));", {
       resources: { limits: { memory: "96Mi" } },
@@ -244,6 +252,12 @@ describe.concurrent("a backend ends, and nothing of it is left, for", () => {
     expect(await podUid("taken")).toBe(uid);
     await namespace.client.json({ method: "DELETE", path: podPath("taken") });
   });
+});
+
+test("a Pod whose program ends while its sidecar still starts does not stay for its grace", async () => {
+  await create("over-at-once", { ...runInPod(["sh", "-c", "exit 3"]), terminationGracePeriodSeconds: 3_600 });
+  await untilEnded("over-at-once");
+  await untilNothingIsLeft("over-at-once");
 });
 
 test("a backend that a quota has no room for is rejected, with what the quota says", async () => {

@@ -1,14 +1,16 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { parse } from "yaml";
+import { defaultServicePrefix, nameMapping } from "../../packages/server/src/core/names.ts";
 import { kubectl } from "../support/cluster/kubectl.ts";
 import { runSpawner } from "../support/dev.ts";
+import { fileBlock, readDocument } from "../support/documents.ts";
 
 const namespace = `spawner-test-${randomUUID().slice(0, 8)}`;
 
 interface Slab {
   metadata: { name: string };
-  spec: unknown;
+  spec: object;
 }
 
 /** What `spawner ARGS` writes. */
@@ -92,6 +94,11 @@ test("changes that nothing would come of are refused, with what to do instead", 
   const other = { template: { containers: [{ image: "example/app:2" }] } };
   await expect(patch(other)).rejects.toThrow(/delete it, and create another one/);
   await expect(patch({ template: { volumes: [{ name: "v", emptyDir: {} }] } })).rejects.toThrow(/create another one/);
+  for (const fields of [{ httpPort: 1 }, { gracePeriodSeconds: 1 }, { firstClientSeconds: 1 }]) {
+    await expect(patch(fields), JSON.stringify(fields)).rejects.toThrow(/cannot be changed: the backend's relay/);
+  }
+  await expect(patch({ terminationGracePeriodSeconds: 31 })).rejects.toThrow(/can only be lowered/);
+  await patch({ httpPort: 8080, lifetimeSeconds: 3_600, startupTimeoutSeconds: 60 });
   await patch({ stopRequested: true, terminationGracePeriodSeconds: 1 });
   await expect(patch({ stopRequested: false })).rejects.toThrow(/cannot be taken back/);
 });
@@ -100,7 +107,7 @@ test("what print-slab prints is taken as it is", async () => {
   const flags = ["--image", "example/app:1", "--name", "printed", "--port", "3000", "--image-pull-secret", "key"];
   const manifest = await spawner(["print-slab", ...flags]);
   await kubectl(["create", "-n", namespace, "-f", "-"], manifest);
-  expect((await getSlab("printed")).spec).toMatchObject((parse(manifest) as Slab).spec as object);
+  expect((await getSlab("printed")).spec).toMatchObject((parse(manifest) as Slab).spec);
 });
 
 test("create-slab makes one under the name that is asked for, or under a generated one", async () => {
@@ -119,4 +126,15 @@ test("create-slab says what the cluster has against it", async () => {
   await expect(spawner(["create-slab", "--image", "a", "-n", "no-such-namespace"])).rejects.toThrow(
     /namespaces "no-such-namespace" not found/,
   );
+});
+
+test("the session of docs/deploying.md is taken as it is, and has a name by which it is reached", async () => {
+  const manifest = fileBlock(readDocument("docs/deploying.md"), "session.yaml");
+  const { metadata, spec } = parse(manifest) as Slab;
+  expect(nameMapping(defaultServicePrefix).idOf(metadata.name)).toBeDefined();
+  // There is no namespace "spawner" here; fields that are not known are an error, and not left out in silence.
+  const there = JSON.stringify({ ...(parse(manifest) as object), metadata: { ...metadata, namespace } });
+  const flags = ["--dry-run=server", "--validate=strict", "--output=json", "--filename=-"];
+  const taken = JSON.parse(await kubectl(["apply", ...flags], there)) as Slab;
+  expect(taken.spec).toMatchObject(spec);
 });

@@ -5,6 +5,12 @@ import { type Manifest, manifestsOf, renderOverlay } from "../support/cluster/ov
 
 const overlays = ["base", "overlays/local", "overlays/ingress", "overlays/compat-0.1.9"];
 
+interface Probe {
+  readonly periodSeconds: number;
+  readonly timeoutSeconds: number;
+  readonly failureThreshold: number;
+}
+
 interface PodTemplate {
   readonly metadata: { readonly labels: Record<string, string> };
   readonly spec: {
@@ -16,6 +22,9 @@ interface PodTemplate {
       readonly env?: readonly { readonly name: string; readonly value?: string }[];
       readonly resources: { readonly requests: object; readonly limits: object };
       readonly ports: readonly { readonly name: string }[];
+      readonly startupProbe: Probe;
+      readonly readinessProbe: Probe;
+      readonly livenessProbe: Probe;
     }[];
   };
 }
@@ -92,3 +101,42 @@ test("every Pod of a role is allowed by Pod Security's strictest standard", asyn
     await expect(kubectl(args, manifest), role).resolves.toContain("created");
   }
 });
+
+test("what is applied again has not changed, as kubectl can tell", async () => {
+  const manifests = await manifestsOf({ of: "overlays/compat-0.1.9", namespace: namespace.name });
+  // Of what makes Pods here there would be some; of a budget kubectl says "configured" always, since it sends the selector anew.
+  const leftOut = ["CustomResourceDefinition", "Namespace", "Deployment", "DaemonSet", "PodDisruptionBudget"];
+  const items = manifests.filter(({ kind }) => !leftOut.includes(kind));
+  const list = JSON.stringify({ apiVersion: "v1", kind: "List", items });
+  await kubectl(["apply", "--filename=-"], list);
+  const lines = (await kubectl(["apply", "--filename=-"], list)).trim().split("\n");
+  expect(lines).toHaveLength(items.length);
+  expect(lines.filter((line) => !line.endsWith(" unchanged"))).toEqual([]);
+});
+
+test("the definition of the resource is the same apart and in the base", async () => {
+  const definitionOf = async (of: string) =>
+    (await manifestsOf({ of })).find(({ kind }) => kind === "CustomResourceDefinition");
+  expect(await definitionOf("crd")).toEqual(await definitionOf("base"));
+});
+
+test("a role that is slow for a minute is not restarted, and has minutes to start", async () => {
+  for (const [role, { spec }] of templatesOf(await manifestsOf({ of: "base" }))) {
+    const [{ livenessProbe: alive, startupProbe: started, readinessProbe: ready } = fail(role)] = spec.containers;
+    expect((alive.failureThreshold - 1) * alive.periodSeconds, role).toBeGreaterThan(120);
+    expect((started.failureThreshold - 1) * started.periodSeconds, role).toBeGreaterThan(240);
+    for (const { timeoutSeconds } of [alive, started, ready]) expect(timeoutSeconds, role).toBeGreaterThanOrEqual(5);
+  }
+});
+
+test.each(overlays)("no Deployment of deploy/%s is without a Pod while it is rolled out", async (of) => {
+  const deployments = (await manifestsOf({ of })).filter(({ kind }) => kind === "Deployment");
+  for (const { metadata, spec } of deployments) {
+    const rollingUpdate = { maxUnavailable: 0, maxSurge: 1 };
+    expect(spec, metadata.name).toMatchObject({ strategy: { rollingUpdate } });
+  }
+});
+
+function fail(role: string): never {
+  throw new Error(`the Pod of ${role} has no container`);
+}

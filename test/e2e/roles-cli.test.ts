@@ -9,7 +9,7 @@ const deploy = fileURLToPath(new URL("../../deploy/base", import.meta.url));
 const nowhere = { KUBECONFIG: "/nowhere/kubeconfig", KUBERNETES_SERVICE_HOST: undefined };
 
 async function run(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-  const { output, exited } = runSpawner(args, { ...nowhere, ...env } as unknown as Record<string, string>);
+  const { output, exited } = runSpawner(args, { ...nowhere, ...env });
   return { code: await exited, text: output.text };
 }
 
@@ -68,6 +68,11 @@ test.each([
   const { code, text } = await run([role, "--metrics-port", "0", ...flags]);
   expect(text).toBe("spawner: /nowhere/kubeconfig, which says how to reach the cluster, cannot be read.\n");
   expect(code).toBe(2);
+});
+
+test("the sweeper's port, which has no meaning, may be what Kubernetes makes of a Service", async () => {
+  const { text } = await run(["sweeper", "--metrics-port", "0"], { SPAWNER_PORT: "tcp://10.96.0.7:80" });
+  expect(text).toBe("spawner: /nowhere/kubeconfig, which says how to reach the cluster, cannot be read.\n");
 });
 
 test.each([

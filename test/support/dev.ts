@@ -8,7 +8,7 @@ import { onTestFinished } from "vitest";
 const main = fileURLToPath(new URL("../../packages/server/src/cli/main.ts", import.meta.url));
 
 /** `spawner ARGS` as a process of its own, ended with the test. */
-export function runSpawner(args: readonly string[], env: Record<string, string> = {}) {
+export function runSpawner(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
   return runCommand(spawnerCommand(args), env);
 }
 

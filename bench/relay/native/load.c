@@ -238,8 +238,8 @@ int main(int count, char **given) {
 
   poller = epoll_create1(0);
   Connection *all = calloc((size_t)connections, sizeof *all);
-  double begin_us = now_us(), end_us = begin_us + seconds * 1e6;
   for (int i = 0; i < connections; i++) open_connection(&all[i]);
+  double begin_us = now_us(), end_us = begin_us + seconds * 1e6;
   struct epoll_event events[EVENTS];
   while (now_us() < end_us && (kind != IDLE || answered < (size_t)connections)) {
     int ready = epoll_wait(poller, events, EVENTS, 100);

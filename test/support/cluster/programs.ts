@@ -7,6 +7,9 @@ const source = readFileSync(
   "utf8",
 );
 
+/** So that the node of a test, which may be small, has room for the Pods of all tests that run beside each other. */
+const littleReserved = { requests: { cpu: "1m", memory: "16Mi" } };
+
 /** An application as a template has it: the first container of it, or all that is beside it. */
 export interface Program {
   readonly container?: object;
@@ -23,6 +26,7 @@ export function podSpec(behaviour: string, { container, template }: Program = {}
 
 /** Any other command in a Pod of the test image. */
 export function runInPod(command: readonly string[], { container, template }: Program = {}): BackendSpec {
-  const application = { image: testImage, imagePullPolicy: "IfNotPresent", command: [...command], ...container };
+  const image = { image: testImage, imagePullPolicy: "IfNotPresent" };
+  const application = { ...image, command: [...command], resources: littleReserved, ...container };
   return { template: { ...template, containers: [application] } };
 }

@@ -11,6 +11,8 @@ export interface RoleProcessOptions {
   readonly namespace: string;
   /** Where it finds the API server. Default: where KUBECONFIG says. */
   readonly proxy?: ApiProxy;
+  /** As whom it comes to the proxy. Default: as the administrator. */
+  readonly token?: string;
   readonly flags?: readonly string[];
 }
 
@@ -28,6 +30,9 @@ export interface RoleProcess {
   end(signal: NodeJS.Signals): Promise<void>;
 }
 
+/** Nothing is shown by it: a machine that is short of cores has to start them too. */
+const startsWithinMs = 60_000;
+
 type Role = "controller" | "sweeper" | "gateway" | "api";
 
 const flagsOf: Record<Role, readonly string[]> = {
@@ -40,21 +45,24 @@ const flagsOf: Record<Role, readonly string[]> = {
 /** A role as a process of its own, `spawner ROLE`. Resolves when it runs and, where it serves, does so. */
 export async function startRoleProcess(
   role: Role,
-  { namespace, proxy, flags = [] }: RoleProcessOptions,
+  { namespace, proxy, token, flags = [] }: RoleProcessOptions,
 ): Promise<RoleProcess> {
   const folder = mkdtempSync(join(tmpdir(), "spawner-role-"));
   const kubeconfig = join(folder, "kubeconfig");
-  if (proxy !== undefined) writeFileSync(kubeconfig, proxy.kubeconfig());
+  if (proxy !== undefined) writeFileSync(kubeconfig, proxy.kubeconfig(token === undefined ? {} : { token }));
   const place = ["--namespace", namespace, "--host", "127.0.0.1", "--metrics-port", "0"];
   const reached = proxy === undefined ? [] : ["--kubeconfig", kubeconfig];
   const [program = "", ...args] = spawnerCommand([role, ...place, ...reached, ...flagsOf[role], ...flags]);
   const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
   const output = collect(child);
   const exited = once(child, "exit");
+  // Not before: it may open clients at any time.
+  child.once("exit", () => rmSync(folder, { recursive: true }));
   try {
     const serves = role === "gateway" || role === "api";
-    const [, healthPort] = await output.waitFor(/"healthPort":(\d+)/);
-    const [, port] = await output.waitFor(serves ? /"port":(\d+)[^\n]*"msg":"serving"/ : /"msg":"started"()/);
+    const [, healthPort] = await output.waitFor(/"healthPort":(\d+)/, startsWithinMs);
+    const started = serves ? /"port":(\d+)[^\n]*"msg":"serving"/ : /"msg":"started"()/;
+    const [, port] = await output.waitFor(started, startsWithinMs);
     return {
       pid: child.pid ?? 0,
       log: () => output.text,
@@ -69,7 +77,5 @@ export async function startRoleProcess(
   } catch (error) {
     child.kill("SIGKILL");
     throw error;
-  } finally {
-    rmSync(folder, { recursive: true });
   }
 }

@@ -4,14 +4,15 @@ import type { Backend, BackendSpec } from "../../../packages/server/src/core/res
 import { stateOf } from "../../../packages/server/src/core/status.ts";
 import { isKubeError, type KubeClient } from "../../../packages/server/src/engine/kubernetes/index.ts";
 import { eventually } from "./eventually.ts";
-import { testImage } from "./overlay.ts";
+import { runInPod } from "./programs.ts";
 
 /** Without a handler a signal does nothing to a container's first process: these programs go when they are asked to. */
 const goesWhenAsked = 'process.on("SIGTERM", () => process.exit(0));\n';
 
 const programs = {
   echoes: goesWhenAsked + readFileSync(new URL("echo-program.mjs", import.meta.url), "utf8"),
-  fails: 'console.log("begun"); console.error("no such table: players"); process.exit(3);',
+  // To one stream: in which order the lines of two reach a node's log is left to chance.
+  fails: 'console.error("begun"); console.error("no such table: players"); process.exit(3);',
   "ignores what it is asked": 'process.on("SIGTERM", () => {}); setInterval(() => {}, 1e6);',
 } as const;
 
@@ -20,11 +21,7 @@ export type SessionProgram = keyof typeof programs;
 /** A backend that runs one of these programs in the image of the roles, which the nodes have. */
 export function sessionSpec(program: SessionProgram, rest: Partial<BackendSpec> = {}): BackendSpec {
   const command = ["node", "--input-type=module", "--eval", programs[program]];
-  return {
-    template: { containers: [{ image: testImage, imagePullPolicy: "IfNotPresent", command }] },
-    terminationGracePeriodSeconds: 5,
-    ...rest,
-  };
+  return { ...runInPod(command), terminationGracePeriodSeconds: 5, ...rest };
 }
 
 const collection = ({ namespace }: KubeClient) => `/apis/spawner.dev/v1/namespaces/${namespace}/sessionlivedbackends`;

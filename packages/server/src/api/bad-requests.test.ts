@@ -59,6 +59,12 @@ const bodies: [name: string, body: string, status: number, message: RegExp, head
     /gracePeriodSeconds must be a whole number; a number out of range was given/,
   ],
   ["such numbers in a list", '{"image":[1e999,-1e999]}', 400, /must be a string; \["Infinity","-Infinity"\] was given/],
+  [
+    "a program that may go on for days after its end",
+    '{"terminationGracePeriodSeconds":86401}',
+    400,
+    /terminationGracePeriodSeconds must be at most 86400/,
+  ],
   ["an endless grace period", '{"gracePeriodSeconds":1e300}', 400, /gracePeriodSeconds must be at most 315360000/],
   ["a number in the environment", '{"env":{"A":1}}', 400, /env\.A must be a string; a number was given/],
   ["an environment that is a list", '{"env":[]}', 400, /env must be an object; an array was given/],
@@ -314,4 +320,12 @@ describe("what is no route, no id or no HTTP gets an error that says so:", () =>
     expect(errorIn(await askFully("http://evil.example/healthz", "localhost"))).toMatchObject({ status: 403 });
     expect(await askFully("http://localhost:1234/healthz", "evil.example")).toContain("200 OK");
   });
+});
+
+test("who asks for what is no route is told where the document of those there are is, as clients see it", async () => {
+  const { raw } = await startApi();
+  const answer = await raw("GET /none HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+  expect(errorIn(answer).message).toBe(
+    "There is no route GET /none; http://api.example/openapi.json lists those there are.",
+  );
 });

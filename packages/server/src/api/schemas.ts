@@ -1,9 +1,9 @@
 import { backendStates, errorCodes, failedReasons, specChangePolicies, sweptReasons } from "@spawner/client";
 import { Type } from "typebox";
-import { envValuePattern } from "../core/resource-schema.ts";
+import { envValuePattern, longestSeconds, longestTerminationSeconds } from "../core/resource-schema.ts";
 
-const seconds = (description: string, minimum = 0) =>
-  Type.Optional(Type.Integer({ minimum, maximum: 315_360_000, description }));
+const seconds = (description: string, { minimum = 0, maximum = longestSeconds } = {}) =>
+  Type.Optional(Type.Integer({ minimum, maximum, description }));
 
 /** Names as Kubernetes takes them, without those that Spawner sets itself, and the one that no JSON here may have. */
 const envName = "^(?!PORT$|SPAWNER_|__proto__$)[ -<>-~]{1,1024}$";
@@ -40,9 +40,16 @@ export const spawnRequestSchema = Type.Object(
     ),
     gracePeriodSeconds: seconds("Seconds without a client after which the backend is swept. Default 300."),
     firstClientSeconds: seconds("Seconds that a ready backend waits for its first client at least. Default 30."),
-    lifetimeSeconds: seconds("Seconds after which the backend is ended even when in use. Default: none.", 1),
-    startupTimeoutSeconds: seconds("Seconds in which the program must listen. Default 300.", 1),
-    terminationGracePeriodSeconds: seconds("Seconds between asking the program to end and killing it. Default 30."),
+    lifetimeSeconds: seconds("Seconds after which the backend is ended even when in use. Default: none.", {
+      minimum: 1,
+    }),
+    startupTimeoutSeconds: seconds(
+      "Seconds, from when its workload was made, in which the program must listen. Default 300.",
+      { minimum: 1 },
+    ),
+    terminationGracePeriodSeconds: seconds("Seconds between asking the program to end and killing it. Default 30.", {
+      maximum: longestTerminationSeconds,
+    }),
   },
   {
     additionalProperties: false,

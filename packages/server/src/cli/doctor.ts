@@ -22,7 +22,9 @@ not read is said not to be checked: an administrator's kubeconfig sees everythin
 
 export function addDoctorCommand(program: Command): void {
   addClusterFlags(program.command("doctor").helpGroup("Commands for Kubernetes:"))
-    .description("Check what Spawner needs of a cluster: its version, resource, rights, Secret, clock, roles, sidecars")
+    .description(
+      "Check what Spawner needs of a cluster: its version, resource, rights, Secrets, clock, roles, sidecars, Pods",
+    )
     .addOption(jsonFlag())
     .addHelpText("after", help)
     .action(async ({ json, ...flags }: DoctorFlags) => {

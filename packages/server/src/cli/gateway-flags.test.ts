@@ -1,5 +1,8 @@
+import { readFileSync } from "node:fs";
+import { Command } from "commander";
 import { describe, expect, it } from "vitest";
-import { parseNetworks } from "./gateway-flags.ts";
+import { addGatewayRelayFlags, parseNetworks } from "./gateway-flags.ts";
+import { sidecarFlags } from "./sidecar-flags.ts";
 
 describe("trusted proxies", () => {
   it("are addresses and networks of both families", () => {
@@ -22,4 +25,16 @@ describe("trusted proxies", () => {
   ])("are refused with what is needed: %j", (text) => {
     expect(() => parseNetworks(text)).toThrow(/Addresses or networks are needed, such as 10\.0\.0\.0\/8,::1/);
   });
+});
+
+it("every limit of the gateway and the sidecar is in the document, with its default", () => {
+  const document = readFileSync(new URL("../../../../docs/http.md", import.meta.url), "utf8");
+  const rows = [...document.matchAll(/^\| `--([a-z-]+)`\s*\| (\d+)/gm)];
+  const documented = Object.fromEntries(rows.map(([, name = "", byDefault]) => [name, Number(byDefault)]));
+  const gateway = addGatewayRelayFlags(new Command()).options.flatMap(({ long, defaultValue }) =>
+    typeof defaultValue === "number" ? [[long?.slice(2), defaultValue]] : [],
+  );
+  expect(documented).toEqual(Object.fromEntries(gateway));
+  const names = sidecarFlags.map(({ name }) => name as string);
+  expect(Object.keys(documented).filter((name) => !names.includes(name))).toEqual(["backend-connections-max"]);
 });

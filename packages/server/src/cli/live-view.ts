@@ -1,7 +1,8 @@
 import type { WriteStream } from "node:tty";
 import { styleText } from "node:util";
+import { addressOf } from "../core/address.ts";
 import type { Backend } from "../core/resource.ts";
-import { addressOf, hasEnded, stateOf } from "../core/status.ts";
+import { hasEnded, stateOf } from "../core/status.ts";
 import type { BackendChange, Engine } from "../engine/index.ts";
 import type { Clock, Timer } from "../lib/clock.ts";
 import type { LiveScreen } from "./live-screen.ts";

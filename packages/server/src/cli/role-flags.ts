@@ -1,4 +1,5 @@
 import type { Command, Option } from "commander";
+import { anyAddress } from "../lib/any-address.ts";
 import { flag, numberFlag, portRange, switchFlag } from "./flags.ts";
 
 /** What every role takes that is a process of its own on a cluster. */
@@ -25,7 +26,7 @@ export function compatFlag(description: string): Option {
 /** A command that runs a role on a cluster, with the flags that all of them have. */
 export function addRoleCommand(program: Command, name: string): Command {
   return addClusterFlags(program.command(name).helpGroup("Commands for Kubernetes:"))
-    .addOption(flag("--host <address>", "address to listen on").default("0.0.0.0"))
+    .addOption(flag("--host <address>", "address to listen on").default(anyAddress()))
     .addOption(
       numberFlag("--metrics-port <port>", "port of /healthz, /readyz and /metrics; 0: any", portRange).default(8081),
     )

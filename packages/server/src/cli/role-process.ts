@@ -37,6 +37,8 @@ export interface RoleProcess {
   readonly clock: Clock;
   readonly log: Log;
   readonly client: KubeClient;
+  /** Opens another one, with connections of its own, which is its caller's to close. */
+  openClient(): Promise<KubeClient>;
   readonly engine: Engine;
   readonly signingKeys: SigningKeys;
   /** Of the process, for as long as it lives. */
@@ -102,6 +104,7 @@ export async function runRole(options: RoleOptions, serve: (process: RoleProcess
     clock,
     log,
     client,
+    openClient: () => openClient(flags),
     engine,
     signingKeys: () => keys?.signingKeys() ?? [],
     metrics,

@@ -3,7 +3,7 @@ import { hostname } from "node:os";
 import { run } from "../controller/index.ts";
 import { deadlines } from "../core/deadlines.ts";
 import { isSpawnerError } from "../core/errors.ts";
-import { fenced } from "../engine/index.ts";
+import { fenced, troubleOf } from "../engine/index.ts";
 import { Announcer, LeaderElection, ownImage } from "../engine/kubernetes/index.ts";
 import { aborted } from "../lib/aborted.ts";
 import { pause } from "../lib/pause.ts";
@@ -15,7 +15,7 @@ const lease = "spawner-controller";
 
 /** Leads or stands by until a signal asks this process to end. */
 export function serveController(flags: ControllerFlags): Promise<void> {
-  const { sidecar, imagePullSecret, compat = false } = flags;
+  const { sidecar, imagePullSecret, nodeLostSeconds, compat = false } = flags;
   const options: RoleOptions = {
     role: "controller",
     flags,
@@ -23,7 +23,7 @@ export function serveController(flags: ControllerFlags): Promise<void> {
     async pods(deps) {
       const sidecarImage = sidecar ?? (await findOwnImage(deps));
       if (sidecarImage === undefined) return undefined;
-      return { sidecarImage, compat, ...(imagePullSecret === undefined ? {} : { imagePullSecret }) };
+      return { sidecarImage, compat, nodeLostSeconds, ...(imagePullSecret === undefined ? {} : { imagePullSecret }) };
     },
   };
   return runRole(options, (process) => stand(flags, process));
@@ -41,7 +41,7 @@ async function findOwnImage({
       return await ownImage(client, hostname());
     } catch (error) {
       if (!isSpawnerError(error, "unavailable")) throw error;
-      log.warn({ err: error }, "the sidecar's image is not known yet, will be tried again");
+      log.warn(troubleOf(error), "the sidecar's image is not known yet, will be tried again");
       await pause(clock, deadlines.leaseRetryMs, ending);
     }
   }
@@ -49,8 +49,11 @@ async function findOwnImage({
 }
 
 async function stand(flags: ControllerFlags, process: RoleProcess): Promise<void> {
-  const { client, clock, log, engine, metrics, ending, hurried } = process;
+  const { openClient, clock, log, engine, metrics, ending, hurried } = process;
   const identity = `${hostname()}_${randomUUID()}`;
+  // Of its own: a renewal is to wait behind no reconcile, and not to be spared for what befell one.
+  await using held = new AsyncDisposableStack();
+  const client = held.adopt(await openClient(), (opened) => opened.close());
   const election = new LeaderElection({ client, clock, log, lease, identity });
   metrics.gauge({ name: "spawner_leader", help: "1 where this controller leads, 0 where it stands by." }, () =>
     election.isLeading ? 1 : 0,

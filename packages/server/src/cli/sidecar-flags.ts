@@ -1,4 +1,5 @@
 import { specDefaults } from "../core/spec-defaults.ts";
+import { anyAddress } from "../lib/any-address.ts";
 import { parseSha256, parseWholeNumber, portRange, secondsRange } from "./flag-values.ts";
 import { type RelayFlags, relayFlags } from "./relay-flags.ts";
 import type { ValueFlag } from "./value-flag.ts";
@@ -27,7 +28,7 @@ export const sidecarFlags: readonly ValueFlag<keyof SidecarFlags>[] = [
     key: "host",
     value: "address",
     description: "address to listen on",
-    default: "0.0.0.0",
+    default: anyAddress(),
     parse: text,
   },
   {

@@ -25,7 +25,8 @@ Examples:
   spawner stop b4xk2m9qvd --grace 5   its program is killed after 5 s, where it would have longer
   spawner stop b4xk2m9qvd --no-wait   returns when it has been asked to
 
-One that has ended already is left as it is; while its program still runs, that is waited for, and --grace shortens it.
+One that has ended already is left as it is; while its program still runs, that is waited for, and --grace shortens it: on one
+machine. A node of Kubernetes does not shorten a grace that has begun, so that there the first to ask has the say.
 With --json: its last state, with its id as "name", and with "ending" while its program runs.`;
 
 export function addStopCommand(program: Command): void {
@@ -90,7 +91,7 @@ function outcomeOf(view: LastView): string {
 }
 
 function slowText({ name, reason, terminationGracePeriodSeconds: seconds }: BackendView): string {
-  return `${name} has ended: ${reason}. Its program takes its time, and has up to ${seconds} s (--grace shortens that).\n`;
+  return `${name} has ended: ${reason}. Its program takes its time, and has up to ${seconds} s (--grace shortens that, on one machine).\n`;
 }
 
 function fieldsOf({ state, time, reason, message, ending }: LastView): LastView {

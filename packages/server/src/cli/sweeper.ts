@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { flag, numberFlag, portRange } from "./flags.ts";
+import { flag } from "./flags.ts";
 import { addRoleCommand, type RoleFlags, variablesHelp } from "./role-flags.ts";
 
 export interface SweeperFlags extends RoleFlags {
@@ -19,7 +19,8 @@ export function addSweeperCommand(program: Command): void {
   addRoleCommand(program, "sweeper")
     .description("Watch the sidecars: say when a backend is ready, and end it when it is idle")
     .addOption(flag("--node-name <name>", "only backends on this node (default: all)"))
-    .addOption(numberFlag("--port <port>", "accepted for manifests of 0.1.9; nothing listens there", portRange))
+    // Whatever it is: where a Service has the name spawner, Kubernetes says tcp://… in SPAWNER_PORT.
+    .addOption(flag("--port <port>", "accepted for manifests of 0.1.9; nothing listens there"))
     .addHelpText("after", help)
     .action(async (flags: SweeperFlags) => {
       const { serveSweeper } = await import("./serve-sweeper.ts"); // here: no other command has to load what serves

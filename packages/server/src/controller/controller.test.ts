@@ -3,13 +3,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { deadlines } from "../core/deadlines.ts";
+import { SpawnerError } from "../core/errors.ts";
+import type { RelayHost } from "../core/relay-host.ts";
 import type { Backend, BackendSpec } from "../core/resource.ts";
 import { hasEnded, reachedPatch, stateOf } from "../core/status.ts";
 import { identityOf } from "../core/workload.ts";
 import { ProcessEngine } from "../engine/process/index.ts";
 import { FakeClock } from "../lib/fake-clock.ts";
 import { processesWithEnv } from "../lib/linux-processes.ts";
-import { silentLog } from "../lib/log.ts";
+import { type Log, silentLog } from "../lib/log.ts";
 import { Metrics } from "../lib/metrics.ts";
 import { type ControllerConfig, run } from "./controller.ts";
 
@@ -21,7 +24,19 @@ const templates = new Map([
   ["stubborn", { command: ["sh", "-c", "trap '' TERM; while :; do sleep 0.05; done"], cwd: "/" }],
 ]);
 
-async function startEngine(clock: FakeClock) {
+/** What relay hosts say: by default that no program listens. */
+interface RelayHosts {
+  watch: RelayHost["watch"];
+}
+
+function sayReady(ready: boolean): RelayHost["watch"] {
+  return ({ onState }) => {
+    onState({ ready, liveConnections: 0, idleMs: 0, msUntilIdle: undefined, sealed: false });
+    return () => {};
+  };
+}
+
+async function startEngine(clock: FakeClock, hosts: RelayHosts) {
   const stateDir = mkdtempSync(join(tmpdir(), "spawner-controller-"));
   const engine = await ProcessEngine.open({
     stateDir,
@@ -30,7 +45,11 @@ async function startEngine(clock: FakeClock) {
     clock,
     openRelayHost: async () => ({
       port: 1,
-      control: { watch: () => () => {}, hold: async () => ({ held: true }), seal: async () => ({ sealed: true }) },
+      control: {
+        watch: (watcher) => hosts.watch(watcher),
+        hold: async () => ({ held: true }),
+        seal: async () => ({ sealed: true }),
+      },
       programListens() {},
       end() {},
       async close() {},
@@ -48,11 +67,12 @@ async function startEngine(clock: FakeClock) {
 
 async function startController(config: Partial<ControllerConfig> = {}) {
   const clock = new FakeClock(new Date());
-  const engine = await startEngine(clock);
-  const start = (metrics = new Metrics()) => {
+  const hosts: RelayHosts = { watch: sayReady(false) };
+  const engine = await startEngine(clock, hosts);
+  const start = (metrics = new Metrics(), log: Log = silentLog) => {
     const controller = run(
       { retainSeconds: 3600, recordsMax: 100, concurrency: 4, ...config },
-      { engine, clock, log: silentLog, metrics },
+      { engine, clock, log, metrics },
     );
     onTestFinished(() => controller.close());
     return controller;
@@ -65,7 +85,7 @@ async function startController(config: Partial<ControllerConfig> = {}) {
       expect(backend && stateOf(backend)).toBe(state);
       expect(backend?.status.reason).toBe(reason);
     });
-  return { clock, engine, start, create, expectState };
+  return { clock, engine, hosts, start, create, expectState };
 }
 
 function generationOf({ metadata: { name, uid } }: Backend) {
@@ -142,6 +162,59 @@ test("ends a backend at its lifetime and one that does not listen at its startup
   await expectState("lives", "Swept", "LifetimeExceeded");
 });
 
+describe("a program that had its time, with nobody there to record that it listens", () => {
+  async function startLate(watch: RelayHost["watch"]) {
+    const { clock, engine, hosts, start, create, expectState } = await startController();
+    const warnings: unknown[] = [];
+    const asked = { count: 0 };
+    hosts.watch = (watcher) => {
+      asked.count += 1;
+      return watch(watcher);
+    };
+    start(undefined, { ...silentLog, warn: (fields) => warnings.push(fields) });
+    await create("a", "sleeps", { startupTimeoutSeconds: 30 });
+    await expectState("a", "Running");
+    expect(asked.count).toBe(0);
+    clock.advance(30_000);
+    await vi.waitFor(() => expect(asked.count).toBe(1));
+    const expectAskedAgain = () =>
+      vi.waitFor(() => {
+        clock.advance(deadlines.unrecordedReadyPollMs);
+        expect(asked.count).toBe(2);
+      });
+    return { clock, engine, hosts, warnings, expectAskedAgain, expectState };
+  }
+  const lose: RelayHost["watch"] = ({ onLost }) => {
+    onLost(new Error("connection refused"));
+    return () => {};
+  };
+
+  test.each([
+    ["listens", sayReady(true), 0],
+    ["cannot be asked about, which is told once", lose, 1],
+  ] as const)("goes on where it %s, and is asked about again", async (_, watch, warned) => {
+    const { clock, engine, hosts, warnings, expectAskedAgain, expectState } = await startLate(watch);
+    await expectAskedAgain();
+    await expectState("a", "Running");
+    expect(warnings).toHaveLength(warned);
+    hosts.watch = sayReady(false);
+    await vi.waitFor(async () => {
+      clock.advance(deadlines.unrecordedReadyPollMs);
+      expect((await engine.backends.get("a"))?.status.reason).toBe("StartupTimeout");
+    });
+  });
+});
+
+test("runs what was asked for long before, while no controller was there", async () => {
+  const { clock, start, create, expectState } = await startController();
+  await create("a", "sleeps", { startupTimeoutSeconds: 30 });
+  clock.advance(3_600_000);
+  start();
+  await expectState("a", "Running");
+  clock.advance(30_000);
+  await expectState("a", "Failed", "StartupTimeout");
+});
+
 test("gives a program less time to end when that is asked for, also after its backend has ended", async () => {
   const { clock, engine, start, create, expectState } = await startController();
   start();
@@ -163,11 +236,10 @@ test("gives a program less time to end when that is asked for, also after its ba
 });
 
 describe("the last lines that the program wrote are in the message", () => {
-  async function startWith(image: string, spec: Partial<BackendSpec> = {}, startAfterMs = 0) {
+  async function startWith(image: string, spec: Partial<BackendSpec> = {}) {
     const controlled = await startController();
-    const { clock, engine, create, expectState } = controlled;
+    const { engine, create, expectState } = controlled;
     const target = generationOf(await create("a", image, spec));
-    clock.advance(startAfterMs);
     controlled.start();
     await expectState("a", "Running");
     await vi.waitFor(async () => expect((await text(engine.workloads.logs(target))).length).toBeGreaterThan(0));
@@ -184,9 +256,9 @@ describe("the last lines that the program wrote are in the message", () => {
     );
   });
 
-  test("of a start that took too long, however short a time it ran", async () => {
-    const { clock, expectState, messageOf } = await startWith("tells", { startupTimeoutSeconds: 1 }, 700);
-    clock.advance(300);
+  test("of a start that took too long", async () => {
+    const { clock, expectState, messageOf } = await startWith("tells", { startupTimeoutSeconds: 1 });
+    clock.advance(1_000);
     await expectState("a", "Failed", "StartupTimeout");
     expect(await messageOf()).toMatch(/within 1 s \(startupTimeoutSeconds\)\. Its last output:\nall is well$/);
   });
@@ -210,6 +282,27 @@ describe("the last lines that the program wrote are in the message", () => {
     await expectState("a", "Failed", "WorkloadLost");
     expect(await messageOf()).toBe("The workload of the backend was removed by somebody else.");
   });
+});
+
+test("looks again at a record that somebody else wrote when it was to be forgotten, and calls that no error", async () => {
+  const { clock, engine, start, create, expectState } = await startController({ retainSeconds: 60 });
+  const forget = engine.backends.delete.bind(engine.backends);
+  const refusals = [new SpawnerError("conflict", "another version"), new SpawnerError("conflict", "another version")];
+  engine.backends.delete = async (target) => {
+    const refusal = refusals.pop();
+    if (refusal !== undefined) throw refusal;
+    await forget(target);
+  };
+  const metrics = new Metrics();
+  start(metrics);
+  await create("a", "fails");
+  await expectState("a", "Failed", "Crashed");
+  await vi.waitFor(async () => {
+    clock.advance(60_000);
+    expect(await engine.backends.get("a")).toBeUndefined();
+  });
+  expect(refusals).toEqual([]);
+  expect(await metrics.text()).toMatch(/^spawner_controller_reconcile_errors_total 0$/m);
 });
 
 test("removes the workload of a record that is deleted, or was while nobody watched", async () => {
@@ -298,4 +391,39 @@ test("counts what it looked at and what failed, and how much is waiting", async 
   clock.advance(1_000);
   for (const name of ["a", "b", "c"]) await expectState(name, "Running");
   expect(await metric("reconcile_errors_total")).toBe(3);
+});
+
+test("logs the states that it writes, and a trouble once, in one line where somebody is away", async () => {
+  const { clock, engine, start, create, expectState } = await startController();
+  const lines: object[] = [];
+  const note = (level: string) => (fields: object, msg: string) => void lines.push({ level, msg, ...fields });
+  const { observe } = engine.workloads;
+  engine.workloads.observe = () => Promise.reject(new SpawnerError("unavailable", "It is away."));
+  start(new Metrics(), { ...silentLog, debug: note("debug"), info: note("info"), warn: note("warn") });
+  const made = await create("a", "sleeps");
+  const failed = { backend: "a", uid: made.metadata.uid, problem: "It is away." };
+  const msg = "reconcile failed, will be tried again";
+  await vi.waitFor(() => expect(lines).toEqual([{ level: "warn", msg, ...failed }]));
+  clock.advance(deadlines.reconcileRetryMostMs);
+  await vi.waitFor(() => expect(lines.at(-1)).toEqual({ level: "debug", msg, ...failed }));
+
+  let port = 1;
+  engine.workloads.observe = async (identity) => {
+    const observation = await observe.call(engine.workloads, identity);
+    if (observation.kind !== "running" || observation.address === undefined) return observation;
+    return { ...observation, address: { ...observation.address, port } };
+  };
+  clock.advance(deadlines.reconcileRetryMostMs);
+  await expectState("a", "Running");
+  port = 2;
+  const running = await engine.backends.get("a");
+  if (running === undefined) throw new Error("the backend has gone");
+  const ready = reachedPatch(running, { Ready: clock.now() });
+  if (ready === undefined) throw new Error("it is ready already");
+  await engine.backends.patchStatus(running.metadata, ready);
+  const changed = { msg: "backend changed", backend: "a" };
+  await vi.waitFor(() => expect(lines.at(-1)).toEqual({ level: "debug", ...changed, state: "Ready" }));
+  expect(lines.filter((line) => "level" in line && line.level === "info")).toEqual([
+    { level: "info", ...changed, state: "Running" },
+  ]);
 });

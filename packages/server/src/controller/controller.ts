@@ -1,16 +1,23 @@
 import { deadlines } from "../core/deadlines.ts";
-import { type Decision, decide, needsOutput, type Observed } from "../core/decide.ts";
-import { isSpawnerError } from "../core/errors.ts";
+import { type Decision, decide, needsHost, needsOutput, type Observed } from "../core/decide.ts";
+import { isSpawnerError, SpawnerError } from "../core/errors.ts";
 import { type Backend, completeSpec } from "../core/resource.ts";
 import { hasEnded, stateOf } from "../core/status.ts";
 import { identityOf } from "../core/workload.ts";
-import type { BackendChange, Engine, WorkloadIdentity } from "../engine/index.ts";
+import {
+  askListens,
+  type BackendChange,
+  type Engine,
+  type Precondition,
+  readLastOutput,
+  troubleOf,
+  type WorkloadIdentity,
+} from "../engine/index.ts";
 import type { Clock } from "../lib/clock.ts";
 import { KeyedQueue } from "../lib/keyed-queue.ts";
 import type { Log } from "../lib/log.ts";
 import type { Metrics } from "../lib/metrics.ts";
 import type { Running } from "../lib/running.ts";
-import { readLastOutput } from "./last-output.ts";
 import { type ControllerMetrics, controllerMetrics } from "./metrics.ts";
 import { RecordLimit } from "./record-limit.ts";
 
@@ -50,6 +57,8 @@ class Reconciler implements Controller {
   readonly #records: RecordLimit;
   readonly #metrics: ControllerMetrics;
   readonly #unwatch: (() => void)[];
+  /** Late starts whose relay host could not be asked when that was last tried. */
+  readonly #unheard = new Set<string>();
   #drain: { graceSecondsMax: number } | undefined;
 
   constructor(config: ControllerConfig, deps: ControllerDeps) {
@@ -60,9 +69,11 @@ class Reconciler implements Controller {
     this.#queue = new KeyedQueue({
       clock,
       work: (key) => this.#measuredReconcile(parseKey(key)),
-      onError: (backend, error) => {
+      onError: (key, error, { isFirst }) => {
         this.#metrics.reconcileErrors.add();
-        log.warn({ backend, err: error }, "reconcile failed, will be tried again");
+        // One line for a trouble, however often it is tried in vain.
+        const { name: backend, uid } = parseKey(key);
+        log[isFirst ? "warn" : "debug"]({ backend, uid, ...troubleOf(error) }, "reconcile failed, will be tried again");
       },
       concurrency: config.concurrency,
       retryFirstMs: deadlines.reconcileRetryFirstMs,
@@ -97,6 +108,9 @@ class Reconciler implements Controller {
     if (change.kind === "synced") return void this.#findOrphans();
     this.#metrics.backends.note(change);
     const key = identityOf(change.backend);
+    if (change.kind === "deleted" || stateOf(change.backend) === "Ready" || hasEnded(change.backend)) {
+      this.#unheard.delete(key);
+    }
     if (change.kind === "deleted") this.#records.forget(key);
     else for (const surplus of this.#records.note(key, change.backend)) this.#queue.add(surplus);
     this.#queue.add(key);
@@ -134,18 +148,45 @@ class Reconciler implements Controller {
     return this.#apply(identity, backend, await this.#decide(identity, { backend, workload: made }));
   }
 
-  async #decide(identity: WorkloadIdentity, observed: Observed): Promise<Decision> {
+  /** Decides by what was observed, and by what is asked for where it matters. */
+  async #decide(identity: WorkloadIdentity, seen: Observed): Promise<Decision> {
     const now = this.#deps.clock.now();
-    const surplus = observed.backend !== undefined && this.#records.isSurplus(identityOf(observed.backend));
+    const { backend } = seen;
+    const surplus = backend !== undefined && this.#records.isSurplus(identityOf(backend));
     const retainSeconds = surplus ? 0 : this.#config.retainSeconds;
     const config = { retainSeconds, draining: this.#drain !== undefined };
-    const decision = decide(observed, now, config);
+    const first = decide(seen, now, config);
+    const isAsked = backend !== undefined && needsHost(first);
+    const observed = isAsked ? { ...seen, ...(await this.#askHost(backend)) } : seen;
+    const decision = isAsked ? decide(observed, now, config) : first;
     if (!needsOutput(decision)) return decision;
+    const { workloads } = this.#deps.engine;
     try {
-      return decide({ ...observed, lastOutput: await readLastOutput(this.#deps.engine, identity) }, now, config);
+      const lastOutput = await readLastOutput((query) => workloads.logs(identity, query));
+      return decide({ ...observed, lastOutput }, now, config);
     } catch (error) {
       this.#deps.log.debug({ backend: identity.name, err: error }, "output could not be read");
       return decision;
+    }
+  }
+
+  /** Nobody is ended for what cannot be known: then it is asked again. */
+  async #askHost(backend: Backend): Promise<{ listens?: boolean }> {
+    const { engine, clock, log } = this.#deps;
+    const key = identityOf(backend);
+    const { name } = backend.metadata;
+    try {
+      const host = engine.relayHost(backend);
+      if (host === undefined) throw new SpawnerError("unavailable", "The backend has no relay host.");
+      const listens = await askListens(host, { clock });
+      this.#unheard.delete(key);
+      return { listens };
+    } catch (error) {
+      // One line for a trouble, however often it is tried in vain.
+      const level = this.#unheard.has(key) ? "debug" : "warn";
+      log[level]({ backend: name, err: error }, "relay host cannot be asked, and a late start not be ended");
+      this.#unheard.add(key);
+      return {};
     }
   }
 
@@ -157,8 +198,19 @@ class Reconciler implements Controller {
     const { engine } = this.#deps;
     if (backend !== undefined && decision.status !== undefined && !(await this.#write(backend, decision))) return 0;
     if (decision.workload === "remove") await engine.workloads.remove(identity, this.#graceSeconds(backend));
-    if (decision.record === "delete") await engine.backends.delete(preconditionOf(backend, identity));
+    if (decision.record === "delete" && !(await this.#forget(preconditionOf(backend, identity)))) return 0;
     return decision.requeueAfterMs;
+  }
+
+  /** Whether the record was deleted; if not, somebody else wrote or deleted it in between. */
+  async #forget(target: Precondition): Promise<boolean> {
+    try {
+      await this.#deps.engine.backends.delete(target);
+      return true;
+    } catch (error) {
+      if (isSpawnerError(error, "conflict", "not_found")) return false;
+      throw error;
+    }
   }
 
   /**
@@ -173,7 +225,9 @@ class Reconciler implements Controller {
     try {
       const written = await engine.backends.patchStatus({ name, uid, resourceVersion }, status);
       const { reason, message } = written.status;
-      log.info({ backend: name, state: stateOf(written), ...(ends ? { reason, message } : {}) }, "backend changed");
+      const state = stateOf(written);
+      const isNews = ends || state !== stateOf(backend);
+      log[isNews ? "info" : "debug"]({ backend: name, state, ...(ends ? { reason, message } : {}) }, "backend changed");
       return true;
     } catch (error) {
       if (isSpawnerError(error, "conflict", "not_found")) return false;

@@ -72,6 +72,18 @@ const specRules = [
     message: "what a backend runs cannot be changed: delete it, and create another one",
     fieldPath: ".template",
   },
+  ...["httpPort", "gracePeriodSeconds", "firstClientSeconds"].map((field) => ({
+    rule: `has(self.${field}) == has(oldSelf.${field}) && (!has(self.${field}) || self.${field} == oldSelf.${field})`,
+    message: `${field} cannot be changed: the backend's relay was started with it`,
+    fieldPath: `.${field}`,
+  })),
+  {
+    rule:
+      "!has(oldSelf.terminationGracePeriodSeconds) || has(self.terminationGracePeriodSeconds) && " +
+      "self.terminationGracePeriodSeconds <= oldSelf.terminationGracePeriodSeconds",
+    message: "terminationGracePeriodSeconds can only be lowered: the backend's Pod was made with it",
+    fieldPath: ".terminationGracePeriodSeconds",
+  },
   {
     rule: "!(has(oldSelf.stopRequested) && oldSelf.stopRequested) || has(self.stopRequested) && self.stopRequested",
     message: "a request to stop cannot be taken back",

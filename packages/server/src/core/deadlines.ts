@@ -11,6 +11,8 @@ export const deadlines = {
   statusWriteMs: 2_000,
   /** How long one call of an API server may take. */
   apiServerMs: 2_000,
+  /** How long it may take for a page of all there is, by which what is watched is known at first. */
+  apiServerListMs: 10_000,
   /** How long one request to a relay host may take. */
   relayHostRequestMs: 2_000,
   /** A relay host's stream is never silent for longer than this… */
@@ -20,6 +22,8 @@ export const deadlines = {
   /** Waits between attempts at a lost stream: doubling from the first to the second. */
   streamRetryFirstMs: 100,
   streamRetryMostMs: 5_000,
+  /** For how long a stream may be lost, and dialled in vain, until that is worth a line in the log. */
+  streamLossMs: 15_000,
   /** States passed within this share one write. */
   sharedWriteMs: 1_000,
   /** Waits between attempts at a failing reconcile: doubling from the first to the second. */
@@ -27,10 +31,16 @@ export const deadlines = {
   reconcileRetryMostMs: 30_000,
   /** How long an image may fail to be pulled, or a container to be made, before a start is given up: two more attempts of a node's. */
   startProblemMs: 30_000,
+  /** How often it is tried to make what is blocked, should word be missed that it no longer is. */
+  blockedPollMs: 5_000,
+  /** How often a relay host is asked whether its program listens that has had its time for it, while nobody records it. */
+  unrecordedReadyPollMs: 10_000,
   /** How long a Pod may be on its node without a container, until what is said of it is read. */
   silentStartMs: 5_000,
   /** How often a Pod is asked whether it lives whose node is not heard of. */
   unheardPodPollMs: 5_000,
+  /** How often it is looked whether a backend still has the Service that 0.1.9's routers find it by. */
+  serviceLookMs: 300_000,
   /** How long a gateway holds a request for a backend that is not ready yet. */
   parkMs: 60_000,
   /** How long a relay host holds a request that reached it before its program listens, or while sealed. */

@@ -1,7 +1,7 @@
 import type { BackendState, EndReason } from "@spawner/client";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Decision, type DecisionConfig, decide, type WorkloadObservation } from "./decide.ts";
+import { type Decision, type DecisionConfig, decide, needsHost, type WorkloadObservation } from "./decide.ts";
 import type { Backend, BackendSpec, BackendStatus } from "./resource.ts";
 import { endStateOf, livingStates, rankOf } from "./states.ts";
 import { applyStatusPatch, hasEnded, stateOf } from "./status.ts";
@@ -21,7 +21,7 @@ const observations = {
   "pending-fresh": { kind: "pending", constructedAt: at(9.6) },
   scheduled: { kind: "pending", constructedAt: at(1), scheduledAt: at(2) },
   "scheduled-fresh": { kind: "pending", constructedAt: at(1), scheduledAt: at(9.6) },
-  "address-known": { kind: "pending", constructedAt: at(9.6), scheduledAt: at(9.6), address },
+  "address-known": { kind: "pending", constructedAt: at(1), scheduledAt: at(9.6), address },
   "held-up": { kind: "pending", constructedAt: at(1), problem: { reason: "ImagePull", message: "no such image" } },
   interrupted: { kind: "interrupted", constructedAt: at(1), scheduledAt: at(2) },
   running: { kind: "running", constructedAt: at(1), scheduledAt: at(2), runningAt: at(3), address },
@@ -34,7 +34,7 @@ const columns = ["gone", "Submitted", "Constructed", "Scheduled", "Running", "Re
 
 /**
  * One table for each circumstance, a column for each state of the record ("gone": there is none), a row for each observation.
- * All begin 10 s after the creation; the startup timeout is 300 s, the record of an ended backend was written at 5 s.
+ * All begin 10 s after the creation; the startup timeout is 300 s, and the record of an ended backend was written at 5 s.
  *   -            nothing
  *   ensure       have the workload made
  *   remove       have the workload removed
@@ -42,6 +42,7 @@ const columns = ["gone", "Submitted", "Constructed", "Scheduled", "Running", "Re
  *   >Running     write that this state is reached (or, in the same state, the address)
  *   !Crashed     write this end, and have the workload removed
  *   @290         look again in 290 s
+ *   ?            ask the relay host whether the program listens, and decide again
  */
 const tables: Table[] = [
   {
@@ -49,14 +50,14 @@ const tables: Table[] = [
     table: `
                        gone    Submitted         Constructed     Scheduled       Running        Ready          Swept   Failed
       absent           -       ensure            !WorkloadLost   !WorkloadLost   !WorkloadLost  !WorkloadLost  @3595   @3595
-      pending          remove  >Constructed@290  @290            @290            @290           -              remove  remove
-      pending-fresh    remove  @0.6              @290            @290            @290           -              remove  remove
-      scheduled        remove  >Scheduled@290    >Scheduled@290  @290            @290           -              remove  remove
-      scheduled-fresh  remove  @0.6              @0.6            @290            @290           -              remove  remove
-      address-known    remove  >Scheduled@290    >Scheduled@290  >Scheduled@290  @290           -              remove  remove
-      held-up          remove  >Constructed@290  @290            @290            @290           -              remove  remove
+      pending          remove  >Constructed@291  @291            @291            @291           -              remove  remove
+      pending-fresh    remove  @1.6              @299.6          @299.6          @299.6         -              remove  remove
+      scheduled        remove  >Scheduled@291    >Scheduled@291  @291            @291           -              remove  remove
+      scheduled-fresh  remove  @1.6              @1.6            @291            @291           -              remove  remove
+      address-known    remove  >Scheduled@291    >Scheduled@291  >Scheduled@291  @291           -              remove  remove
+      held-up          remove  >Constructed@291  @291            @291            @291           -              remove  remove
       interrupted      remove  ensure            ensure          ensure          ensure         ensure         remove  remove
-      running          remove  >Running@290      >Running@290    >Running@290    @290           -              remove  remove
+      running          remove  >Running@291      >Running@291    >Running@291    @291           -              remove  remove
       stopping         remove  !WorkloadLost     !WorkloadLost   !WorkloadLost   !WorkloadLost  !WorkloadLost  remove  remove
       exited           remove  !Exited           !Exited         !Exited         !Exited        !Exited        remove  remove
       crashed          remove  !Crashed          !Crashed        !Crashed        !Crashed       !Crashed       remove  remove`,
@@ -104,9 +105,9 @@ const tables: Table[] = [
                        gone    Submitted       Constructed    Scheduled      Running        Ready          Swept   Failed
       absent           -       ensure          !WorkloadLost  !WorkloadLost  !WorkloadLost  !WorkloadLost  @3595   @3595
       pending          remove  >Constructed@1  @1             @1             @1             @1             remove  remove
-      pending-fresh    remove  @0.6            @1             @1             @1             @1             remove  remove
+      pending-fresh    remove  @1              @1             @1             @1             @1             remove  remove
       scheduled        remove  >Scheduled@1    >Scheduled@1   @1             @1             @1             remove  remove
-      scheduled-fresh  remove  @0.6            @0.6           @1             @1             @1             remove  remove
+      scheduled-fresh  remove  @1              @1             @1             @1             @1             remove  remove
       address-known    remove  >Scheduled@1    >Scheduled@1   >Scheduled@1   @1             @1             remove  remove
       held-up          remove  >Constructed@1  @1             @1             @1             @1             remove  remove
       interrupted      remove  ensure          ensure         ensure         ensure         ensure         remove  remove
@@ -117,18 +118,18 @@ const tables: Table[] = [
   },
   {
     circumstance: "at its startup timeout",
-    spec: { startupTimeoutSeconds: 10 },
+    spec: { startupTimeoutSeconds: 9 },
     table: `
                        gone    Submitted        Constructed      Scheduled        Running          Ready          Swept   Failed
-      absent           -       !StartupTimeout  !WorkloadLost    !WorkloadLost    !WorkloadLost    !WorkloadLost  @3595   @3595
+      absent           -       ensure           !WorkloadLost    !WorkloadLost    !WorkloadLost    !WorkloadLost  @3595   @3595
       pending          remove  !StartupTimeout  !StartupTimeout  !StartupTimeout  !StartupTimeout  -              remove  remove
-      pending-fresh    remove  !StartupTimeout  !StartupTimeout  !StartupTimeout  !StartupTimeout  -              remove  remove
+      pending-fresh    remove  @1.6             @8.6             @8.6             @8.6             -              remove  remove
       scheduled        remove  !StartupTimeout  !StartupTimeout  !StartupTimeout  !StartupTimeout  -              remove  remove
       scheduled-fresh  remove  !StartupTimeout  !StartupTimeout  !StartupTimeout  !StartupTimeout  -              remove  remove
       address-known    remove  !StartupTimeout  !StartupTimeout  !StartupTimeout  !StartupTimeout  -              remove  remove
       held-up          remove  !ImagePull       !ImagePull       !ImagePull       !ImagePull       -              remove  remove
       interrupted      remove  !StartupTimeout  !StartupTimeout  !StartupTimeout  !StartupTimeout  ensure         remove  remove
-      running          remove  !StartupTimeout  !StartupTimeout  !StartupTimeout  !StartupTimeout  -              remove  remove
+      running          remove  >Running@10?     >Running@10?     >Running@10?     @10?             -              remove  remove
       stopping         remove  !WorkloadLost    !WorkloadLost    !WorkloadLost    !WorkloadLost    !WorkloadLost  remove  remove
       exited           remove  !Exited          !Exited          !Exited          !Exited          !Exited        remove  remove
       crashed          remove  !Crashed         !Crashed         !Crashed         !Crashed         !Crashed       remove  remove`,
@@ -139,14 +140,14 @@ const tables: Table[] = [
     table: `
                        gone    Submitted         Constructed     Scheduled       Running        Ready          Swept   Failed
       absent           -       ensure            !WorkloadLost   !WorkloadLost   !WorkloadLost  !WorkloadLost  delete  delete
-      pending          remove  >Constructed@290  @290            @290            @290           -              remove  remove
-      pending-fresh    remove  @0.6              @290            @290            @290           -              remove  remove
-      scheduled        remove  >Scheduled@290    >Scheduled@290  @290            @290           -              remove  remove
-      scheduled-fresh  remove  @0.6              @0.6            @290            @290           -              remove  remove
-      address-known    remove  >Scheduled@290    >Scheduled@290  >Scheduled@290  @290           -              remove  remove
-      held-up          remove  >Constructed@290  @290            @290            @290           -              remove  remove
+      pending          remove  >Constructed@291  @291            @291            @291           -              remove  remove
+      pending-fresh    remove  @1.6              @299.6          @299.6          @299.6         -              remove  remove
+      scheduled        remove  >Scheduled@291    >Scheduled@291  @291            @291           -              remove  remove
+      scheduled-fresh  remove  @1.6              @1.6            @291            @291           -              remove  remove
+      address-known    remove  >Scheduled@291    >Scheduled@291  >Scheduled@291  @291           -              remove  remove
+      held-up          remove  >Constructed@291  @291            @291            @291           -              remove  remove
       interrupted      remove  ensure            ensure          ensure          ensure         ensure         remove  remove
-      running          remove  >Running@290      >Running@290    >Running@290    @290           -              remove  remove
+      running          remove  >Running@291      >Running@291    >Running@291    @291           -              remove  remove
       stopping         remove  !WorkloadLost     !WorkloadLost   !WorkloadLost   !WorkloadLost  !WorkloadLost  remove  remove
       exited           remove  !Exited           !Exited         !Exited         !Exited        !Exited        remove  remove
       crashed          remove  !Crashed          !Crashed        !Crashed        !Crashed       !Crashed       remove  remove`,
@@ -157,14 +158,14 @@ const tables: Table[] = [
     table: `
                        gone    Submitted     Constructed     Scheduled       Running        Ready          Swept   Failed
       absent           -       !InvalidSpec  !WorkloadLost   !WorkloadLost   !WorkloadLost  !WorkloadLost  @3595   @3595
-      pending          remove  !InvalidSpec  @290            @290            @290           -              remove  remove
-      pending-fresh    remove  !InvalidSpec  @290            @290            @290           -              remove  remove
-      scheduled        remove  !InvalidSpec  >Scheduled@290  @290            @290           -              remove  remove
-      scheduled-fresh  remove  !InvalidSpec  @0.6            @290            @290           -              remove  remove
-      address-known    remove  !InvalidSpec  >Scheduled@290  >Scheduled@290  @290           -              remove  remove
-      held-up          remove  !InvalidSpec  @290            @290            @290           -              remove  remove
+      pending          remove  !InvalidSpec  @291            @291            @291           -              remove  remove
+      pending-fresh    remove  !InvalidSpec  @299.6          @299.6          @299.6         -              remove  remove
+      scheduled        remove  !InvalidSpec  >Scheduled@291  @291            @291           -              remove  remove
+      scheduled-fresh  remove  !InvalidSpec  @1.6            @291            @291           -              remove  remove
+      address-known    remove  !InvalidSpec  >Scheduled@291  >Scheduled@291  @291           -              remove  remove
+      held-up          remove  !InvalidSpec  @291            @291            @291           -              remove  remove
       interrupted      remove  !InvalidSpec  ensure          ensure          ensure         ensure         remove  remove
-      running          remove  !InvalidSpec  >Running@290    >Running@290    @290           -              remove  remove
+      running          remove  !InvalidSpec  >Running@291    >Running@291    @291           -              remove  remove
       stopping         remove  !InvalidSpec  !WorkloadLost   !WorkloadLost   !WorkloadLost  !WorkloadLost  remove  remove
       exited           remove  !InvalidSpec  !Exited         !Exited         !Exited        !Exited        remove  remove
       crashed          remove  !InvalidSpec  !Crashed        !Crashed        !Crashed       !Crashed       remove  remove`,
@@ -247,7 +248,8 @@ const statuses: Record<BackendState, BackendStatus> = {
   Failed: { ...reached("Submitted", "Failed"), reason: "ImagePull", message: "" },
 };
 
-function describeDecision({ status, workload, record, requeueAfterMs }: Decision): string {
+function describeDecision(decision: Decision): string {
+  const { status, workload, record, requeueAfterMs } = decision;
   const ended = status?.reason !== undefined;
   const parts = [
     status === undefined ? "" : ended ? `!${status.reason}` : `>${status.phase}`,
@@ -255,6 +257,7 @@ function describeDecision({ status, workload, record, requeueAfterMs }: Decision
     workload === "leave" || (ended && workload === "remove") ? "" : workload,
     record === "keep" ? "" : record,
     requeueAfterMs === undefined ? "" : `@${requeueAfterMs / 1000}`,
+    needsHost(decision) ? "?" : "",
   ];
   return parts.join("") || "-";
 }
@@ -291,7 +294,54 @@ describe("a start that is held up by what will not go away", () => {
   });
 
   test("ends at its startup timeout where that is earlier", () => {
-    expect(decideAbout("Constructed", at(1_000))).toBe("@290");
+    expect(decideAbout("Constructed", at(1_000))).toBe("@291");
+  });
+});
+
+describe("a start that is blocked", () => {
+  const workload: WorkloadObservation = { kind: "blocked", by: "Another one is there.", since: at(8) };
+  const backend = makeBackend("Submitted");
+
+  test("is recorded as submitted and no more, and tried again and again until its startup timeout", () => {
+    expect(describeDecision(decide({ backend, workload }, now, configDefaults))).toBe(">Submitted@5");
+    expect(describeDecision(decide({ backend, workload }, at(306), configDefaults))).toBe(">Submitted@2");
+  });
+
+  test("ends with what it was blocked by, when that was so for long", () => {
+    expect(decide({ backend, workload }, at(308), configDefaults).status).toMatchObject({
+      reason: "StartupTimeout",
+      message: "The program was not started within 300 s (startupTimeoutSeconds). Another one is there.",
+    });
+  });
+});
+
+describe("a program that has had its time to listen", () => {
+  const backend = makeBackend("Running");
+  const decideAt = (seconds: number, listens?: boolean) => {
+    const observed = { backend, workload: observations.running, ...(listens === undefined ? {} : { listens }) };
+    return describeDecision(decide(observed, at(seconds), configDefaults));
+  };
+
+  test("has it from when its workload was made, of which no controller may have been there to make one", () => {
+    expect(decideAt(300.9)).toBe("@0.1");
+    expect(decideAt(301)).toBe("@10?");
+    const late = decide({ backend: makeBackend("Submitted"), workload: { kind: "absent" } }, at(3_000), configDefaults);
+    expect(describeDecision(late)).toBe("ensure");
+  });
+
+  test("is ended only where its relay host says that it does not listen, else looked at again", () => {
+    expect(decideAt(301, false)).toBe("!StartupTimeout");
+    expect(decideAt(301, true)).toBe("@10");
+    expect(decideAt(400, true)).toBe("@10");
+  });
+
+  test("is told apart from one that nobody took up: then that is said", () => {
+    const pending = { ...observations.pending, waitsFor: "No scheduler has taken it." };
+    const { status } = decide({ backend: makeBackend("Constructed"), workload: pending }, at(301), configDefaults);
+    expect(status).toMatchObject({
+      reason: "StartupTimeout",
+      message: "The program was not started within 300 s (startupTimeoutSeconds). No scheduler has taken it.",
+    });
   });
 });
 
@@ -319,6 +369,21 @@ describe("what is written", () => {
       port: 9090,
       url: "http://10.0.0.7:9090/",
     });
+  });
+
+  test("that a program runs waits for Ready to share its write, where whoever says so knows where it is", () => {
+    const { Scheduled } = statuses;
+    const backend = { ...makeBackend("Scheduled"), status: { ...Scheduled, ...addressFields } };
+    // It began in the second before 8.4.
+    const running = { ...observations.running, runningAt: at(8) };
+    const decideAt = (seconds: number) =>
+      describeDecision(decide({ backend, workload: running }, at(seconds), configDefaults));
+    expect(decideAt(8.4)).toBe("@1.6");
+    expect(decideAt(10)).toBe(">Running@291");
+    const service = { ip: "10.96.0.7", url: "http://b" };
+    const served = { ...backend, status: { ...backend.status, ...service } };
+    const workload = { ...running, address: { ...address, service } };
+    expect(describeDecision(decide({ backend: served, workload }, at(8.4), configDefaults))).toBe(">Running@292.6");
   });
 
   test("a state that the sweeper wrote first is kept, and those before it get their times", () => {
@@ -373,13 +438,15 @@ describe("what is written", () => {
     ["held-up", "no such image"],
   ] as const)("a startup timeout says what it waited for: %s", (observation, message) => {
     const backend = makeBackend("Submitted", { startupTimeoutSeconds: 7 });
-    expect(statusOf(backend, observations[observation])).toMatchObject({ phase: "Failed", message });
+    const { status } = decide({ backend, workload: observations[observation], listens: false }, now, configDefaults);
+    expect(status).toMatchObject({ phase: "Failed", message });
   });
 
   test("a startup timeout says as well what the program was seen to do instead", () => {
     const backend = makeBackend("Running", { startupTimeoutSeconds: 5 });
     const notListening = "It listens on port 8080 instead.";
-    expect(statusOf(backend, { ...observations.running, notListening })).toMatchObject({
+    const workload = { ...observations.running, notListening };
+    expect(decide({ backend, workload, listens: false }, now, configDefaults).status).toMatchObject({
       message:
         "The program did not listen on its port (PORT in its environment) within 5 s (startupTimeoutSeconds). It listens on port 8080 instead.",
     });
@@ -399,6 +466,7 @@ describe("of any backend, at any time", () => {
   const maybe = <Value>(value: fc.Arbitrary<Value>) => fc.option(value, { nil: undefined });
   const workloads: fc.Arbitrary<WorkloadObservation> = fc.oneof(
     fc.constantFrom<WorkloadObservation>({ kind: "absent" }, { kind: "stopping" }),
+    time.map((since): WorkloadObservation => ({ kind: "blocked", by: "Another one is there.", since })),
     fc
       .record({
         constructedAt: time,
@@ -613,6 +681,19 @@ describe("what 0.1.9's sweeper wrote, flags alone, is completed", () => {
       configDefaults,
     );
     expect(decision).toMatchObject({ status: { phase: "Swept", reason: "Idle" }, workload: "remove", record: "keep" });
+  });
+
+  test.each([
+    ["failed", { failed: true }, "Crashed", "code 3"],
+    [
+      "swept, of a program that had crashed",
+      { swept: true },
+      "Idle",
+      "Nobody was connected for 300 s (gracePeriodSeconds).",
+    ],
+  ] as const)("%s: with what was seen of its program, where that is the same end", (_, flags, reason, message) => {
+    const decision = decide({ backend: stored(flags), workload: observations.crashed }, now, configDefaults);
+    expect(decision).toMatchObject({ status: { reason, message }, workload: "remove" });
   });
 
   test("swept, with nothing left: its record is retained from the time that it is given now", () => {

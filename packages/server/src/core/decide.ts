@@ -1,4 +1,5 @@
 import type { EndReason, FailedReason } from "@spawner/client";
+import type { WorkloadAddress } from "./address.ts";
 import { deadlines } from "./deadlines.ts";
 import { describeOutput } from "./describe-output.ts";
 import { type Backend, completeSpec } from "./resource.ts";
@@ -14,7 +15,6 @@ import {
   stateOf,
   supersededMessage,
   unrecordedReady,
-  type WorkloadAddress,
 } from "./status.ts";
 import { invalidity } from "./validation.ts";
 
@@ -38,6 +38,8 @@ export interface StartProblem {
 export type WorkloadObservation =
   /** There is none. */
   | { readonly kind: "absent" }
+  /** There is none, and none can be made yet, `since` then: what it waits for is said as a sentence. It is to be ensured again. */
+  | { readonly kind: "blocked"; readonly by: string; readonly since: Date }
   /** It exists; its program has not started. */
   | {
       readonly kind: "pending";
@@ -47,6 +49,8 @@ export type WorkloadObservation =
       /** As its program was told. */
       readonly fencingToken?: string;
       readonly problem?: StartProblem;
+      /** Who has not taken it up, though it is theirs: a sentence for the message, should they never do. */
+      readonly waitsFor?: string;
     }
   /** Its start was cut short (a crash of its server, a port that somebody else took), and nothing of it runs: it is to be ensured. */
   | {
@@ -81,6 +85,8 @@ export interface Observed {
   /** Undefined where the record is gone. */
   readonly backend: Backend | undefined;
   readonly workload: WorkloadObservation;
+  /** Whether its program listens, by its relay host. Only needed where `needsHost` says so; undefined where that cannot be asked. */
+  readonly listens?: boolean;
   /** The last lines that its program wrote. Only needed where `needsOutput` says so. */
   readonly lastOutput?: string;
 }
@@ -92,6 +98,8 @@ export interface Decision {
   readonly record: "keep" | "delete";
   /** When to look again though nothing was seen to change. */
   readonly requeueAfterMs?: number;
+  /** It would have to end, should its program not listen: only its relay host knows. */
+  readonly hingesOnHost?: true;
 }
 
 export interface DecisionConfig {
@@ -99,6 +107,14 @@ export interface DecisionConfig {
   readonly retainSeconds: number;
   /** The server is going away and takes its backends with it. */
   readonly draining: boolean;
+}
+
+/**
+ * Whether a decision waits for what the relay host says. The record is not enough: that a program listens is recorded by the
+ * sweeper, which may be away.
+ */
+export function needsHost({ hingesOnHost }: Decision): boolean {
+  return hingesOnHost === true;
 }
 
 /** Whether a decision would say more to its users if it knew the last lines that the program wrote. */
@@ -119,12 +135,14 @@ export function decide(observed: Observed, now: Date, config: DecisionConfig): D
     return { ...nothing, ...withStatus(status), workload: "remove" };
   }
   if (workload.kind === "absent" || workload.kind === "interrupted") return { ...nothing, workload: "ensure" };
-  return decideLiving(backend, workload, now);
+  const living = decideLiving(backend, workload, now);
+  const isUnheard = observed.listens === undefined && workload.kind === "running" && isLate(backend, workload, now);
+  return isUnheard ? { ...living, hingesOnHost: true } : living;
 }
 
 /** Its workload goes at once, its record when it was retained long enough. */
 function decideEnded(backend: Backend, workload: WorkloadObservation, now: Date, config: DecisionConfig): Decision {
-  const status = explainedEndPatch(backend, now);
+  const status = explainedEndPatch(backend, now, workload.kind === "ended" ? workload.end : undefined);
   if (workload.kind !== "absent") return { ...nothing, ...withStatus(status), workload: "remove" };
   if (status !== undefined) return { ...nothing, status };
   const forgetAtMs = (endedAt(backend) ?? now).getTime() + config.retainSeconds * 1000;
@@ -137,8 +155,10 @@ function decideLiving(backend: Backend, workload: WorkloadObservation, now: Date
   const reached = { ...reachedTimes(backend, workload), ...unrecordedReady(backend, now) };
   const address = workload.kind === "running" || workload.kind === "pending" ? workload.address : undefined;
   const status = withFencingToken(reachedPatch(backend, reached, address), workload);
-  const deadline = nextDeadline(backend, workload);
-  const shareMs = status === undefined ? 0 : worthWaitingMs(workload, now);
+  const deadline = nextDeadline(backend, workload, now);
+  const isFound = address !== undefined && reachedPatch(backend, {}, address) === undefined;
+  const isSoonReady = isFound && stateOf(backend) !== "Ready";
+  const shareMs = status === undefined ? 0 : worthWaitingMs(workload, { now, isSoonReady });
   if (shareMs > 0) return { ...nothing, ...requeueAt(earliest(now.getTime() + shareMs, deadline), now) };
   return { ...nothing, ...withStatus(status), ...requeueAt(deadline, now) };
 }
@@ -151,7 +171,7 @@ function withFencingToken(status: StatusPatch | undefined, workload: WorkloadObs
 
 /** Why a living backend has to end now, if it has. */
 function endingOf(
-  { backend, workload, lastOutput }: Observed & { backend: Backend },
+  { backend, workload, listens, lastOutput }: Observed & { backend: Backend },
   now: Date,
   { draining }: DecisionConfig,
 ): WorkloadEnd | undefined {
@@ -177,17 +197,31 @@ function endingOf(
   }
   const problem = workload.kind === "pending" ? workload.problem : undefined;
   if (problem !== undefined && reaches(now, problem.until?.getTime())) return end(problem.reason, problem.message);
-  if (stateOf(backend) !== "Ready" && reaches(now, startupEnd(backend))) {
+  if (isLate(backend, workload, now)) {
     if (problem !== undefined) return end(problem.reason, problem.message);
     const needed = `${spec.startupTimeoutSeconds} s (startupTimeoutSeconds)`;
     if (workload.kind !== "running") {
-      return end("StartupTimeout", sentences(`The program was not started within ${needed}.`, written));
+      return end(
+        "StartupTimeout",
+        sentences(`The program was not started within ${needed}.`, waitOf(workload), written),
+      );
     }
+    if (listens !== false) return undefined;
     const late = `The program did not listen on its port (PORT in its environment) within ${needed}.`;
     const output = lastOutput === undefined ? undefined : describeOutput(lastOutput);
     return end("StartupTimeout", sentences(late, workload.notListening, output));
   }
   return undefined;
+}
+
+/** Whether a program that is not known to listen has had its time for it. */
+function isLate(backend: Backend, workload: WorkloadObservation, now: Date): boolean {
+  return stateOf(backend) !== "Ready" && reaches(now, startupEnd(backend, workload));
+}
+
+function waitOf(workload: WorkloadObservation): string | undefined {
+  if (workload.kind === "blocked") return workload.by;
+  return workload.kind === "pending" ? workload.waitsFor : undefined;
 }
 
 function sentences(...given: readonly (string | undefined)[]): string {
@@ -200,7 +234,7 @@ function isBegun(backend: Backend): boolean {
 
 function reachedTimes(backend: Backend, workload: WorkloadObservation): ReachedTimes {
   const submitted = { Submitted: new Date(backend.metadata.creationTimestamp) };
-  if (workload.kind === "absent" || workload.kind === "stopping") return submitted;
+  if (workload.kind === "absent" || workload.kind === "blocked" || workload.kind === "stopping") return submitted;
   const { constructedAt, scheduledAt } = workload;
   const runningAt = "runningAt" in workload ? workload.runningAt : undefined;
   return {
@@ -211,30 +245,49 @@ function reachedTimes(backend: Backend, workload: WorkloadObservation): ReachedT
   };
 }
 
-/** A workload that is pending and reachable nowhere yet may be running in a moment: then one write says both. */
-function worthWaitingMs(workload: WorkloadObservation, now: Date): number {
-  if (workload.kind !== "pending" || workload.address !== undefined) return 0;
-  const since = workload.scheduledAt ?? workload.constructedAt;
-  // A clock that is ahead of ours makes nobody wait for longer.
-  return Math.min(since.getTime() - now.getTime(), 0) + deadlines.sharedWriteMs;
+/**
+ * For how long what was reached is not written yet. A workload that is pending and reachable nowhere may be running in a moment,
+ * and a program that runs, whose relay host is watched by whoever says `Ready`, may be ready: then one write says both.
+ */
+function worthWaitingMs(
+  workload: WorkloadObservation,
+  { now, isSoonReady }: { now: Date; isSoonReady: boolean },
+): number {
+  // A clock that is ahead of ours makes nobody wait for longer. Of a Pod times are known to the second: it was up to one later.
+  const shareMs = deadlines.sharedWriteMs + 1_000;
+  const leftMs = (since: Date) => Math.min(since.getTime() - now.getTime(), 0) + shareMs;
+  if (workload.kind === "pending" && workload.address === undefined) {
+    return leftMs(workload.scheduledAt ?? workload.constructedAt);
+  }
+  // Sweepers of 0.1.9, which use a Service, do not come before it is said to run.
+  if (workload.kind !== "running" || !isSoonReady || workload.address.service !== undefined) return 0;
+  return leftMs(workload.runningAt);
 }
 
 function lifetimeEnd(backend: Backend): number | undefined {
   const { lifetimeSeconds } = backend.spec;
-  return lifetimeSeconds === undefined ? undefined : secondsAfterCreation(backend, lifetimeSeconds);
+  if (lifetimeSeconds === undefined) return undefined;
+  return new Date(backend.metadata.creationTimestamp).getTime() + lifetimeSeconds * 1000;
 }
 
-function startupEnd(backend: Backend): number {
-  return secondsAfterCreation(backend, completeSpec(backend.spec).startupTimeoutSeconds);
+/**
+ * From when its workload was made, or it was tried to: for how long nobody was there to make it is not its fault. Undefined
+ * where there is nothing that could be late.
+ */
+function startupEnd(backend: Backend, workload: WorkloadObservation): number | undefined {
+  const since =
+    workload.kind === "blocked" ? workload.since : "constructedAt" in workload ? workload.constructedAt : undefined;
+  if (since === undefined) return undefined;
+  return since.getTime() + completeSpec(backend.spec).startupTimeoutSeconds * 1000;
 }
 
-function secondsAfterCreation(backend: Backend, seconds: number): number {
-  return new Date(backend.metadata.creationTimestamp).getTime() + seconds * 1000;
-}
-
-function nextDeadline(backend: Backend, workload: WorkloadObservation): number | undefined {
+function nextDeadline(backend: Backend, workload: WorkloadObservation, now: Date): number | undefined {
   const problemEnd = workload.kind === "pending" ? workload.problem?.until?.getTime() : undefined;
-  return earliest(lifetimeEnd(backend), problemEnd, stateOf(backend) === "Ready" ? undefined : startupEnd(backend));
+  const nextTry = workload.kind === "blocked" ? now.getTime() + deadlines.blockedPollMs : undefined;
+  const startEnd = stateOf(backend) === "Ready" ? undefined : startupEnd(backend, workload);
+  // It may listen, or nobody knows: that is asked again.
+  const nextAsk = reaches(now, startEnd) ? now.getTime() + deadlines.unrecordedReadyPollMs : startEnd;
+  return earliest(lifetimeEnd(backend), problemEnd, nextTry, nextAsk);
 }
 
 function earliest(...times: readonly (number | undefined)[]): number | undefined {

@@ -24,6 +24,11 @@ test.each([
     at({ sealed: true, msUntilIdle: 0 }),
     '{"ready": true, "seconds_since_active": 0, "milliseconds_since_active": 0, "milliseconds_until_idle": 0, "sealed": true}',
   ],
+  [
+    "still without a client",
+    at({ awaitsFirstClient: true, msUntilIdle: 5 }),
+    '{"ready": true, "seconds_since_active": 0, "milliseconds_since_active": 0, "milliseconds_until_idle": 5, "awaits_first_client": true}',
+  ],
 ])("a host that is %s says so", (_, state, json) => {
   expect(encodeRelayHostState(state)).toBe(json);
 });
@@ -35,9 +40,13 @@ test("what one says is what the other understands", () => {
       idleMs: fc.nat(),
       msUntilIdle: fc.option(fc.nat(), { nil: undefined }),
       sealed: fc.boolean(),
+      awaitsFirstClient: fc.constantFrom({}, { awaitsFirstClient: true }),
     })
     // While somebody is there, nobody has been away for any time.
-    .map((fields): RelayHostState => at({ ...fields, idleMs: fields.liveConnections > 0 ? 0 : fields.idleMs }));
+    .map(
+      ({ awaitsFirstClient, ...fields }): RelayHostState =>
+        at({ ...fields, ...awaitsFirstClient, idleMs: fields.liveConnections > 0 ? 0 : fields.idleMs }),
+    );
   fc.assert(
     fc.property(states, (state) => {
       expect(decodeRelayHostState(encodeRelayHostState(state))).toEqual(state);

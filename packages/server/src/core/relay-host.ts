@@ -21,6 +21,8 @@ export interface RelayHostState {
   /** Milliseconds until `seal` would be taken, 0 from then on; undefined while it cannot be foretold. */
   readonly msUntilIdle: number | undefined;
   readonly sealed: boolean;
+  /** It has not had a client yet. Default: false, as of hosts that do not know. */
+  readonly awaitsFirstClient?: boolean;
 }
 
 export type HoldAnswer = { readonly held: true } | { readonly held: false; readonly because: "sealed" };
@@ -66,7 +68,8 @@ export function encodeRelayHostState(state: RelayHostState): string {
       ? `"live_connections": ${state.liveConnections}`
       : `"seconds_since_active": ${Math.floor(state.idleMs / 1000)}, "milliseconds_since_active": ${Math.floor(state.idleMs)}`;
   const until = state.msUntilIdle === undefined ? "" : `, "milliseconds_until_idle": ${Math.ceil(state.msUntilIdle)}`;
-  return `{"ready": true, ${activity}${until}${state.sealed ? ', "sealed": true' : ""}}`;
+  const flags = `${state.sealed ? ', "sealed": true' : ""}${state.awaitsFirstClient ? ', "awaits_first_client": true' : ""}`;
+  return `{"ready": true, ${activity}${until}${flags}}`;
 }
 
 /** The JSON of one event in the very bytes of 0.1.9: its sweeper reads no others. */
@@ -88,6 +91,7 @@ export function decodeRelayHostState(json: string): RelayHostState | undefined {
     idleMs: numberIn(event.milliseconds_since_active) ?? (seconds ?? 0) * 1000,
     msUntilIdle: numberIn(event.milliseconds_until_idle),
     sealed: event.sealed === true,
+    ...(event.awaits_first_client === true ? { awaitsFirstClient: true } : {}),
   };
 }
 

@@ -9,9 +9,12 @@ import { specDefaults } from "./spec-defaults.ts";
  */
 
 /** Ten years: any longer duration is a mistake of units. */
-const longestSeconds = 315_360_000;
+export const longestSeconds = 315_360_000;
 
-const seconds = (description: string, options: { minimum?: number; default?: number } = {}) =>
+/** One day: a name is not free before its program has ended, and nobody waits for longer. */
+export const longestTerminationSeconds = 86_400;
+
+const seconds = (description: string, options: { minimum?: number; maximum?: number; default?: number } = {}) =>
   Type.Optional(Type.Integer({ minimum: 0, maximum: longestSeconds, ...options, description }));
 
 /** Kubernetes takes any printable ASCII but `=` (since 1.34); a process environment takes no more. */
@@ -75,25 +78,32 @@ export const specSchema = Type.Object(
         default: specDefaults.httpPort,
         description:
           "Port on which the application listens, given to it as PORT. 0: the first port that listens. On a local " +
-          "engine each backend is given a free port of its own.",
+          "engine each backend is given a free port of its own. Cannot be changed.",
       }),
     ),
-    gracePeriodSeconds: seconds("Seconds without any activity after which the backend is swept.", {
+    gracePeriodSeconds: seconds("Seconds without any activity after which the backend is swept. Cannot be changed.", {
       default: specDefaults.gracePeriodSeconds,
     }),
-    firstClientSeconds: seconds("Until the first request, idleness needs at least this many seconds.", {
-      default: specDefaults.firstClientSeconds,
-    }),
+    firstClientSeconds: seconds(
+      "Until the first request, idleness needs at least this many seconds. Cannot be changed.",
+      {
+        default: specDefaults.firstClientSeconds,
+      },
+    ),
     lifetimeSeconds: seconds("Seconds after its creation at which the backend is ended even when in use.", {
       minimum: 1,
     }),
-    startupTimeoutSeconds: seconds("Seconds after its creation in which the application must listen.", {
+    startupTimeoutSeconds: seconds("Seconds, from when its Pod was made, in which the application must listen.", {
       minimum: 1,
       default: specDefaults.startupTimeoutSeconds,
     }),
-    terminationGracePeriodSeconds: seconds("Seconds between asking the program to end and killing it.", {
-      default: specDefaults.terminationGracePeriodSeconds,
-    }),
+    terminationGracePeriodSeconds: seconds(
+      "Seconds between asking the program to end and killing it. Can only be lowered.",
+      {
+        maximum: longestTerminationSeconds,
+        default: specDefaults.terminationGracePeriodSeconds,
+      },
+    ),
     key: Type.Optional(
       Type.String({
         minLength: 1,

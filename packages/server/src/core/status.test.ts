@@ -1,10 +1,10 @@
 import { backendStates, failedReasons, sweptReasons } from "@spawner/client";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { addressOf } from "./address.ts";
 import type { Backend, BackendStatus } from "./resource.ts";
 import { endStateOf, isEndState, livingStates, rankOf } from "./states.ts";
 import {
-  addressOf,
   applyStatusPatch,
   endedAt,
   endedPatch,
@@ -171,6 +171,22 @@ describe("what 0.1.9 wrote", () => {
     expect(explained.status).toMatchObject({ ...flags, phase: state, reason, message: expect.any(String) });
     expect(endedAt(explained)).toEqual(new Date(time(9)));
     expect(explainedEndPatch(explained, new Date(time(10)))).toBeUndefined();
+  });
+
+  test("what was said of an end by whoever wrote its flag is kept, where it fits", () => {
+    const explained = (status: BackendStatus) => {
+      const backend = makeBackend(status);
+      return patched(backend, explainedEndPatch(backend, new Date(time(9)))).status;
+    };
+    const message = "The node goes away.";
+    expect(explained({ failed: true, message })).toMatchObject({ reason: "Crashed", message });
+    expect(explained({ failed: true, reason: "Evicted", message })).toMatchObject({ reason: "Evicted", message });
+    expect(explained({ failed: true, reason: "Idle" })).toMatchObject({ reason: "Crashed" });
+    const seen = { reason: "Crashed", message: "code 3" } as const;
+    const crashed = makeBackend({ failed: true });
+    expect(explainedEndPatch(crashed, new Date(time(9)), seen)).toMatchObject(seen);
+    const given = makeBackend({ failed: true, message });
+    expect(explainedEndPatch(given, new Date(time(9)), seen)).toMatchObject({ reason: "Crashed", message });
   });
 
   test("a living backend needs no explanation", () => {

@@ -1,31 +1,10 @@
 import type { BackendState, EndReason, StatusMessage } from "@spawner/client";
-import { type Backend, type BackendStatus, completeSpec } from "./resource.ts";
-import { endStateOf, isEndState, type LivingState, livingStates, rankOf } from "./states.ts";
+import { addressFields, isAddressWritten, type WorkloadAddress } from "./address.ts";
+import { type Backend, type BackendSpec, type BackendStatus, completeSpec } from "./resource.ts";
+import { type EndState, endStateOf, isEndState, type LivingState, livingStates, rankOf } from "./states.ts";
 
 /** A narrow merge patch (RFC 7396) of `status`: only what changes. */
 export type StatusPatch = Partial<BackendStatus>;
-
-/** Where a backend's relay host is reached, and what runs it. */
-export interface WorkloadAddress {
-  /** Address of the relay's serve port. */
-  readonly ip: string;
-  readonly port: number;
-  readonly nodeName: string;
-  /** Identity of the workload: another one after a restart of it. */
-  readonly workloadUID: string;
-  /** 0: the relay host is a sidecar of 0.1.9, which knows `/_events` on its serve port and nothing else. Default: one of ours. */
-  readonly relayProtocol?: 0;
-  /** Where 0.1.9's routers and sweepers find it, where there is a Service for them. */
-  readonly service?: ServiceAddress;
-}
-
-export interface ServiceAddress {
-  readonly ip: string;
-  readonly url: string;
-}
-
-/** The serve port of every sidecar of 0.1.9. */
-export const legacyServePort = 9090;
 
 const flagOf = {
   Submitted: "submitted",
@@ -88,20 +67,6 @@ function messageOf(backend: Backend, state: BackendState): StatusMessage {
   };
 }
 
-/** Where the relay host is, as far as the status says. */
-export function addressOf(backend: Backend): WorkloadAddress | undefined {
-  const { podIP, port, nodeName = "", podUID, relayProtocol } = backend.status;
-  if (podIP === undefined || port === undefined || podUID === undefined) return legacyAddressOf(backend);
-  return { ip: podIP, port, nodeName, workloadUID: podUID, ...(relayProtocol === 0 ? { relayProtocol } : {}) };
-}
-
-/** What 0.1.9's controller wrote names the Service, and nothing that tells one Pod from another. */
-function legacyAddressOf({ status }: Backend): WorkloadAddress | undefined {
-  const { ip, url, nodeName = "" } = status;
-  if (ip === undefined || url === undefined) return undefined;
-  return { ip, port: legacyServePort, nodeName, workloadUID: "", relayProtocol: 0 };
-}
-
 /**
  * What is missing of a state that 0.1.9's sweeper wrote, which sets the flag alone: `Ready` without a time. Empty where
  * nothing is.
@@ -111,15 +76,18 @@ export function unrecordedReady({ status }: Backend, now: Date): ReachedTimes {
 }
 
 /**
- * The patch that adds to an end which 0.1.9 wrote, a flag alone, what ours have: reason, message and time. Undefined where
- * there is nothing to add.
+ * The patch that adds to an end which 0.1.9 wrote, a flag alone, what ours have: reason, message and time. `seen` is how the
+ * program was seen to have ended, if it was. Undefined where there is nothing to add.
  */
-export function explainedEndPatch(backend: Backend, at: Date): StatusPatch | undefined {
+export function explainedEndPatch(
+  backend: Backend,
+  at: Date,
+  seen?: { readonly reason: EndReason; readonly message: string },
+): StatusPatch | undefined {
   const state = stateOf(backend);
   if (!isEndState(state) || timeOf(backend, state) !== undefined) return undefined;
-  const { gracePeriodSeconds } = completeSpec(backend.spec);
-  const reason = state === "Swept" ? "Idle" : "Crashed";
-  const message = state === "Swept" ? idleMessage(gracePeriodSeconds) : "The program ended with an error.";
+  const isSeen = seen !== undefined && endStateOf(seen.reason) === state;
+  const { reason, message } = { ...(isSeen ? seen : presumedEnd(backend, state)), ...givenEnd(backend, state) };
   const time = iso(at);
   return {
     ...flagsUpTo(backend, state === "Swept" ? "Ready" : "Submitted"),
@@ -134,9 +102,27 @@ export function explainedEndPatch(backend: Backend, at: Date): StatusPatch | und
 /** What is said of a backend that another one has to take the place of. */
 export const supersededMessage = "Its key was asked for with another spec.";
 
+/** What whoever wrote the flag said of it beside. */
+function givenEnd({ status: { reason, message } }: Backend, state: EndState): { reason?: EndReason; message?: string } {
+  return {
+    ...(reason !== undefined && endStateOf(reason) === state ? { reason } : {}),
+    ...(message ? { message } : {}),
+  };
+}
+
+/** 0.1.9 swept what it found idle, and called failed what ended with an error. */
+function presumedEnd({ spec }: Backend, state: EndState): { reason: EndReason; message: string } {
+  return state === "Swept"
+    ? { reason: "Idle", message: idleMessage(spec) }
+    : { reason: "Crashed", message: "The program ended with an error." };
+}
+
 /** What is said of a backend that was swept as idle. */
-export function idleMessage(gracePeriodSeconds: number): string {
-  return `Nobody was connected for ${gracePeriodSeconds} s (gracePeriodSeconds).`;
+export function idleMessage(spec: BackendSpec, { awaitsFirstClient = false } = {}): string {
+  const { gracePeriodSeconds, firstClientSeconds } = completeSpec(spec);
+  return awaitsFirstClient && firstClientSeconds > gracePeriodSeconds
+    ? `Nobody came within ${firstClientSeconds} s (firstClientSeconds).`
+    : `Nobody was connected for ${gracePeriodSeconds} s (gracePeriodSeconds).`;
 }
 
 /** Times at which living states were reached. */
@@ -209,24 +195,6 @@ function flagsUpTo(backend: Backend, latest: BackendState): StatusPatch {
 
 function readyCondition(status: "True" | "False", reason: string, message: string, lastTransitionTime: string) {
   return { type: "Ready", status, reason, message, lastTransitionTime };
-}
-
-function addressFields(address: WorkloadAddress): StatusPatch {
-  const { ip, port, nodeName, workloadUID, relayProtocol } = address;
-  const host = ip.includes(":") ? `[${ip}]` : ip;
-  const { service = { ip, url: `http://${host}:${port}/` } } = address;
-  const shown = { podIP: ip, podUID: workloadUID, nodeName, ip: service.ip, port, url: service.url };
-  return relayProtocol === undefined ? shown : { ...shown, relayProtocol };
-}
-
-/** Whether the status says so already. A Service outlives the switch by which it was made. */
-function isAddressWritten(
-  { ip, port, workloadUID, relayProtocol, service }: WorkloadAddress,
-  { status }: Backend,
-): boolean {
-  const isPod = status.podIP === ip && status.port === port && status.podUID === workloadUID;
-  const isService = service === undefined || (status.ip === service.ip && status.url === service.url);
-  return isPod && isService && status.relayProtocol === relayProtocol;
 }
 
 function iso(time: Date | undefined): string {

@@ -39,6 +39,10 @@ describe("what is wrong with a spec names the field, what is needed and what was
     [{ template, gracePeriodSeconds: "5" }, 'gracePeriodSeconds must be a whole number; "5" was given'],
     [{ template, lifetimeSeconds: 0 }, "lifetimeSeconds must be at least 1; 0 was given"],
     [{ template, lifetimeSeconds: 1e9 }, "lifetimeSeconds must be at most 315360000; 1000000000 was given"],
+    [
+      { template, terminationGracePeriodSeconds: 86_401 },
+      "terminationGracePeriodSeconds must be at most 86400; 86401 was given",
+    ],
     [{ template, httpPort: 65_536 }, "httpPort must be at most 65535; 65536 was given"],
     [{ template, httpPort: "80" }, 'httpPort must be a whole number; "80" was given'],
     [{ template, stopRequested: "yes" }, 'stopRequested must be a boolean; "yes" was given'],

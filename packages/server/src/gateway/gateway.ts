@@ -1,11 +1,12 @@
 import type { BlockList } from "node:net";
+import { addressOf } from "../core/address.ts";
 import { ConnectionTokenVerifier, type SigningKeys } from "../core/connection-token.ts";
 import { makeErrorAnswer } from "../core/error-body.ts";
 import { hostNameOf } from "../core/host-names.ts";
 import { nameMapping, reservedIds } from "../core/names.ts";
 import { refusalHeader } from "../core/relay-host.ts";
 import type { Backend } from "../core/resource.ts";
-import { addressOf, hasEnded } from "../core/status.ts";
+import { hasEnded } from "../core/status.ts";
 import { identityOf } from "../core/workload.ts";
 import type { Engine } from "../engine/index.ts";
 import type { Clock } from "../lib/clock.ts";

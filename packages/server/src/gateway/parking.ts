@@ -1,7 +1,8 @@
+import { addressOf } from "../core/address.ts";
 import { deadlines } from "../core/deadlines.ts";
 import { isSpawnerError } from "../core/errors.ts";
 import type { Backend } from "../core/resource.ts";
-import { addressOf, hasEnded, stateOf } from "../core/status.ts";
+import { hasEnded, stateOf } from "../core/status.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { Exchange, Plan } from "../relay/index.ts";

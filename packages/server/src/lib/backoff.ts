@@ -9,6 +9,11 @@ export class Backoff {
     this.#mostMs = mostMs;
   }
 
+  /** How often the next wait was asked for since the last success. */
+  get failures(): number {
+    return this.#failures;
+  }
+
   /** The wait before the next attempt. */
   next(): number {
     return Math.min(this.#firstMs * 2 ** this.#failures++, this.#mostMs);

@@ -81,6 +81,27 @@ test("a failing key is tried again after growing waits, up to the longest", asyn
   await vi.waitFor(() => expect(runs).toBe(5));
 });
 
+test("of failures in a row the first is told as that", async () => {
+  const firsts: boolean[] = [];
+  let fails = true;
+  const work = async () => {
+    if (fails) throw new Error("away");
+    return undefined;
+  };
+  const { queue } = makeQueue(work, { onError: (_, __, { isFirst }) => firsts.push(isFirst) });
+  for (const expected of [[true], [true, false]]) {
+    queue.add("a");
+    await vi.waitFor(() => expect(firsts).toEqual(expected));
+  }
+  fails = false;
+  queue.add("a");
+  await new Promise(setImmediate);
+  fails = true;
+  queue.add("a");
+  await vi.waitFor(() => expect(firsts).toEqual([true, false, true]));
+  await queue.close();
+});
+
 test("closing waits for the work in hand and starts nothing more", async () => {
   const gate = Promise.withResolvers<void>();
   let finished = 0;

@@ -5,8 +5,8 @@ export interface KeyedQueueOptions {
   clock: Clock;
   /** Works on one key. Resolves to when the key is to be worked on again, or undefined: not until it is added. */
   work(key: string): Promise<number | undefined>;
-  /** Told of every failure; the key is tried again with backoff. */
-  onError(key: string, error: unknown): void;
+  /** Told of every failure; the key is tried again with backoff. `isFirst`: the attempt before it was none. */
+  onError(key: string, error: unknown, failure: { readonly isFirst: boolean }): void;
   /** How many keys are worked on at once. */
   concurrency: number;
   retryFirstMs: number;
@@ -85,7 +85,7 @@ export class KeyedQueue {
       this.#backoffs.delete(key);
       return againMs;
     } catch (error) {
-      this.#options.onError(key, error);
+      this.#options.onError(key, error, { isFirst: !this.#backoffs.has(key) });
       const { retryFirstMs, retryMostMs } = this.#options;
       const backoff = this.#backoffs.get(key) ?? new Backoff({ firstMs: retryFirstMs, mostMs: retryMostMs });
       this.#backoffs.set(key, backoff);

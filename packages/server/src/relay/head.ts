@@ -1,4 +1,4 @@
-import { type FieldIndex, indexFields, isNamed, numbersPerField } from "./field-index.ts";
+import { beginsWithOneOf, type FieldIndex, indexFields, isNamed, numbersPerField } from "./field-index.ts";
 import { RelayProblem } from "./problem.ts";
 
 /** One field line: the name as it came, and the value without surrounding white space. */
@@ -28,18 +28,56 @@ export class MessageHead {
     return this.#fields;
   }
 
+  /** The names of the fields whose first letter is one of these, in any case; in lower case, in order. */
+  lowerNamesFrom(firstLetters: string): readonly string[] {
+    const index = this.#index;
+    const names: string[] = [];
+    for (let at = 0; at < index.length; at += numbersPerField) {
+      if (beginsWithOneOf(this.raw, index[at] ?? 0, firstLetters)) names.push(this.#text(at).toLowerCase());
+    }
+    return names;
+  }
+
+  /** The lines of all fields but those of these names, as they came, with their line ends. */
+  linesWithout(names: readonly string[]): string {
+    const index = this.#index;
+    const end = this.raw.length - 2;
+    let text = "";
+    let from = index[0] ?? end;
+    for (let at = 0; at < index.length; at += numbersPerField) {
+      const start = index[at] ?? end;
+      const nameEnd = index[at + 1] ?? end;
+      if (!isOneOf(this.raw, start, nameEnd, names)) continue;
+      text += this.raw.toString("latin1", from, start);
+      from = index[at + numbersPerField] ?? end;
+    }
+    return text + this.raw.toString("latin1", from, end);
+  }
+
+  /** Whether there is a field of one of these names. */
+  hasAny(names: readonly string[]): boolean {
+    for (const name of names) if (this.has(name)) return true;
+    return false;
+  }
+
   /** Whether there is such a field. */
   has(name: string): boolean {
-    return this.#find(name.toLowerCase(), 0) >= 0;
+    return this.#find(name, 0) >= 0;
+  }
+
+  /** How many fields of this name there are. */
+  count(name: string): number {
+    let count = 0;
+    for (let at = this.#find(name, 0); at >= 0; at = this.#find(name, at + numbersPerField)) count += 1;
+    return count;
   }
 
   /** Every value of a field, in order. */
   headers(name: string): readonly string[] {
-    const lowerName = name.toLowerCase();
-    let at = this.#find(lowerName, 0);
+    let at = this.#find(name, 0);
     if (at < 0) return none;
     const values: string[] = [];
-    for (; at >= 0; at = this.#find(lowerName, at + numbersPerField)) values.push(this.#text(at + 2));
+    for (; at >= 0; at = this.#find(name, at + numbersPerField)) values.push(this.#text(at + 2));
     return values;
   }
 
@@ -53,9 +91,8 @@ export class MessageHead {
   /** Whether a field whose value is a list of tokens holds this one, in any case. */
   hasToken(name: string, token: string): boolean {
     const values = this.headers(name);
-    return (
-      values.length > 0 && values.some((value) => value.split(",").some((item) => item.trim().toLowerCase() === token))
-    );
+    if (values.length === 0) return false;
+    return values.some((value) => listItems(value).some((item) => item.toLowerCase() === token));
   }
 
   /** Whether the connection may serve another message after this one, as far as its sender goes (RFC 9112 9.3). */
@@ -65,10 +102,10 @@ export class MessageHead {
   }
 
   /** Where in the index the next field of this name is, from `from` on; below 0 where there is none. */
-  #find(lowerName: string, from: number): number {
+  #find(name: string, from: number): number {
     const index = this.#index;
     for (let at = from; at < index.length; at += numbersPerField) {
-      if (isNamed(this.raw, index[at] ?? 0, index[at + 1] ?? 0, lowerName)) return at;
+      if (isNamed(this.raw, index[at] ?? 0, index[at + 1] ?? 0, name)) return at;
     }
     return -1;
   }
@@ -86,6 +123,11 @@ export class MessageHead {
 }
 
 const none: readonly string[] = [];
+
+function isOneOf(raw: Uint8Array, start: number, end: number, names: readonly string[]): boolean {
+  for (const name of names) if (isNamed(raw, start, end, name)) return true;
+  return false;
+}
 
 export class RequestHead extends MessageHead {
   readonly method: string;
@@ -124,6 +166,23 @@ export class ResponseHead extends MessageHead {
   get isInterim(): boolean {
     return this.status < 200;
   }
+}
+
+/** The members of a list (RFC 9110 5.6.1). White space is SP and HTAB: what `trim` takes off beside, as U+00A0, others keep. */
+export function listItems(value: string): string[] {
+  return value.split(",").map(withoutBlanks);
+}
+
+function withoutBlanks(text: string): string {
+  let from = 0;
+  let to = text.length;
+  while (from < to && isBlank(text.charCodeAt(from))) from += 1;
+  while (to > from && isBlank(text.charCodeAt(to - 1))) to -= 1;
+  return text.slice(from, to);
+}
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09;
 }
 
 const idempotentMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);
@@ -169,7 +228,7 @@ export function parseRequestHead(raw: Buffer, limits: HeadLimits): RequestHead {
   const index = indexFields(raw, lineEnd, limits);
   const head = new RequestHead({ raw, method, target, minorVersion: minor === "0" ? 0 : 1, index });
   if (method === "CONNECT") throw new RelayProblem("not_implemented", "CONNECT is not offered");
-  const hosts = head.headers("host").length;
+  const hosts = head.count("host");
   if (hosts > 1 || (hosts === 0 && head.minorVersion === 1)) throw bad(`one Host field is needed, ${hosts} were given`);
   return head;
 }

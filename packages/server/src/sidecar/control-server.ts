@@ -76,6 +76,7 @@ export async function openControlServer(
   };
 
   await listen(server, config);
+  server.on("error", () => {}); // one connection could not be accepted; the next may be
   return {
     port: (server.address() as AddressInfo).port,
     close() {

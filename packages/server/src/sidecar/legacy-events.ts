@@ -31,6 +31,7 @@ export async function openLegacyEvents(relayHost: Pick<RelayHost, "watch">): Pro
     server.once("error", reject);
     server.listen({ host: "127.0.0.1", port: 0 }, resolve);
   });
+  server.on("error", () => {}); // one connection could not be accepted; the next may be
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("it listens on a port");
   return {

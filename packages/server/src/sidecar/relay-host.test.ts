@@ -71,8 +71,10 @@ describe.each(ways)("a relay host, %s,", (_, ask) => {
     expect(states[0]).toMatchObject({ ready: false });
     listens();
     await vi.waitFor(() => expect(latest()).toMatchObject({ ready: true, liveConnections: 0, sealed: false }));
+    expect(latest()?.awaitsFirstClient).toBe(true);
     const response = fetch(`${url}/wait`);
     await vi.waitFor(() => expect(latest()).toMatchObject({ liveConnections: 1, idleMs: 0, msUntilIdle: undefined }));
+    expect(latest()?.awaitsFirstClient).toBeUndefined();
     await vi.waitFor(() => expect(program.waiting).toHaveLength(1));
     program.answerWaiting();
     await (await response).text();

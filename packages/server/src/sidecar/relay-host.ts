@@ -240,14 +240,16 @@ export class BackendRelayHost implements RelayHost {
   }
 
   #state(): RelayHostState {
-    const { live, lastActiveMs } = this.#clientActivity();
+    const { live, lastActiveMs, everActive } = this.#clientActivity();
     const untilIdle = this.#msUntilIdle();
+    const ready = this.#upstream !== undefined;
     return {
-      ready: this.#upstream !== undefined,
+      ready,
       liveConnections: live,
       idleMs: live > 0 ? 0 : this.#clock.monotonicMs() - lastActiveMs,
       msUntilIdle: untilIdle === undefined ? undefined : Math.max(untilIdle, 0),
       sealed: this.#ended || this.#sealLease !== undefined,
+      ...(ready && !everActive ? { awaitsFirstClient: true } : {}),
     };
   }
 }

@@ -44,8 +44,10 @@ export class BackendRecord {
       const { name, uid, resourceVersion } = this.#backend.metadata;
       try {
         const target = { name, uid, resourceVersion };
+        const before = stateOf(this.#backend);
         this.#backend = await this.#until(untilMs, () => engine.backends.patchStatus(target, patch));
-        log.info({ backend: name, state: stateOf(this.#backend) }, "backend changed");
+        const state = stateOf(this.#backend);
+        log[state === before ? "debug" : "info"]({ backend: name, state }, "backend changed");
         return;
       } catch (error) {
         if (isSpawnerError(error, "not_found")) return; // deleted: the watch will say so

@@ -1,10 +1,10 @@
 import type { EndReason } from "@spawner/client";
+import { addressOf } from "../core/address.ts";
 import { deadlines } from "../core/deadlines.ts";
 import { millisecondsUntilIdle } from "../core/idleness.ts";
 import type { RelayHost, RelayHostState } from "../core/relay-host.ts";
 import { type Backend, completeSpec } from "../core/resource.ts";
 import {
-  addressOf,
   endedPatch,
   hasEnded,
   idleMessage,
@@ -14,9 +14,11 @@ import {
   stayedPatch,
   supersededMessage,
 } from "../core/status.ts";
+import { troubleOf } from "../engine/index.ts";
 import { Backoff } from "../lib/backoff.ts";
 import type { Timer } from "../lib/clock.ts";
 import { BackendRecord, type RecordDeps } from "./backend-record.ts";
+import { HostStream } from "./host-stream.ts";
 import type { SweeperMetrics } from "./metrics.ts";
 
 /** The shortest lease there is: what is sealed opens. */
@@ -29,9 +31,9 @@ function msUntilNobody({ liveConnections }: RelayHostState): number | undefined 
   return liveConnections > 0 ? undefined : 0;
 }
 
-function endOf({ spec }: Backend): { reason: EndReason; message: string } {
+function endOf({ spec }: Backend, state: RelayHostState): { reason: EndReason; message: string } {
   if (spec.stopWhenIdle === true) return { reason: "Superseded", message: supersededMessage };
-  return { reason: "Idle", message: idleMessage(completeSpec(spec).gracePeriodSeconds) };
+  return { reason: "Idle", message: idleMessage(spec, state) };
 }
 
 interface BackendSweepDeps extends RecordDeps {
@@ -44,15 +46,10 @@ interface BackendSweepDeps extends RecordDeps {
  */
 export class BackendSweep {
   readonly #deps: BackendSweepDeps;
-  readonly #streamBackoff = new Backoff({ firstMs: deadlines.streamRetryFirstMs, mostMs: deadlines.streamRetryMostMs });
   readonly #writeBackoff = new Backoff({ firstMs: deadlines.streamRetryFirstMs, mostMs: deadlines.streamRetryMostMs });
   readonly #record: BackendRecord;
-  #host: RelayHost | undefined;
-  /** What the host said last, and when: only its saying more, or time, changes it. */
-  #heard: { readonly state: RelayHostState; readonly atMs: number } | undefined;
-  #unwatch: (() => void) | undefined;
-  /** The next attempt at what is due: at the stream, or at acting on the state. */
-  #streamTimer: Timer | undefined;
+  readonly #stream: HostStream;
+  /** The next attempt at acting on the state. */
   #actTimer: Timer | undefined;
   #acting = false;
   /** What is being done, or was last. */
@@ -68,7 +65,13 @@ export class BackendSweep {
   constructor(backend: Backend, deps: BackendSweepDeps) {
     this.#record = new BackendRecord(backend, deps);
     this.#deps = deps;
-    this.#connect();
+    this.#stream = new HostStream({
+      clock: deps.clock,
+      open: () => deps.engine.relayHost(this.#backend),
+      onState: () => this.#actSoon(0),
+      onLost: (cause, loss) => this.#onLost(cause, loss),
+    });
+    this.#stream.connect();
   }
 
   /** The backend as it is now. A relay host that moved is watched at its new place. */
@@ -76,50 +79,34 @@ export class BackendSweep {
     const moved = addressOf(this.#backend)?.workloadUID !== addressOf(backend)?.workloadUID;
     const isToEnd = backend.spec.stopWhenIdle === true && this.#backend.spec.stopWhenIdle !== true;
     this.#record.heard(backend);
-    if (moved) this.#connect();
-    else if (isToEnd) this.#actSoon(0);
+    if (isToEnd) this.#actSoon(0);
+    if (!moved) return;
+    this.#forgetHeard();
+    this.#stream.connect();
   }
 
   /** Begins nothing more. Resolves when what was begun has come to its end, or its time is over. */
   async close(): Promise<void> {
     this.#closed = true;
-    this.#disconnect();
+    this.#stream.close();
+    this.#forgetHeard();
     await this.#act;
     // A write of Swept may be on its way still, and whoever comes next does not know of it.
     if (this.#isUnsettled) await this.#attempt();
   }
 
-  #connect(): void {
-    this.#disconnect();
-    this.#host = this.#deps.engine.relayHost(this.#backend);
-    if (this.#host === undefined) return this.#reconnectLater();
-    this.#unwatch = this.#host.watch({
-      onState: (state) => {
-        this.#streamBackoff.reset();
-        this.#heard = { state, atMs: this.#deps.clock.monotonicMs() };
-        this.#actSoon(0);
-      },
-      onLost: (cause) => {
-        this.#deps.metrics.streamsLost.add();
-        this.#deps.log.debug({ backend: this.#name, err: cause }, "relay host stream lost");
-        this.#disconnect();
-        this.#reconnectLater();
-      },
-    });
+  #onLost(cause: Error, { isLong }: { isLong: boolean }): void {
+    const { log, metrics } = this.#deps;
+    metrics.streamsLost.add();
+    if (isLong)
+      log.warn({ backend: this.#name, ...troubleOf(cause) }, "relay host cannot be heard, and the backend not swept");
+    else log.debug({ backend: this.#name, err: cause }, "relay host stream lost");
+    this.#forgetHeard();
   }
 
-  #disconnect(): void {
-    this.#unwatch?.();
-    this.#unwatch = undefined;
-    this.#host = undefined;
-    this.#heard = undefined;
-    this.#streamTimer?.cancel();
-    // What became of a write of Swept is found out without the host too: until then it may still be made.
+  /** Nothing is acted on any more; but what became of a write of Swept is found out without the host too: it may still be made. */
+  #forgetHeard(): void {
     if (this.#closed || !this.#isUnsettled) this.#actTimer?.cancel();
-  }
-
-  #reconnectLater(): void {
-    if (!this.#closed) this.#streamTimer = this.#deps.clock.after(this.#streamBackoff.next(), () => this.#connect());
   }
 
   /** Acts on the latest state after `delayMs`; one act at a time. */
@@ -133,7 +120,7 @@ export class BackendSweep {
 
   async #attempt(): Promise<void> {
     this.#acting = true; // before anything is asked of a host that may answer at once
-    const seen = this.#heard;
+    const seen = this.#stream.heard;
     let againMs: number | undefined;
     try {
       if (this.#isUnsettled) againMs = await this.#settle();
@@ -143,11 +130,13 @@ export class BackendSweep {
       }
     } catch (error) {
       this.#deps.metrics.errors.add();
-      this.#deps.log.warn({ backend: this.#name, err: error }, "sweep failed, will be tried again");
+      // One line for a trouble, however often it is tried in vain.
+      const level = this.#writeBackoff.failures === 0 ? "warn" : "debug";
+      this.#deps.log[level]({ backend: this.#name, err: error }, "sweep failed, will be tried again");
       againMs = this.#backOff();
     }
     this.#acting = false;
-    if (this.#heard !== seen) this.#actSoon(0);
+    if (this.#stream.heard !== seen) this.#actSoon(0);
     else if (againMs !== undefined) this.#actSoon(againMs);
   }
 
@@ -160,11 +149,11 @@ export class BackendSweep {
 
   /** Does what the state asks for. Resolves to when it asks for more, if time alone will tell. */
   async #advance(): Promise<number | undefined> {
-    const heard = this.#heard;
-    const host = this.#host;
+    const { heard, host } = this.#stream;
     if (!heard?.state.ready || host === undefined || hasEnded(this.#backend)) return undefined;
     if (stateOf(this.#backend) !== "Ready") {
-      const ready = (backend: Backend) => reachedPatch(backend, { Ready: this.#now });
+      // What listens runs, whether or not that was written: this write is that one's as well.
+      const ready = (backend: Backend) => reachedPatch(backend, { Running: this.#now, Ready: this.#now });
       await this.#record.write(ready, { mostMs: deadlines.statusWriteMs });
     }
     const evenInGrace = this.#backend.spec.stopWhenIdle === true;
@@ -174,14 +163,14 @@ export class BackendSweep {
     const answer = await host.seal({ leaseMs: deadlines.sealLeaseMs, ...(evenInGrace ? { evenInGrace } : {}) });
     if (!answer.sealed) this.#noteDue(answer.msUntilIdle);
     if (!answer.sealed) return answer.msUntilIdle === undefined ? undefined : Math.max(answer.msUntilIdle, 1);
-    await this.#sweep(host);
+    await this.#sweep(host, heard.state);
     return undefined;
   }
 
   /** Once sealed: writes the end well within the seal's lease. Rejects where it is not known to be written. */
-  async #sweep(host: RelayHost): Promise<void> {
+  async #sweep(host: RelayHost, state: RelayHostState): Promise<void> {
     this.#isUnsettled = true;
-    await this.#record.write((backend) => endedPatch(backend, { ...endOf(backend), at: this.#now }), {
+    await this.#record.write((backend) => endedPatch(backend, { ...endOf(backend, state), at: this.#now }), {
       mostMs: deadlines.sweptWriteMs,
     });
     this.#isUnsettled = false;
@@ -198,7 +187,7 @@ export class BackendSweep {
     const stayed = (backend: Backend) => stayedPatch(backend, this.#now);
     await this.#record.write(stayed, { mostMs: deadlines.statusWriteMs });
     this.#isUnsettled = false;
-    const host = this.#host;
+    const { host } = this.#stream;
     if (hasEnded(this.#backend)) {
       this.#noteSwept();
       if (host !== undefined) await this.#sealForGood(host);
@@ -235,7 +224,7 @@ export class BackendSweep {
    * By what the host said, and the time since; of a host of 0.1.9, which knows no rule, worked out from its seconds. Those are
    * counted from when its program listened, and nobody could come before it was said to be ready: a move to us may lie between.
    */
-  #msUntilIdle({ state, atMs }: { state: RelayHostState; atMs: number }): number | undefined {
+  #msUntilIdle({ state, atMs }: NonNullable<HostStream["heard"]>): number | undefined {
     const nowMs = this.#deps.clock.monotonicMs();
     if (state.msUntilIdle !== undefined) return atMs + state.msUntilIdle - nowMs;
     const { liveConnections: live, idleMs } = state;

@@ -7,7 +7,7 @@ import { endedPatch, reachedPatch, stateOf } from "../core/status.ts";
 import type { BackendStore, Engine } from "../engine/index.ts";
 import { openForRecords } from "../engine/process/fixtures/records-only.ts";
 import { FakeClock } from "../lib/fake-clock.ts";
-import { silentLog } from "../lib/log.ts";
+import { type Log, silentLog } from "../lib/log.ts";
 import { Metrics } from "../lib/metrics.ts";
 import { run } from "./index.ts";
 
@@ -57,10 +57,16 @@ class ScriptedRelayHost implements RelayHost {
 
 async function startSweeper({
   gracePeriodSeconds = 10,
+  firstClientSeconds = 0,
   nodeName,
+  log = silentLog,
+  isRunningRecorded = true,
 }: {
   gracePeriodSeconds?: number;
+  firstClientSeconds?: number;
   nodeName?: string;
+  isRunningRecorded?: boolean;
+  log?: Log;
 } = {}) {
   const clock = new FakeClock();
   const store = await openForRecords(clock);
@@ -84,15 +90,16 @@ async function startSweeper({
   });
   const engine: Engine = { backends, workloads: store.workloads, relayHost: () => host, close: () => store.close() };
   const metrics = new Metrics();
-  const sweeper = run(nodeName === undefined ? {} : { nodeName }, { engine, clock, log: silentLog, metrics });
+  const sweeper = run(nodeName === undefined ? {} : { nodeName }, { engine, clock, log, metrics });
   onTestFinished(() => sweeper.close());
   const made = await store.backends.create({
     name: "b",
-    spec: { template: { containers: [{}] }, gracePeriodSeconds, firstClientSeconds: 0 },
+    spec: { template: { containers: [{}] }, gracePeriodSeconds, firstClientSeconds },
   });
   const now = clock.now();
   const address = { ip: "127.0.0.1", port: 1, nodeName: "here", workloadUID: "w" };
-  const reached = reachedPatch(made, { Submitted: now, Constructed: now, Scheduled: now, Running: now }, address);
+  const running = isRunningRecorded ? { Running: now } : {};
+  const reached = reachedPatch(made, { Submitted: now, Constructed: now, Scheduled: now, ...running }, address);
   await store.backends.patchStatus(made.metadata, reached ?? {});
   const backend = async (): Promise<Backend> => (await store.backends.get("b")) ?? made;
   return {
@@ -116,6 +123,31 @@ async function startSweeper({
 async function settle(): Promise<void> {
   for (let i = 0; i < 5; i++) await new Promise(setImmediate);
 }
+
+test("records that a program runs with that it listens, where that is not recorded yet", async () => {
+  const { host, clock, backend, expectState } = await startSweeper({ isRunningRecorded: false });
+  await vi.waitFor(() => expect(host.watchers.size).toBe(1));
+  clock.advance(700);
+  host.say({ ready: true });
+  await expectState("Ready");
+  const { running, transitions } = (await backend()).status;
+  const time = clock.now().toISOString();
+  expect({ running, transitions }).toMatchObject({
+    running: true,
+    transitions: { Running: { time }, Ready: { time } },
+  });
+});
+
+test.each([
+  ["nobody ever came", { awaitsFirstClient: true }, "Nobody came within 20 s (firstClientSeconds)."],
+  ["the last one left", {}, "Nobody was connected for 0 s (gracePeriodSeconds)."],
+])("the message of an end as idle names the time that had to pass: %s", async (_, state, message) => {
+  const { host, expectState, backend } = await startSweeper({ gracePeriodSeconds: 0, firstClientSeconds: 20 });
+  await vi.waitFor(() => expect(host.watchers.size).toBe(1));
+  host.say({ msUntilIdle: 0, ...state });
+  await expectState("Swept");
+  expect((await backend()).status.message).toBe(message);
+});
 
 test("says Ready when the host does, and Swept when it was idle and took the seal", async () => {
   const { host, clock, expectState, backend } = await startSweeper();
@@ -176,6 +208,40 @@ test("takes a lost stream for no evidence at all, and watches again with growing
   expect(host.seals).toBe(0);
   host.say({ msUntilIdle: 0 });
   await expectState("Swept");
+});
+
+test("tells one time of a host that cannot be heard for long, and again when it was heard in between", async () => {
+  const warnings: string[] = [];
+  const { host, clock } = await startSweeper({ log: { ...silentLog, warn: (_, message) => warnings.push(message) } });
+  await vi.waitFor(() => expect(host.watchers.size).toBe(1));
+  const loseFor = (ms: number) => {
+    for (let passedMs = 0; passedMs <= ms; passedMs += deadlines.streamRetryMostMs) {
+      host.lose();
+      clock.advance(deadlines.streamRetryMostMs);
+    }
+  };
+  loseFor(deadlines.streamLossMs - deadlines.streamRetryMostMs);
+  expect(warnings).toEqual([]);
+  loseFor(3 * deadlines.streamLossMs);
+  expect(warnings).toEqual(["relay host cannot be heard, and the backend not swept"]);
+  host.say({ ready: false });
+  loseFor(deadlines.streamLossMs);
+  expect(warnings).toHaveLength(2);
+});
+
+test("tells one time of a store that is away, however often it is tried", async () => {
+  const warnings: string[] = [];
+  const log = { ...silentLog, warn: (_: object, message: string) => void warnings.push(message) };
+  const { host, clock, failures, backend } = await startSweeper({ log });
+  await vi.waitFor(() => expect(host.watchers.size).toBe(1));
+  failures.push(storeIsAway(), storeIsAway(), storeIsAway());
+  host.say({ msUntilIdle: 60_000 });
+  await vi.waitFor(async () => {
+    clock.advance(deadlines.streamRetryMostMs);
+    expect(stateOf(await backend())).toBe("Ready");
+  });
+  expect(failures).toEqual([]);
+  expect(warnings).toEqual(["sweep failed, will be tried again"]);
 });
 
 const storeIsAway = () => new SpawnerError("unavailable", "the store is away");

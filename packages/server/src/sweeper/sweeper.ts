@@ -1,5 +1,6 @@
+import { addressOf } from "../core/address.ts";
 import type { Backend } from "../core/resource.ts";
-import { addressOf, hasEnded } from "../core/status.ts";
+import { hasEnded } from "../core/status.ts";
 import { identityOf } from "../core/workload.ts";
 import type { BackendChange, Engine } from "../engine/index.ts";
 import type { Clock } from "../lib/clock.ts";

@@ -1,5 +1,6 @@
 import type { Backend, BackendStatus } from "../../../../packages/server/src/core/resource.ts";
 import { hasEnded, statusHistory } from "../../../../packages/server/src/core/status.ts";
+import { eventually } from "../eventually.ts";
 import type { Recorder } from "./recorder.ts";
 
 /** How a life ended: all of it is to be the same with and without faults. What may differ are times, names, UIDs and addresses. */
@@ -10,13 +11,14 @@ export interface EndState {
   readonly reason: string | undefined;
   readonly message: string | undefined;
   readonly condition: Readonly<Record<string, string | undefined>>;
-  readonly hadAddress: boolean;
+  /** Where it never was ready, its program may have ended before anybody saw where it ran. */
+  readonly hadAddressIfReady: boolean;
   readonly isForgotten: boolean;
-  /** Never two, and none that stays. */
-  readonly pods: { readonly made: number; readonly left: number };
+  readonly podsLeft: number;
   readonly events: readonly string[];
 }
 
+/** Of a life that is over: only the Event of its end may still be on its way. */
 export async function readEndState(recorder: Recorder): Promise<EndState> {
   const { last } = recorder;
   if (last === undefined) throw new Error("there never was a record");
@@ -24,7 +26,11 @@ export async function readEndState(recorder: Recorder): Promise<EndState> {
   const [condition, ...others] = last.status.conditions ?? [];
   if (others.length > 0) throw new Error("there are several conditions");
   const { type, status, reason: why, message: said } = condition ?? {};
-  const events = await recorder.events();
+  const events = await eventually(async () => {
+    const found = await recorder.events();
+    if (found.length === 0) throw new Error("no Event tells of its end");
+    return found;
+  }, 10_000);
   return {
     isSpecAsGiven: recorder.versions.every(({ spec }) => isSameSpec(spec, recorder.versions[0]?.spec)),
     flags: { submitted, constructed, scheduled, running, ready, swept, failed, phase },
@@ -32,9 +38,9 @@ export async function readEndState(recorder: Recorder): Promise<EndState> {
     reason,
     message,
     condition: { type, status, reason: why, message: said },
-    hadAddress: last.status.podIP !== undefined && last.status.nodeName !== undefined,
+    hadAddressIfReady: ready !== true || (last.status.podIP !== undefined && last.status.nodeName !== undefined),
     isForgotten: recorder.isForgotten,
-    pods: { made: recorder.pods.size, left: [...recorder.pods.values()].filter((isGone) => !isGone).length },
+    podsLeft: [...recorder.pods.values()].filter((isGone) => !isGone).length,
     events: events.map((event) => `${event.type} ${event.reason}`).toSorted(),
   };
 }

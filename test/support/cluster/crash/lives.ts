@@ -16,7 +16,8 @@ const idle: Life = {
   name: "a session that is used, left, swept and forgotten",
   // Once the only client has left there is nothing to wait for.
   spec: sessionSpec("echoes", { gracePeriodSeconds: 0, firstClientSeconds: 600 }),
-  retainSeconds: 1,
+  // The Event of its end is said of what is there.
+  retainSeconds: 3,
   async whenReady({ backend: { status } }) {
     const answer = await fetch(status.url ?? "", { headers: { connection: "close" } });
     if (answer.status !== 200) throw new Error(`the program answered ${answer.status}`);

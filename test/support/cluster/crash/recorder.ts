@@ -4,6 +4,8 @@ import type { KubeObject } from "../../../../packages/server/src/engine/kubernet
 import { watchEvents } from "../../../../packages/server/src/engine/kubernetes/watch-stream.ts";
 import { systemClock } from "../../../../packages/server/src/lib/clock.ts";
 
+const watchesMax = 20;
+
 /** An Event of Kubernetes about a backend. */
 export interface BackendEvent {
   readonly reason: string;
@@ -72,12 +74,18 @@ export class Recorder {
 
   async #follow({ path, query, onEvent }: Following): Promise<void> {
     const list = await this.#client.json<{ metadata: { resourceVersion: string } }>({ method: "GET", path, query });
-    const { resourceVersion } = list.metadata;
+    let { resourceVersion } = list.metadata;
     const { signal } = this.#stop;
     const follow = async () => {
-      const watch = { client: this.#client, clock: systemClock, path, query, resourceVersion, signal };
-      for await (const { type, object } of watchEvents(watch)) if (type !== "BOOKMARK") onEvent(type, object);
-      throw new Error(`the watch of ${path} ended`);
+      // A watch ends when anybody applies the CRD, and goes on from where it was.
+      for (let watches = 0; watches < watchesMax; watches++) {
+        const watch = { client: this.#client, clock: systemClock, path, query, resourceVersion, signal };
+        for await (const { type, object } of watchEvents(watch)) {
+          resourceVersion = object.metadata.resourceVersion;
+          if (type !== "BOOKMARK") onEvent(type, object);
+        }
+      }
+      throw new Error(`the watch of ${path} ended ${watchesMax} times`);
     };
     follow().catch((error: unknown) => {
       if (!signal.aborted) this.#failure = error;

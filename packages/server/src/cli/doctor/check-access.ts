@@ -1,6 +1,7 @@
 import { isKubeError, type KubeClient } from "../../engine/kubernetes/index.ts";
 import { type ClusterRole, clusterRoles, type RoleRule, roleRules } from "../role-rules.ts";
 import { type Finding, unknown } from "./finding.ts";
+import { installAdvice } from "./install-advice.ts";
 
 const group = "authorization.k8s.io/v1";
 
@@ -32,7 +33,7 @@ async function checkRole(client: KubeClient, role: ClusterRole): Promise<Finding
       level: "wrong",
       subject,
       message: `service account ${account} ${what}`,
-      advice: "apply the Role and RoleBinding of this release: kubectl apply -k deploy/base",
+      advice: `apply the Role and RoleBinding of this release: ${installAdvice(client.namespace)}`,
     };
   } catch (error) {
     return unknown(subject, error);

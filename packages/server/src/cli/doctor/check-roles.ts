@@ -1,6 +1,7 @@
-import type { KubeClient } from "../../engine/kubernetes/index.ts";
+import { isKubeError, type KubeClient } from "../../engine/kubernetes/index.ts";
 import { type ClusterRole, clusterRoles } from "../role-rules.ts";
 import { type Finding, unknown } from "./finding.ts";
+import { installAdvice } from "./install-advice.ts";
 
 interface RoleWorkload {
   readonly kind: "deployment" | "daemonset";
@@ -9,6 +10,8 @@ interface RoleWorkload {
   readonly wanted: number;
   readonly ready: number;
   readonly image: string | undefined;
+  /** Names of the Secrets without which its Pods wait. */
+  readonly secrets: readonly string[];
 }
 
 interface AppsObject {
@@ -23,6 +26,7 @@ interface AppsObject {
 
 interface PodTemplateSpec {
   readonly containers?: readonly { readonly image?: string }[];
+  readonly volumes?: readonly { readonly secret?: { readonly secretName?: string; readonly optional?: boolean } }[];
 }
 
 /** Without these no session starts or ends; the others may be elsewhere, or not wanted. */
@@ -33,7 +37,8 @@ export async function checkRoles(client: KubeClient): Promise<Finding[]> {
   try {
     const [deployments, daemonSets] = await Promise.all([list(client, "deployments"), list(client, "daemonsets")]);
     const workloads = [...deployments.map(ofDeployment), ...daemonSets.map(ofDaemonSet)];
-    return [...clusterRoles.flatMap((role) => judgeRole(role, workloads)), ...judgeImages(workloads)];
+    const findings = await Promise.all(clusterRoles.map((role) => judgeRole(client, { role, workloads })));
+    return [...findings.flat(), ...judgeImages(client, workloads)];
   } catch (error) {
     return [unknown("roles", error)];
   }
@@ -60,29 +65,72 @@ function ofDaemonSet({ metadata, spec, status }: AppsObject): RoleWorkload {
 
 function common({ metadata, spec }: Pick<AppsObject, "metadata"> & { spec: AppsObject["spec"] }) {
   const role = metadata.labels?.["app.kubernetes.io/component"] ?? "";
-  return { name: metadata.name, role, image: spec?.template?.spec?.containers?.[0]?.image };
+  const { containers = [], volumes = [] } = spec?.template?.spec ?? {};
+  const secrets = volumes.flatMap(({ secret }) => (secret?.optional ? [] : (secret?.secretName ?? [])));
+  return { name: metadata.name, role, image: containers[0]?.image, secrets };
 }
 
-function judgeRole(role: ClusterRole, workloads: readonly RoleWorkload[]): Finding[] {
+async function judgeRole(
+  client: KubeClient,
+  { role, workloads }: { role: ClusterRole; workloads: readonly RoleWorkload[] },
+): Promise<Finding[]> {
   const subject = `role ${role}`;
   const own = workloads.filter((each) => each.role === role);
   if (own.length === 0) {
     const level = needed.has(role) ? "wrong" : "warning";
-    return [{ level, subject, message: "there is none in this namespace", advice: "kubectl apply -k deploy/base" }];
+    const message = `there is none in the namespace ${client.namespace}`;
+    return [{ level, subject, message, advice: installAdvice(client.namespace) }];
   }
-  return own.map(({ kind, name, wanted, ready }) => {
-    const message = `${kind} ${name}: ${ready} of ${wanted} ready`;
-    if (wanted > 0 && ready >= wanted) return { level: "ok", subject, message };
-    const advice = wanted === 0 ? `kubectl scale ${kind} ${name} --replicas=1` : `kubectl describe ${kind} ${name}`;
-    return { level: ready === 0 ? "wrong" : "warning", subject, message, advice };
-  });
+  return Promise.all(own.map((workload) => judgeWorkload(client, workload)));
 }
 
-function judgeImages(workloads: readonly RoleWorkload[]): Finding[] {
+async function judgeWorkload(client: KubeClient, workload: RoleWorkload): Promise<Finding> {
+  const { kind, name, role, wanted, ready, secrets } = workload;
+  const subject = `role ${role}`;
+  const message = `${kind} ${name}: ${ready} of ${wanted} ready`;
+  if (wanted > 0 && ready >= wanted) return { level: "ok", subject, message };
+  const level = ready === 0 ? "wrong" : "warning";
+  const of = `${kind} ${name} --namespace ${client.namespace}`;
+  if (wanted === 0) return { level, subject, message, advice: `kubectl scale ${of} --replicas=1` };
+  const missing = await firstMissing(client, secrets);
+  if (missing === undefined) return { level, subject, message, advice: `kubectl describe ${of}` };
+  const why = `there is no Secret ${missing}, and its Pods wait for that`;
+  return { level, subject, message: `${message}; ${why}`, advice: makeSecretAdvice(client, missing) };
+}
+
+/** Undefined too where it cannot be seen: then the Pods say it. */
+async function firstMissing(client: KubeClient, secrets: readonly string[]): Promise<string | undefined> {
+  for (const secret of secrets) {
+    try {
+      const { items } = await client.json<{ items: readonly unknown[] }>({
+        method: "GET",
+        path: `/api/v1/namespaces/${client.namespace}/secrets`,
+        query: { fieldSelector: `metadata.name=${secret}` },
+      });
+      if (items.length === 0) return secret;
+    } catch (error) {
+      if (!isKubeError(error, "Forbidden")) throw error;
+    }
+  }
+  return undefined;
+}
+
+/** The api's has the tokens of those who may start sessions, under the name of its file. */
+function makeSecretAdvice({ namespace }: KubeClient, secret: string): string {
+  const make = `kubectl create secret generic ${secret} --namespace ${namespace}`;
+  return secret === tokensSecret ? `openssl rand -hex 32 > tokens && ${make} --from-file=tokens` : `make it: ${make} …`;
+}
+
+/** As deploy/base/api.yaml names it. */
+const tokensSecret = "spawner-tokens";
+
+function judgeImages(client: KubeClient, workloads: readonly RoleWorkload[]): Finding[] {
   const images = [...new Set(workloads.flatMap(({ image }) => image ?? []))];
   const [first] = images;
   if (first === undefined) return [];
   if (images.length === 1) return [{ level: "ok", subject: "images", message: `all roles run ${first}` }];
   const message = `the roles run ${images.join(" and ")}`;
-  return [{ level: "warning", subject: "images", message, advice: "run one release: kubectl apply -k deploy/base" }];
+  return [
+    { level: "warning", subject: "images", message, advice: `run one release: ${installAdvice(client.namespace)}` },
+  ];
 }

@@ -1,5 +1,6 @@
+import { addressOf } from "../../core/address.ts";
 import { relayPortsOf } from "../../core/relay-ports.ts";
-import { addressOf, hasEnded } from "../../core/status.ts";
+import { hasEnded } from "../../core/status.ts";
 import type { Engine } from "../../engine/index.ts";
 import { type Finding, unknown } from "./finding.ts";
 

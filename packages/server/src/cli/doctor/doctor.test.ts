@@ -8,6 +8,7 @@ import { FakeClock } from "../../lib/fake-clock.ts";
 import { checkAccess } from "./check-access.ts";
 import { checkCrd } from "./check-crd.ts";
 import { checkKeys } from "./check-keys.ts";
+import { checkOrphans } from "./check-orphans.ts";
 import { checkRoles } from "./check-roles.ts";
 import { checkServer, skewFinding, versionFinding } from "./check-server.ts";
 import { checkSidecars } from "./check-sidecars.ts";
@@ -174,9 +175,63 @@ test("roles are up, partly up, down or not there, and of one release or of sever
     "wrong role controller: deployment spawner-controller: 0 of 2 ready",
     "ok role sweeper: daemonset spawner-sweeper: 2 of 2 ready",
     "warning role api: deployment spawner-api: 1 of 2 ready",
-    "warning role gateway: there is none in this namespace",
+    "warning role gateway: there is none in the namespace play",
     "warning images: the roles run spawner:1 and spawner:2",
   ]);
+});
+
+test.each([
+  ["play", 'with "namespace: play" (docs/deploying.md)'],
+  ["spawner", "kubectl apply -k deploy/base"],
+])("roles that are not in the namespace %s are installed there, and nowhere else", async (namespace, advice) => {
+  const findings = await checkRoles({ ...answering(() => ({ items: [] })), namespace });
+  expect(findings).toHaveLength(4);
+  for (const finding of findings) expect(finding.advice).toContain(advice);
+});
+
+test.each([
+  ["is missing", { items: [] }, "; there is no Secret spawner-tokens", "kubectl create secret generic spawner-tokens"],
+  ["is there", { items: [{}] }, "0 of 2 ready", "kubectl describe deployment spawner-api --namespace play"],
+  ["may not be read", "Forbidden", "0 of 2 ready", "kubectl describe deployment spawner-api --namespace play"],
+])("an api that is not ready, whose Secret %s", async (_, secrets, message, advice) => {
+  const api = workload("api", { ready: 0 });
+  const volumes = [{ secret: { secretName: "spawner-tokens" } }, { secret: { secretName: "other", optional: true } }];
+  const withSecret = { ...api, spec: { ...api.spec, template: { spec: { ...api.spec.template.spec, volumes } } } };
+  const client = answering(({ path, query }) => {
+    if (path.endsWith("/deployments")) return { items: [withSecret] };
+    if (!path.endsWith("/secrets")) return { items: [] };
+    expect(query).toEqual({ fieldSelector: "metadata.name=spawner-tokens" });
+    if (typeof secrets === "string") throw new KubeError({ status: 403, reason: secrets, message: secrets });
+    return secrets;
+  });
+  const finding = (await checkRoles(client)).find(({ subject }) => subject === "role api");
+  expect(finding).toMatchObject({
+    level: "wrong",
+    message: expect.stringContaining(message),
+    advice: expect.stringContaining(advice),
+  });
+});
+
+test("Pods that a backend has left behind are named, with what ends them", async () => {
+  const labels = { "app.kubernetes.io/managed-by": "spawner", "spawner.dev/backend-uid": "u" };
+  const pod = (name: string, ownerReferences: object[] = []) => ({ metadata: { name, labels, ownerReferences } });
+  const owned = pod("a", [{ apiVersion: "spawner.dev/v1", kind: "SessionLivedBackend", controller: true }]);
+  const check = (...pages: object[][]) =>
+    checkOrphans(
+      answering(({ query }) => {
+        const at = Number(query?.continue ?? 0);
+        return { metadata: at + 1 < pages.length ? { continue: String(at + 1) } : {}, items: pages[at] };
+      }),
+    );
+  expect(await check([owned])).toMatchObject({ level: "ok" });
+  expect(await check([owned, pod("b")], [pod("c")])).toMatchObject({
+    level: "warning",
+    message: expect.stringContaining("2 Pods go on"),
+    advice: "kubectl delete pods --namespace play b c",
+  });
+  const many = Array.from({ length: 22 }, (_, index) => pod(`p${index}`));
+  expect(await check(many)).toMatchObject({ advice: expect.stringMatching(/ p19; then 2 more/) });
+  expect(await checkOrphans(refusing(403, "Forbidden"))).toMatchObject({ message: expect.stringContaining("may not") });
 });
 
 function running(...addresses: string[]): { backends: BackendStore } {

@@ -4,6 +4,7 @@ import { silentLog } from "../../lib/log.ts";
 import { checkAccess } from "./check-access.ts";
 import { checkCrd } from "./check-crd.ts";
 import { checkKeys } from "./check-keys.ts";
+import { checkOrphans } from "./check-orphans.ts";
 import { checkRoles } from "./check-roles.ts";
 import { checkServer } from "./check-server.ts";
 import { checkSidecars } from "./check-sidecars.ts";
@@ -24,6 +25,7 @@ export async function examine(
       checkKeys(client),
       checkRoles(client),
       checkSidecars(engine, { isInCluster }),
+      checkOrphans(client),
     ]);
     return [...server, ...rest.flat()];
   } finally {

@@ -75,4 +75,7 @@ test("it is about the resource, says why, and has one name however often it is w
   });
   const long = { ...failed, message: "x".repeat(5_000) };
   expect(buildEvent(backend, long, { namespace: "play" }).message).toHaveLength(1_024);
+  // The API server counts bytes, and wants no half of a character.
+  const foreign = { ...failed, message: "€".repeat(1_000) };
+  expect(buildEvent(backend, foreign, { namespace: "play" }).message).toBe("€".repeat(341));
 });

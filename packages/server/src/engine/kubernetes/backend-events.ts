@@ -2,6 +2,8 @@ import type { BackendState, StatusMessage } from "@spawner/client";
 import { apiVersion, type Backend, kind } from "../../core/resource.ts";
 import { isEndState, rankOf } from "../../core/states.ts";
 import { statusHistory } from "../../core/status.ts";
+import { wholeStart } from "../../lib/utf8.ts";
+import type { WorkloadIdentity } from "../engine.ts";
 
 /** Who says it, as 0.1.9 named itself. */
 const reporter = "spawner.dev/sessionlivedbackend";
@@ -38,7 +40,7 @@ export function buildEvent({ metadata }: Backend, status: StatusMessage, { names
     involvedObject: { apiVersion, kind, name, namespace, uid, resourceVersion },
     action: state,
     reason,
-    message: message.slice(0, messageLengthMax),
+    message: wholeStart(message, messageBytesMax),
     type: state === "Failed" ? "Warning" : "Normal",
     eventTime: microTime(time, rankOf(state)),
     reportingComponent: reporter,
@@ -46,8 +48,31 @@ export function buildEvent({ metadata }: Backend, status: StatusMessage, { names
   };
 }
 
+/**
+ * That a backend has no Service, and what to do about it, as an Event of its Pod, once a backend: what 0.1.9 reads of the
+ * backend's own Events are its states.
+ */
+export function buildNoServiceEvent(
+  { name, uid, podUid }: WorkloadIdentity & { podUid: string },
+  { message, now, namespace }: { message: string; now: Date; namespace: string },
+) {
+  return {
+    apiVersion: "v1",
+    kind: "Event",
+    metadata: { name: `${name}.${uid}.no-service`, namespace },
+    involvedObject: { apiVersion: "v1", kind: "Pod", name, namespace, uid: podUid },
+    action: "CreateService",
+    reason: "NoService",
+    message: wholeStart(message, messageBytesMax),
+    type: "Warning",
+    eventTime: microTime(now.toISOString(), 0),
+    reportingComponent: reporter,
+    reportingInstance: name,
+  };
+}
+
 /** The API server takes no longer ones. */
-const messageLengthMax = 1_024;
+const messageBytesMax = 1_024;
 
 /**
  * RFC 3339 with six digits of a second, as a MicroTime needs. The last of them keep the order of states that are known to the

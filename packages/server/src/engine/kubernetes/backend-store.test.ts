@@ -44,6 +44,18 @@ async function openStore(handler: Handler) {
   return { store, server, clock };
 }
 
+test("a backend without an image is refused before anybody is asked", async () => {
+  const { store, server } = await openStore((_, response) => answer(response, resource("c", 2)));
+  const draft = { name: "c", spec: { template: { containers: [{ image: "a" }, { name: "b" }] } } };
+  await expect(store.create(draft)).rejects.toMatchObject({
+    code: "invalid_request",
+    message: "image is missing (template.containers[1].image): on a cluster each backend needs one.",
+  });
+  expect(server.asked).toEqual([]);
+  await store.create({ name: "c", spec });
+  expect(server.asked).toHaveLength(1);
+});
+
 const target = { name: "b", uid: "uid-b" };
 
 test("nothing is kept that nobody reads", async () => {

@@ -106,6 +106,20 @@ test("a call that is not answered in time is given up, and its connection with i
   await pass(() => expect(server.connections).toBe(0));
 });
 
+test("a list has more time than another call: what is too slow once would be so for ever", async () => {
+  const server = await ScriptedServer.open();
+  const { client, clock } = openClient(server);
+  let finish = () => {};
+  server.handler = (_, response) => {
+    finish = () => answer(response, { items: [] });
+  };
+  const list = client.json({ ...get, isList: true });
+  await pass(() => expect(server.asked).toHaveLength(1));
+  clock.advance(deadlines.apiServerListMs - 1);
+  finish();
+  expect(await list).toEqual({ items: [] });
+});
+
 test("an answer that begins and does not end is no answer", async () => {
   const server = await ScriptedServer.open();
   const { client, clock } = openClient(server);
@@ -245,6 +259,16 @@ test("only a stream that may be silent is waited for beyond the deadline", async
   expect(await impatient).toMatchObject({ code: "unavailable" });
   client.close();
   await expect(patient).rejects.toMatchObject({ code: "unavailable" });
+});
+
+test("however many streams are open, another one is not kept waiting", async () => {
+  const server = await ScriptedServer.open();
+  const { client } = openClient(server);
+  server.handler = (_, response) => response.writeHead(200).write("one");
+  const followed = 300;
+  await Promise.all(Array.from({ length: followed }, () => client.stream(get)));
+  await client.stream(get);
+  expect(server.connections).toBe(followed + 1);
 });
 
 test("a token in a file is read again when it changes, at the latest when it is refused", async () => {

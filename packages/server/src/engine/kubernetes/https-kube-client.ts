@@ -13,8 +13,6 @@ import { TokenFile } from "./token-file.ts";
 
 /** Connections for calls; more calls wait for one. */
 const callSocketsMax = 32;
-/** Streams have a connection each. */
-const streamSocketsMax = 256;
 /** The API server closes after 90 s what is idle: given up before that, so that no request meets the end. */
 const idleSocketMs = 60_000;
 
@@ -38,11 +36,12 @@ export class HttpsKubeClient implements KubeClient {
     this.#token = typeof token === "object" ? new TokenFile(token.file, { clock }) : token;
     const { Agent } = this.#base.protocol === "https:" ? https : http;
     this.#calls = new Agent({ ...tls, keepAlive: true, maxSockets: callSocketsMax, timeout: idleSocketMs });
-    this.#streams = new Agent({ ...tls, maxSockets: streamSocketsMax });
+    // As many as there are: a watch that waited for somebody to follow a log no more would leave all of a role blind.
+    this.#streams = new Agent(tls);
   }
 
   async json<Result>(request: KubeRequest): Promise<Result> {
-    const untilMs = this.#clock.monotonicMs() + deadlines.apiServerMs;
+    const untilMs = this.#clock.monotonicMs() + (request.isList ? deadlines.apiServerListMs : deadlines.apiServerMs);
     for (let attempts = 1; ; attempts += 1) {
       const answer = await this.#exchange(request, { agent: this.#calls, untilMs, read: readAnswer });
       if (attempts === 1 && this.#mayRetryWithFreshToken(answer)) continue;
@@ -113,8 +112,9 @@ export class HttpsKubeClient implements KubeClient {
     const outgoing = this.#send(request, how.agent);
     const onAbort = () => outgoing.destroy(new Error("given up"));
     request.signal?.addEventListener("abort", onAbort);
-    const deadline = this.#clock.after(how.untilMs - this.#clock.monotonicMs(), () =>
-      outgoing.destroy(new Error(`it did not answer within ${deadlines.apiServerMs / 1000} s`)),
+    const mostMs = how.untilMs - this.#clock.monotonicMs();
+    const deadline = this.#clock.after(mostMs, () =>
+      outgoing.destroy(new Error(`it did not answer within ${Math.round(mostMs / 100) / 10} s`)),
     );
     if (request.mayBeSilent) onConnected(outgoing, () => connected(deadline, how.attempt));
     try {

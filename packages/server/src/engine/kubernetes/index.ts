@@ -7,4 +7,5 @@ export { KubernetesEngine } from "./kubernetes-engine.ts";
 export { LeaderElection } from "./leader-election.ts";
 export { openKubeClient } from "./open-kube-client.ts";
 export { ownImage } from "./own-image.ts";
+export { isOrphaned, podsSelector } from "./pod-names.ts";
 export type { PodOptions } from "./pod-options.ts";

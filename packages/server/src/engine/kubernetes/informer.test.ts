@@ -2,7 +2,7 @@ import type { ServerResponse } from "node:http";
 import fc from "fast-check";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { FakeClock } from "../../lib/fake-clock.ts";
-import { silentLog } from "../../lib/log.ts";
+import { type Log, silentLog } from "../../lib/log.ts";
 import { answer, refuse, ScriptedServer } from "./fixtures/scripted-server.ts";
 import { HttpsKubeClient } from "./https-kube-client.ts";
 import { Informer, type InformerChange } from "./informer.ts";
@@ -77,14 +77,14 @@ class Cluster {
 
 const waiting = { timeout: 5_000, interval: 5 };
 
-async function start(cluster?: Cluster) {
+async function start(cluster?: Cluster, log: Log = silentLog) {
   const ours = cluster ?? (await Cluster.open());
   const clock = new FakeClock();
   const client = new HttpsKubeClient({ server: ours.server.url, namespace: "test", tls: {} }, { clock });
   const informer = new Informer<Thing>({
     client,
     clock,
-    log: silentLog,
+    log,
     what: "things",
     path: "/things",
     keep: (object) => object,
@@ -192,6 +192,22 @@ test.each([
   (await cluster.watchFrom(8)).end(event("ERROR", expired));
   await eventually(() => expect(heard.slice(8).sort()).toEqual(["-a@1", "-b@5", "-c@6 of another", "-d@7"]));
 });
+
+test.each([
+  [403, "Forbidden", "warn"],
+  [404, "NotFound", "warn"],
+  [410, "Expired", "info"],
+] as const)(
+  "a watch that is refused with %i is told once, as what somebody has to mend or not",
+  async (status, reason, level) => {
+    const lines: string[] = [];
+    const log = { ...silentLog, warn: () => lines.push("warn"), info: () => lines.push("info") };
+    const cluster = await Cluster.open();
+    cluster.refuseWatch = (response) => refuse(response, status, reason);
+    const { eventually } = await start(cluster, log);
+    await eventually(() => expect(lines[0]).toBe(level));
+  },
+);
 
 test("a server that forgets at once, again and again, is not asked without a pause", async () => {
   const { cluster, clock, eventually } = await start();

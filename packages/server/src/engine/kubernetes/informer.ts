@@ -2,6 +2,7 @@ import { Backoff } from "../../lib/backoff.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import { pause } from "../../lib/pause.ts";
+import { troubleOf } from "../trouble.ts";
 import { InformerCache, type InformerChange, type InformerItem } from "./informer-cache.ts";
 import { isKubeError, type KubeClient } from "./kube-client.ts";
 import type { KubeList, KubeObject } from "./objects.ts";
@@ -122,7 +123,7 @@ export class Informer<Item extends InformerItem> {
       if (this.#stop.signal.aborted) return 0;
       const mustList = isKubeError(error) || error instanceof WatchSilence;
       if (mustList) this.#version = undefined;
-      this.#tell(error, mustList);
+      this.#tell(error);
       return this.#nextWaitMs();
     }
   }
@@ -137,6 +138,7 @@ export class Informer<Item extends InformerItem> {
         method: "GET",
         path,
         query: { ...query, limit: pageSize, continue: next },
+        isList: true,
         signal: this.#stop.signal,
       });
       for (const object of page.items) items.push(keep(object));
@@ -181,12 +183,13 @@ export class Informer<Item extends InformerItem> {
     return this.#backoff.next() * (0.5 + Math.random() / 2);
   }
 
-  #tell(error: unknown, mustList: boolean): void {
+  #tell(error: unknown): void {
     const { log, what } = this.#options;
     // One line for a trouble, however often it is tried in vain.
     if (this.#inTrouble) log.debug({ what, err: error }, "still cannot watch");
-    else if (mustList) log.info({ what, err: error }, "watch cannot go on, listing anew");
-    else log.warn({ what, err: error }, "watch broke");
+    // As it has to now and then. Whatever else is refused (no right to watch, no CRD) somebody has to mend.
+    else if (isKubeError(error, "Expired", "Gone")) log.info({ what, err: error }, "watch cannot go on, listing anew");
+    else log.warn({ what, ...troubleOf(error) }, "watch broke");
     this.#inTrouble = true;
   }
 

@@ -5,6 +5,7 @@ import { formatSigningKeys, makeSigningKey, parseSigningKeys, type SigningKey } 
 import { Backoff } from "../../lib/backoff.ts";
 import type { Clock, Timer } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
+import { troubleOf } from "../trouble.ts";
 import { Informer } from "./informer.ts";
 import { isKubeError, type KubeClient } from "./kube-client.ts";
 import type { KubeObject } from "./objects.ts";
@@ -137,8 +138,10 @@ export class KeysSecret {
       log.info({ secret: keysSecretName }, secret === undefined ? "the Secret was made" : "the Secret was completed");
       this.#backoff.reset();
     } catch (error) {
-      if (isKubeError(error, "AlreadyExists", "Conflict", "NotFound")) return; // another controller's: the informer tells
-      log.warn({ secret: keysSecretName, err: error }, "the Secret could not be written, will be tried again");
+      // Another controller's, of which the informer tells; unless it is gone again before that.
+      const isMadeByAnother = isKubeError(error, "AlreadyExists", "Conflict", "NotFound");
+      if (!isMadeByAnother)
+        log.warn({ secret: keysSecretName, ...troubleOf(error) }, "the Secret could not be written, will be tried again");
       this.#retry = clock.after(this.#backoff.next(), () => this.#ensure());
     }
   }

@@ -9,6 +9,8 @@ export interface KubeRequest {
   /** Default: `application/merge-patch+json` for PATCH, else `application/json`. */
   readonly contentType?: string;
   readonly signal?: AbortSignal;
+  /** A page of many objects, which may take longer than other calls: what is too slow once would be so for ever. */
+  readonly isList?: boolean;
   /** Of a stream: its first byte may take longer than the deadline, as that of a followed log does while nothing is written. */
   readonly mayBeSilent?: boolean;
 }

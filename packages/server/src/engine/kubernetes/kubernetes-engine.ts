@@ -1,7 +1,7 @@
+import { addressOf } from "../../core/address.ts";
 import type { RelayHost } from "../../core/relay-host.ts";
 import { relayPortsOf } from "../../core/relay-ports.ts";
 import { type Backend, completeSpec } from "../../core/resource.ts";
-import { addressOf } from "../../core/status.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import type { Engine } from "../engine.ts";

@@ -3,6 +3,7 @@ import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import { pause } from "../../lib/pause.ts";
 import { within } from "../../lib/within.ts";
+import { troubleOf } from "../trouble.ts";
 import { isKubeError, type KubeClient } from "./kube-client.ts";
 import { heldBy, type Lease, type LeaseSighting, type LeaseSpec, nextStep, released, sight } from "./lease.ts";
 
@@ -73,6 +74,7 @@ export class LeaderElection {
   async #acquire(signal: AbortSignal): Promise<void> {
     const { clock, log, identity } = this.#options;
     let seen: LeaseSighting | undefined;
+    let isTold = false;
     while (!signal.aborted && this.#held === undefined) {
       let waitMs: number = deadlines.leaseRetryMs;
       try {
@@ -80,9 +82,12 @@ export class LeaderElection {
         const step = nextStep(seen, identity, clock.monotonicMs());
         if (step.kind === "wait") waitMs = step.ms;
         else await this.#write(step.kind === "take" ? step.lease : undefined);
+        isTold = false;
       } catch (error) {
         const isBeaten = isKubeError(error, "Conflict", "AlreadyExists");
-        if (!isBeaten) log.warn({ err: error }, "the lease cannot be had, will be tried again");
+        // One line for a trouble, however often it is tried in vain.
+        if (!isBeaten) log[isTold ? "debug" : "warn"]({ err: error }, "the lease cannot be had, will be tried again");
+        isTold = !isBeaten;
       }
       if (this.#held === undefined) await pause(clock, waitMs, signal);
     }
@@ -100,7 +105,10 @@ export class LeaderElection {
       try {
         await this.#renew();
       } catch (error) {
-        log.warn({ err: error }, "the lease could not be renewed");
+        log.warn(
+          { lease: this.#options.lease, ...troubleOf(error) },
+          "the lease could not be renewed, will be tried again",
+        );
       }
     }
     if (!over.aborted) onLost();

@@ -35,7 +35,7 @@ const scheduledAt = constructedAt;
 
 describe("a Pod that starts", () => {
   test.each([
-    ["is made", "created", { kind: "pending", constructedAt }],
+    ["is made", "created", { kind: "pending", constructedAt, waitsFor: expect.stringContaining("No scheduler") }],
     ["has a node", "scheduled", { kind: "pending", constructedAt, scheduledAt }],
     ["is made ready on its node", "preparing", { kind: "pending", constructedAt, scheduledAt }],
     ["has its sidecar", "relaying", { kind: "pending", constructedAt, scheduledAt, address }],
@@ -46,6 +46,19 @@ describe("a Pod that starts", () => {
     ],
   ] as const)("%s", (_, name, observation) => {
     expect(observe(podOf(name))).toEqual(observation);
+  });
+
+  test.each([
+    ["scheduler", { schedulerName: "none" }, 'No scheduler has taken its Pod (schedulerName "none"): is there one?'],
+    [
+      "scheduler, the default one",
+      { schedulerName: "default-scheduler" },
+      'No scheduler has taken its Pod (schedulerName "default-scheduler"): is there one?',
+    ],
+    ["kubelet", { nodeName: "none" }, 'No kubelet has taken its Pod (nodeName "none"): is there such a node?'],
+  ])("says who has not taken it, should nobody ever do: no %s", (_, given, waitsFor) => {
+    const pod = changed("created", ({ spec }) => ({ spec: { ...spec, ...given } }));
+    expect(observe(pod)).toEqual({ kind: "pending", constructedAt, waitsFor });
   });
 
   test("is not said to be reachable before its sidecar is, though it has an IP address", () => {

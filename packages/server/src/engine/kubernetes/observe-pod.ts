@@ -1,11 +1,18 @@
+import type { ServiceAddress, WorkloadAddress } from "../../core/address.ts";
 import { deadlines } from "../../core/deadlines.ts";
 import type { StartProblem, WorkloadObservation } from "../../core/decide.ts";
-import type { ServiceAddress, WorkloadAddress } from "../../core/status.ts";
 import { endOfLostPod, endOfPod, type PodEnd } from "./pod-end.ts";
 import { fencingTokenAnnotation, sidecarName } from "./pod-names.ts";
 import type { Pod } from "./pod-object.ts";
 import type { PodProblem } from "./pod-problem.ts";
-import { applicationStatusOf, conditionOf, isLegacy, servePortOf, sidecarStatusOf } from "./pod-view.ts";
+import {
+  applicationStatusOf,
+  conditionOf,
+  defaultScheduler,
+  isLegacy,
+  servePortOf,
+  sidecarStatusOf,
+} from "./pod-view.ts";
 
 /** What is known of a Pod beside itself. */
 export interface PodContext {
@@ -33,6 +40,7 @@ export function observePod(pod: Pod, context: PodContext): PodObservation {
     return { kind: "running", constructedAt, scheduledAt, runningAt, address, ...told(pod), ...notListening(pod) };
   }
   const problem = problemOf(context);
+  const waitsFor = waitOf(pod);
   const isRelaying = sidecarStatusOf(pod)?.state?.running !== undefined;
   return {
     kind: "pending",
@@ -42,7 +50,18 @@ export function observePod(pod: Pod, context: PodContext): PodObservation {
     // Whoever dials earlier meets nobody, and is late when there is somebody.
     ...(address === undefined || !isRelaying ? {} : { address }),
     ...(problem === undefined ? {} : { problem }),
+    ...(waitsFor === undefined ? {} : { waitsFor }),
   };
+}
+
+/** Who has not taken it up: there may be no such scheduler, or no such node, and nobody says so. */
+function waitOf(pod: Pod): string | undefined {
+  const { nodeName, schedulerName = defaultScheduler } = pod.spec;
+  const isTaken = (pod.status?.conditions ?? []).length > 0 || pod.status?.containerStatuses !== undefined;
+  if (isTaken) return undefined;
+  return nodeName === undefined
+    ? `No scheduler has taken its Pod (schedulerName ${JSON.stringify(schedulerName)}): is there one?`
+    : `No kubelet has taken its Pod (nodeName ${JSON.stringify(nodeName)}): is there such a node?`;
 }
 
 interface PodTimes {

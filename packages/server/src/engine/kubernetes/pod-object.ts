@@ -27,6 +27,7 @@ export interface PodSpec {
   readonly containers: readonly Container[];
   readonly initContainers?: readonly Container[];
   readonly nodeName?: string;
+  readonly schedulerName?: string;
   readonly hostNetwork?: boolean;
   readonly imagePullSecrets?: readonly { readonly name: string }[];
   readonly tolerations?: readonly object[];
@@ -42,6 +43,10 @@ export interface Container {
   readonly ports?: readonly { readonly containerPort?: number; readonly name?: string }[];
   readonly resources?: Resources;
   readonly securityContext?: ContainerSecurity;
+  /** By these a node ends the program: that they are there matters, not what they are. */
+  readonly livenessProbe?: object;
+  readonly startupProbe?: object;
+  readonly lifecycle?: object;
   readonly [other: string]: unknown;
 }
 
@@ -64,7 +69,7 @@ export interface ContainerSecurity {
   readonly [other: string]: unknown;
 }
 
-export interface PodStatus {
+interface PodStatus {
   /** Pending, Running, Succeeded, Failed or Unknown. */
   readonly phase?: string;
   readonly reason?: string;
@@ -92,7 +97,7 @@ export interface ContainerStatus {
 }
 
 /** One of the three. */
-export interface ContainerState {
+interface ContainerState {
   readonly waiting?: { readonly reason?: string; readonly message?: string };
   readonly running?: { readonly startedAt: string };
   readonly terminated?: Terminated;

@@ -36,6 +36,14 @@ export function podInvalidity(backend: Backend): string | undefined {
   return problems.length === 0 ? undefined : `The backend cannot be run as a Pod: ${problems.join("; ")}.`;
 }
 
+/** What whoever asks for a backend is told at once: a Pod has no default image, as one machine has its only template. */
+export function problemOfImages({ template }: Backend["spec"]): string | undefined {
+  const index = template.containers.findIndex(({ image }) => !image);
+  return index < 0
+    ? undefined
+    : `image is missing (template.containers[${index}].image): on a cluster each backend needs one.`;
+}
+
 /** Nothing could be routed to it: an id is one segment of a path, or one label of a host name. */
 function problemsOfName({ metadata: { name } }: Backend): string[] {
   if (isValidName(name)) return [];

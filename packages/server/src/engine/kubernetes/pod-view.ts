@@ -1,4 +1,4 @@
-import { legacyServePort } from "../../core/status.ts";
+import { legacyServePort } from "../../core/address.ts";
 import { fencingTokenAnnotation, sidecarName } from "./pod-names.ts";
 import type { Container, ContainerStatus, Pod, PodCondition } from "./pod-object.ts";
 
@@ -40,6 +40,18 @@ export function isOnlySidecarLeft({ status = {} }: Pod): boolean {
   return users.length > 0 && users.every(({ state }) => state?.terminated !== undefined);
 }
 
+/** What a sidecar takes to be ready for signals, at most, on a node that is busy. */
+const signalsMs = 10_000;
+
+/** Whether a Pod was asked to end when its sidecar had not started for certain: then it may never learn of it, and goes on. */
+export function mayHaveMissedSignal(pod: Pod): boolean {
+  const { deletionTimestamp, deletionGracePeriodSeconds = 0 } = pod.metadata;
+  const { running, terminated } = sidecarStatusOf(pod)?.state ?? {};
+  if (deletionTimestamp === undefined || terminated !== undefined) return false;
+  const askedMs = Date.parse(deletionTimestamp) - deletionGracePeriodSeconds * 1_000;
+  return running === undefined || askedMs - Date.parse(running.startedAt) < signalsMs;
+}
+
 /** The condition of this type, where it is so. */
 export function conditionOf({ status }: Pod, type: string, wanted: "True" | "False"): PodCondition | undefined {
   return status?.conditions?.find((condition) => condition.type === type && condition.status === wanted);
@@ -49,6 +61,9 @@ export function conditionOf({ status }: Pod, type: string, wanted: "True" | "Fal
 export function isLegacy({ spec }: Pod): boolean {
   return spec.containers.some(({ name }) => name === sidecarName);
 }
+
+/** Which scheduler a Pod is for where it does not say. */
+export const defaultScheduler = "default-scheduler";
 
 /** What is kept in memory of a Pod: what is read here and by those who observe it. */
 export function keepOfPod({ metadata, spec, status = {} }: Pod): Pod {
@@ -65,9 +80,12 @@ export function keepOfPod({ metadata, spec, status = {} }: Pod): Pod {
       deletionGracePeriodSeconds,
       ownerReferences: metadata.ownerReferences,
       annotations: fencingToken === undefined ? undefined : { [fencingTokenAnnotation]: fencingToken },
+      // Whether one that has no owner was ours is in its labels.
+      labels: metadata.ownerReferences?.length ? undefined : metadata.labels,
     }),
     spec: withoutUndefined({
       nodeName: spec.nodeName,
+      schedulerName: spec.schedulerName === defaultScheduler ? undefined : spec.schedulerName,
       containers: spec.containers.map(keepOfContainer),
       initContainers: spec.initContainers?.filter(({ name }) => name === sidecarName).map(keepOfContainer),
     }),
@@ -85,9 +103,16 @@ export function keepOfPod({ metadata, spec, status = {} }: Pod): Pod {
 
 const keptConditions = new Set(["PodScheduled", "Ready", "ContainersReady", "DisruptionTarget"]);
 
-function keepOfContainer({ name, ports, resources }: Container): Container {
+function keepOfContainer({ name, ports, resources, livenessProbe, startupProbe, lifecycle }: Container): Container {
   const limits = resources?.limits;
-  return withoutUndefined({ name, ports, resources: limits === undefined ? undefined : { limits } });
+  return withoutUndefined({
+    name,
+    ports,
+    resources: limits === undefined ? undefined : { limits },
+    livenessProbe,
+    startupProbe,
+    lifecycle,
+  });
 }
 
 function keepOfStatus({ name, image, ready, restartCount, state }: ContainerStatus): ContainerStatus {

@@ -1,27 +1,25 @@
+import type { WorkloadAddress } from "../../core/address.ts";
 import { deadlines } from "../../core/deadlines.ts";
 import type { WorkloadObservation } from "../../core/decide.ts";
-import { describeOutput, messageLinesMax } from "../../core/describe-output.ts";
 import { SpawnerError } from "../../core/errors.ts";
 import type { Backend } from "../../core/resource.ts";
-import type { WorkloadAddress } from "../../core/status.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import { within } from "../../lib/within.ts";
 import type { LogQuery, WorkloadIdentity, WorkloadRuntime } from "../engine.ts";
 import { Informer, type InformerChange } from "./informer.ts";
 import { isKubeError, type KubeClient, KubeError } from "./kube-client.ts";
-import { observePod, type PodContext } from "./observe-pod.ts";
+import { observePod } from "./observe-pod.ts";
+import { OrphanedPods } from "./orphaned-pods.ts";
 import { buildPod } from "./pod.ts";
-import { readStartProblem } from "./pod-events.ts";
 import { readPodLog } from "./pod-logs.ts";
 import { backendUidLabel, ownerOf } from "./pod-names.ts";
 import type { Pod } from "./pod-object.ts";
+import { PodObserver } from "./pod-observer.ts";
 import type { PodOptions } from "./pod-options.ts";
-import { problemOfPod } from "./pod-problem.ts";
 import { type PodRefusal, refusalOf, refusalOfForeignPod } from "./pod-refusal.ts";
 import { podInvalidity } from "./pod-template.ts";
-import { applicationOf, isOnlySidecarLeft, keepOfPod, servePortOf } from "./pod-view.ts";
-import { ProblemTimes } from "./problem-times.ts";
+import { applicationOf, isOnlySidecarLeft, keepOfPod, mayHaveMissedSignal } from "./pod-view.ts";
 import type { BackendServices } from "./service.ts";
 import { UnheardPods } from "./unheard-pods.ts";
 
@@ -49,11 +47,12 @@ const nodeLostSecondsDefault = 60;
 export class PodWorkloads implements WorkloadRuntime {
   readonly #options: PodWorkloadsOptions;
   readonly #pods: Informer<Pod>;
-  readonly #problemTimes = new ProblemTimes();
+  readonly #observer: PodObserver;
   readonly #unheard: UnheardPods;
+  readonly #orphans: OrphanedPods;
   readonly #watchers = new Set<(identity: WorkloadIdentity) => void>();
-  /** Name -> the generation that waits for the Pod of an earlier one to go. */
-  readonly #waiting = new Map<string, WorkloadIdentity>();
+  /** Name -> the generation that waits for the Pod of an earlier one to go, and since when. */
+  readonly #waiting = new Map<string, WorkloadIdentity & { readonly since: Date }>();
   #unwatch: (() => void) | undefined;
 
   constructor(options: PodWorkloadsOptions) {
@@ -74,6 +73,9 @@ export class PodWorkloads implements WorkloadRuntime {
       nodeLostSeconds: pods?.nodeLostSeconds ?? nodeLostSecondsDefault,
       onLost: (pod) => this.#tellOwner(pod),
     });
+    this.#orphans = new OrphanedPods({ log, namespace: client.namespace });
+    options.services?.watch((identity) => this.#tell(identity));
+    this.#observer = new PodObserver({ ...options, isLost: (pod) => this.#unheard.isLost(pod.metadata.uid) });
   }
 
   async ensure(backend: Backend): Promise<WorkloadObservation> {
@@ -86,7 +88,9 @@ export class PodWorkloads implements WorkloadRuntime {
     await this.#synced();
     try {
       const body = buildPod(backend, { ...pods, namespace: client.namespace, controlKey: key });
-      return await this.#observe(this.#noted(await client.json<Pod>({ method: "POST", path: this.#path(), body })));
+      return await this.#observer.observe(
+        this.#noted(await client.json<Pod>({ method: "POST", path: this.#path(), body })),
+      );
     } catch (error) {
       if (isKubeError(error, "AlreadyExists")) return this.#takeUp(backend.metadata);
       const refusal = error instanceof KubeError ? refusalOf(error) : undefined;
@@ -97,7 +101,7 @@ export class PodWorkloads implements WorkloadRuntime {
 
   async observe(identity: WorkloadIdentity): Promise<WorkloadObservation> {
     const pod = await this.#find(identity);
-    return pod === undefined ? { kind: "absent" } : this.#observe(pod);
+    return pod === undefined ? { kind: "absent" } : this.#observer.observe(pod);
   }
 
   async remove(identity: WorkloadIdentity, graceSeconds: number): Promise<void> {
@@ -114,8 +118,9 @@ export class PodWorkloads implements WorkloadRuntime {
       });
       if (answer.metadata?.deletionTimestamp !== undefined) this.#noted(answer as Pod);
     } catch (error) {
-      // Gone, or another generation's has its name by now.
+      // Gone, or another generation's has its name by now; but what is said of a conflict alone is not taken for that.
       if (!isKubeError(error, "NotFound", "Conflict")) throw error;
+      if (isKubeError(error, "Conflict") && ownedBy(identity, await this.#read(name)) !== undefined) throw error;
       this.#pods.noteAbsent(pod.metadata);
     }
   }
@@ -123,8 +128,9 @@ export class PodWorkloads implements WorkloadRuntime {
   #graceSecondsOf(pod: Pod, graceSeconds: number): number {
     // Its node will not say that it has ended, and the name is wanted.
     if (this.#unheard.isLost(pod.metadata.uid)) return 0;
-    // Where the program is over there is nobody to be waited for; the sidecar may not even have learnt to take a signal yet.
-    if (isOnlySidecarLeft(pod)) return graceSecondsMin;
+    // Where the program is over there is nobody to be waited for. A sidecar that was asked to end does so by itself.
+    const isAsked = pod.metadata.deletionTimestamp !== undefined;
+    if (isOnlySidecarLeft(pod) && (!isAsked || mayHaveMissedSignal(pod))) return graceSecondsMin;
     return Math.max(Math.ceil(graceSeconds), graceSecondsMin);
   }
 
@@ -162,6 +168,7 @@ export class PodWorkloads implements WorkloadRuntime {
     this.#unwatch?.();
     this.#watchers.clear();
     this.#unheard.close();
+    this.#options.services?.close();
     return this.#pods.close();
   }
 
@@ -180,11 +187,13 @@ export class PodWorkloads implements WorkloadRuntime {
     if (change.kind === "synced") return;
     const { name, uid } = change.item.metadata;
     this.#tellOwner(change.item);
-    if (change.kind === "changed") return this.#unheard.note(change.item);
+    if (change.kind === "changed") {
+      this.#orphans.note(change.item);
+      return this.#unheard.note(change.item);
+    }
+    this.#orphans.forget(uid);
     this.#unheard.forget(uid);
-    this.#problemTimes.forget(uid);
-    const owner = ownerOf(change.item);
-    if (owner !== undefined) this.#options.services?.forget(owner);
+    this.#observer.forget(change.item);
     const waiting = this.#waiting.get(name);
     this.#waiting.delete(name);
     if (waiting !== undefined) this.#tell(waiting);
@@ -225,68 +234,20 @@ export class PodWorkloads implements WorkloadRuntime {
 
   /** There is a Pod of that name: an earlier attempt's, an earlier generation's, or somebody else's. */
   async #takeUp({ name, uid }: WorkloadIdentity): Promise<WorkloadObservation> {
-    const { client, clock } = this.#options;
+    const { client, clock, log } = this.#options;
     const pod = await this.#read(name);
     const owner = pod === undefined ? undefined : ownerOf(pod);
-    if (pod !== undefined && owner?.uid === uid) return this.#observe(this.#noted(pod));
+    if (pod !== undefined && owner?.uid === uid) return this.#observer.observe(this.#noted(pod));
     if (pod !== undefined && owner?.name !== name) {
       return refused(refusalOfForeignPod({ name, namespace: client.namespace }), clock);
     }
-    this.#waiting.set(name, { name, uid });
-    throw new SpawnerError(
-      "unavailable",
-      `The Pod of an earlier backend of the name ${JSON.stringify(name)} has to go first.`,
-    );
-  }
-
-  async #observe(pod: Pod): Promise<WorkloadObservation> {
-    const context = await this.#contextOf(pod);
-    const observation = observePod(pod, context);
-    if (observation.kind !== "ended" || !observation.end.lacksOutput) return observation;
-    const { lacksOutput: _, ...end } = observation.end;
-    const output = await this.#lastOutput(pod);
-    return { ...observation, end: output === undefined ? end : { ...end, message: `${end.message} ${output}` } };
-  }
-
-  async #contextOf(pod: Pod): Promise<PodContext> {
-    const { client, clock, services } = this.#options;
-    const now = clock.now();
-    const observation = observePod(pod, { now });
-    const owner = ownerOf(pod);
-    const isLiving = observation.kind === "pending" || observation.kind === "running";
-    const service =
-      isLiving && owner !== undefined ? await services?.of(owner, { servePort: servePortOf(pod) }) : undefined;
-    let problem = observation.kind === "pending" ? problemOfPod(pod) : undefined;
-    if (observation.kind === "pending" && problem === undefined && observation.address === undefined) {
-      const { scheduledAt } = observation;
-      const isSilent = scheduledAt !== undefined && now.getTime() - scheduledAt.getTime() > deadlines.silentStartMs;
-      if (isSilent) problem = await readStartProblem(client, pod);
-    }
-    const problemSince = this.#problemTimes.since(pod.metadata.uid, { problem, now });
-    return {
-      now,
-      isLost: this.#unheard.isLost(pod.metadata.uid),
-      ...(problem === undefined ? {} : { problem }),
-      ...(problemSince === undefined ? {} : { problemSince }),
-      ...(service === undefined ? {} : { service }),
-    };
-  }
-
-  /** For the message of an end; undefined where it cannot be read. */
-  async #lastOutput(pod: Pod): Promise<string | undefined> {
-    const { client, clock, log } = this.#options;
-    const { name } = pod.metadata;
-    const container = applicationOf(pod)?.name ?? "";
-    try {
-      const chunks: Uint8Array[] = [];
-      const isThere = async () => false;
-      const source = { client, clock, pod: name, container, isThere };
-      for await (const chunk of readPodLog(source, { tailLines: messageLinesMax })) chunks.push(chunk);
-      return describeOutput(Buffer.concat(chunks).toString("utf8"));
-    } catch (error) {
-      log.debug({ backend: name, err: error }, "output could not be read");
-      return undefined;
-    }
+    if (pod === undefined) throw new SpawnerError("unavailable", `The Pod ${JSON.stringify(name)} has just gone.`);
+    const known = this.#waiting.get(name);
+    const waiting = known?.uid === uid ? known : { name, uid, since: clock.now() };
+    if (waiting !== known) log.info({ backend: name }, "waiting for an earlier backend's Pod to go");
+    this.#waiting.set(name, waiting);
+    const by = "The Pod of an earlier backend of the same name has not gone yet.";
+    return { kind: "blocked", by, since: waiting.since };
   }
 
   #path(name?: string): string {
