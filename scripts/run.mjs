@@ -31,6 +31,7 @@ const commands = {
   "bench:idleness": [["node", "bench/idleness.ts"]],
   "bench:burst": [["node", "bench/burst.ts"]],
   "bench:relay": [["node", "bench/relay.ts"]],
+  "bench:cluster": [["node", "bench/cluster.ts"]],
 };
 
 const [name, ...extra] = process.argv.slice(2);

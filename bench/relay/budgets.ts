@@ -96,7 +96,8 @@ function compared(
   };
 }
 
-function limited(rounds: readonly number[], { budget, unit }: { budget: number; unit: string }): BudgetResult {
+/** What has a limit of its own, and no peer. */
+export function limited(rounds: readonly number[], { budget, unit }: { budget: number; unit: string }): BudgetResult {
   const { median, low, high }: Spread = spreadOf(rounds);
   const met = low <= budget;
   return { ours: median, peer: undefined, ratio: median, interval: [low, high], budget, met, unit, rounds };

@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { loadCore, onCore, untilOutput } from "./processes.ts";
 
 /** What one connection does, again and again. */
-export type LoadKind = "get" | "upload" | "connect" | "websocket";
+type LoadKind = "get" | "upload" | "connect" | "websocket";
 
 export interface Load {
   readonly kind: LoadKind;
@@ -26,7 +26,7 @@ export interface LoadResult {
 }
 
 /** A program of native/, compiled: what measures has to cost less than what it measures. */
-export type NativeProgram = "load" | "upstream";
+type NativeProgram = "load" | "upstream";
 
 /** Compiles the programs into `folder`. Throws where there is no compiler. */
 export function compileNative(folder: string): (program: NativeProgram) => string {

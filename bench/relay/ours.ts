@@ -3,6 +3,9 @@ import { type Contender, contenderNames, type pathsMany, somePath, startSaying }
 
 const gatewayProgram = fileURLToPath(new URL("../programs/gateway.ts", import.meta.url));
 
+/** As a Pod's sidecar is started. */
+const shippedFlags = ["--max-semi-space-size=2"];
+
 /** The sidecar as it is shipped: one file of JavaScript. `nodeFlags` are for the profiler. */
 export function startSidecar(
   sidecarFile: string,
@@ -19,7 +22,7 @@ export function startSidecar(
     "--upstream-port",
     `${upstreamPort}`,
   ];
-  const args = [...nodeFlags, sidecarFile, ...flags];
+  const args = [...shippedFlags, ...nodeFlags, sidecarFile, ...flags];
   return startSaying(contenderNames.sidecar, { program: process.execPath, args }, "");
 }
 

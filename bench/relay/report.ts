@@ -4,7 +4,7 @@ import type { Samples } from "./rounds.ts";
 import { ratiosOf, type Spread, spreadOf } from "./statistics.ts";
 
 /** Each contender's peer: what its ratios are to. */
-export function peerOf(name: ContenderName): ContenderName {
+function peerOf(name: ContenderName): ContenderName {
   if (name === names.chain || name === names.nginxChain) return names.nginxChain;
   const relays: readonly ContenderName[] = [names.sidecar, names.nginx, names.haproxy, names.direct];
   return relays.includes(name) ? names.nginx : names.nginxPaths;

@@ -11,11 +11,11 @@ export interface Footprint {
 }
 
 const webSockets = 1_000;
-/** Memory is looked at when nothing has happened for so long. */
-const settleMs = 1_500;
-
-/** Of a contender that was just started. */
-export async function measureFootprint({ port, prefix, pid = 0 }: Contender, load: string): Promise<Footprint> {
+/** Of a contender that was just started; memory is looked at when nothing has happened for `settleMs`. */
+export async function measureFootprint(
+  { port, prefix, pid = 0 }: Contender,
+  { load, settleMs }: { load: string; settleMs: number },
+): Promise<Footprint> {
   await sleep(settleMs);
   const atRest = memoryOf(pid);
   const close = await openIdleWebSockets(load, { port, target: `${prefix}/echo`, count: webSockets });

@@ -246,6 +246,12 @@ describe.concurrent("a backend ends, and nothing of it is left, for", () => {
   });
 });
 
+test("a Pod whose program ends while its sidecar still starts does not stay for its grace", async () => {
+  await create("over-at-once", { ...runInPod(["sh", "-c", "exit 3"]), terminationGracePeriodSeconds: 3_600 });
+  await untilEnded("over-at-once");
+  await untilNothingIsLeft("over-at-once");
+});
+
 test("a backend that a quota has no room for is rejected, with what the quota says", async () => {
   const full = await makeNamespace();
   const controller = await startController({ namespace: full.name });

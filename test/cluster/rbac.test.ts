@@ -5,8 +5,8 @@ import { accessIn, describeAccess, grantsOf, isUseOf } from "../support/cluster/
 import { type Role, spawnRequestFor, spawnThrough } from "../support/cluster/install.ts";
 import { kubectl } from "../support/cluster/kubectl.ts";
 import { makeNamespace, type TestNamespace } from "../support/cluster/namespace.ts";
+import { type ObservedRole, startObservedRole } from "../support/cluster/observed-role.ts";
 import { type Manifest, manifestsOf, testImage } from "../support/cluster/overlay.ts";
-import { type RoleProcess, startRoleProcess } from "../support/cluster/role-processes.ts";
 
 let namespace: TestNamespace;
 beforeEach(async () => {
@@ -21,12 +21,16 @@ test.each([
   const manifests = await manifestsOf({ of, namespace: namespace.name });
   await applyAccounts(manifests);
   const roles = await startRoles(flags);
-  await liveThroughEverything(roles, pathPrefix);
-  for (const [role, { asked, forbidden }] of Object.entries(roles) as [Role, RoleProcess][]) {
+  // What is not allowed explains best why a session has not come to its end.
+  const trouble = await liveThroughEverything(roles, pathPrefix).catch((error: unknown) => error);
+  for (const [role, { forbidden }] of Object.entries(roles)) {
+    expect(forbidden.map(describeAccess), `not granted to the ${role}`).toEqual([]);
+  }
+  if (trouble !== undefined) throw trouble;
+  for (const [role, { asked }] of Object.entries(roles) as [Role, ObservedRole][]) {
     const grants = grantsOf(manifests, role);
     const unused = () => grants.filter((grant) => !asked.some((access) => isUseOf(grant, access)));
-    await eventually(() => expect(unused().map(describeAccess), `never used by the ${role}`).toEqual([]), 45_000);
-    expect(forbidden.map(describeAccess), `not granted to the ${role}`).toEqual([]);
+    await eventually(() => expect(unused().map(describeAccess), `never used by the ${role}`).toEqual([]));
   }
 });
 
@@ -51,26 +55,25 @@ async function applyAccounts(manifests: readonly Manifest[]): Promise<void> {
   await kubectl(["apply", "--filename=-"], JSON.stringify({ apiVersion: "v1", kind: "List", items }));
 }
 
-async function startRoles(flags: readonly string[]): Promise<Record<Role, RoleProcess>> {
-  const start = (role: Role, ...args: string[]) => startRoleProcess(role, { namespace: namespace.name, args });
-  const served = ["--port", "0"];
+async function startRoles(flags: readonly string[]): Promise<Record<Role, ObservedRole>> {
+  const start = (role: Role, ...own: string[]) => startObservedRole(role, { namespace: namespace.name, flags: own });
   const [controller, api, gateway, sweeper] = await Promise.all([
     // The records of what has ended go soon.
-    start("controller", "--sidecar", testImage, "--retain-seconds", "1", ...flags),
-    start("api", ...served, "--allow-anonymous", ...flags),
-    start("gateway", ...served, ...flags),
+    start("controller", "--retain-seconds", "1", ...flags),
+    start("api", ...flags),
+    start("gateway", ...flags),
     start("sweeper"),
   ]);
   return { controller, api, gateway, sweeper };
 }
 
-/** What can happen to sessions, as far as it makes a role ask the API server for something else. */
+/** What can happen to sessions, as far as it makes a role ask the API server for something else, until none is remembered. */
 async function liveThroughEverything(
-  { api, gateway, sweeper }: Record<Role, RoleProcess>,
+  { api, gateway, sweeper }: Record<Role, ObservedRole>,
   pathPrefix: string,
 ): Promise<void> {
-  const [apiUrl, gatewayUrl] = await Promise.all([api.url(), gateway.url()]);
-  const sessions = `${gatewayUrl}${pathPrefix}`;
+  const apiUrl = api.url;
+  const sessions = `${gateway.url}${pathPrefix}`;
   // The answer to a write is lost, so that whoever wrote has to look.
   let isLost = false;
   sweeper.proxy.onWrite = ({ body }) => {
@@ -89,6 +92,9 @@ async function liveThroughEverything(
   expect((await fetch(`${apiUrl}/backend/bcdfghjklm/status`)).status).toBe(404);
   expect(await (await fetch(`${apiUrl}/backend/${stopped}/logs`)).text()).toContain("listening");
   expect((await fetch(`${apiUrl}/backend/${stopped}`, { method: "DELETE" })).ok).toBe(true);
+  await eventually(async () => {
+    expect(await kubectl(["get", "slab", "--namespace", namespace.name, "--output=name"])).toBe("");
+  }, 60_000);
 }
 
 /** Its Pod waits for a Secret that never comes, which only an event tells. */

@@ -4,7 +4,7 @@ import type { KubeClient } from "../../packages/server/src/engine/kubernetes/ind
 import { loadKubeConfig } from "../../packages/server/src/engine/kubernetes/kube-config.ts";
 import { ApiProxy } from "../support/cluster/api-proxy.ts";
 import { eventually } from "../support/cluster/eventually.ts";
-import { testImage } from "../support/cluster/overlay.ts";
+import { spawnRequestFor } from "../support/cluster/install.ts";
 import { runInPod } from "../support/cluster/programs.ts";
 import type { RoleProcess } from "../support/cluster/role-process.ts";
 import { createSession, podsOf, requestStop, sessionSpec, untilState } from "../support/cluster/session.ts";
@@ -45,20 +45,18 @@ test("a session goes all its way through four processes, which say how they are 
   const spawned = await fetch(`${gateway.url}/api/spawn`, {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ image: testImage, gracePeriodSeconds: 1, env: { NODE_OPTIONS: "" } }),
+    body: JSON.stringify(spawnRequestFor("echo-program.mjs", { gracePeriodSeconds: 1 })),
   });
   expect(spawned.status).toBe(200);
-  const { name: spawnedName } = (await spawned.json()) as SpawnResponse;
-  await createSession(client, "walk", sessionSpec("echoes", { gracePeriodSeconds: 1, firstClientSeconds: 5 }));
+  const { name } = (await spawned.json()) as SpawnResponse;
 
   // Parked until it is ready.
-  const answer = await fetch(`${gateway.url}/walk/some/path`);
+  const answer = await fetch(`${gateway.url}/${name}/some/path`);
   expect([answer.status, await answer.json()]).toMatchObject([200, { url: "/some/path" }]);
-  expect((await fetch(`${api.url}/backend/walk/ready`)).status).toBe(200);
-  const swept = await untilState(client, "walk", { state: "Swept" });
+  expect((await fetch(`${api.url}/backend/${name}/ready`)).status).toBe(200);
+  const swept = await untilState(client, name, { state: "Swept" });
   expect(swept.status).toMatchObject({ reason: "Idle" });
-  expect((await fetch(`${gateway.url}/walk/`)).status).toBe(410);
-  await fetch(`${api.url}/backend/${spawnedName}`, { method: "DELETE" });
+  expect((await fetch(`${gateway.url}/${name}/`)).status).toBe(410);
   await eventually(async () => expectOnePodEach(client, []));
 
   const documented = [...readDocument().keys(), ...readDocument({ of: "cluster" }).keys()];

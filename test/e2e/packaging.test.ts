@@ -170,9 +170,8 @@ describe.skipIf(!hasRegistry)("the packages, installed in an empty folder", () =
   test("the sidecar is one file that loads nothing but Node itself", async () => {
     const file = join(app, "node_modules/spawner/dist/sidecar.js");
     const text = readFileSync(file, "utf8");
-    const loaded = [...text.matchAll(/^import .* from "(.*)";$|\bimport\("(.*)"\)/gm)].map(
-      ([, from, at]) => from ?? at,
-    );
+    const loading = /^import .* from "(.*)";$|\bimport\("(.*)"\)|\bgetBuiltinModule\("(.*?)"\)/gm;
+    const loaded = [...text.matchAll(loading)].map(([, from, at, builtIn]) => from ?? at ?? builtIn);
     expect(loaded.length).toBeGreaterThan(2);
     expect(loaded.filter((name) => !name?.startsWith("node:"))).toEqual([]);
     console.log(`sidecar.js: ${text.length} bytes`);

@@ -28,28 +28,50 @@ const workloads: Record<Role, string> = {
   sweeper: "daemonset/spawner-sweeper",
 };
 
+export interface InstallOptions extends Omit<Overlay, "namespace"> {
+  /** What the Secret of the API's tokens has. Default: there is none. */
+  readonly tokens?: string;
+}
+
 /** Installs an overlay as `kubectl apply -k` does, into a namespace of its own, and resolves when all of it is up. */
-export async function install(overlay: Omit<Overlay, "namespace">): Promise<Installation> {
+export async function install(options: InstallOptions): Promise<Installation> {
   const namespace = `spawner-test-${randomUUID().slice(0, 8)}`;
+  await kubectl(["create", "namespace", namespace]);
+  try {
+    return await installInto(namespace, options);
+  } catch (error) {
+    await kubectl(["delete", "namespace", namespace, "--wait=false"]);
+    throw error;
+  }
+}
+
+async function installInto(namespace: string, { tokens, ...overlay }: InstallOptions): Promise<Installation> {
   const inNamespace = (...args: string[]) => kubectl(["--namespace", namespace, ...args]);
   const isUp = (role: Role) => inNamespace("rollout", "status", workloads[role], "--timeout=90s");
   const urlOf = async (service: string) => {
     const ip = await inNamespace("get", "service", service, "--output=jsonpath={.spec.clusterIP}");
-    return `http://${ip}:8080`;
+    const url = `http://${ip}:8080`;
+    // Pods that are ready are reached by their Service a moment later.
+    await eventually(() => fetch(`${url}/healthz`));
+    return url;
   };
+  if (tokens !== undefined) {
+    await inNamespace("create", "secret", "generic", "spawner-tokens", `--from-literal=tokens=${tokens}`);
+  }
   await kubectl(["apply", "--filename=-"], await renderOverlay({ ...overlay, namespace }));
   await Promise.all((Object.keys(workloads) as Role[]).map(isUp));
-  const apiUrl = await urlOf("spawner-api");
+  const [apiUrl, gatewayUrl] = await Promise.all([urlOf("spawner-api"), urlOf("spawner-gateway")]);
   return {
     namespace,
     apiUrl,
-    gatewayUrl: await urlOf("spawner-gateway"),
+    gatewayUrl,
     kubectl: inNamespace,
     async spawn(request) {
       const id = await spawnThrough(apiUrl, spawnRequestFor("echo-program.mjs", request));
       await eventually(async () => {
         const { status } = await fetch(`${apiUrl}/backend/${id}/ready`, { redirect: "manual" });
-        if (status !== 302) throw new Error(`the session is not ready: /ready answers ${status}`);
+        // To its URL, where the API has been told one.
+        if (status !== 302 && status !== 200) throw new Error(`the session is not ready: /ready answers ${status}`);
       }, 60_000);
       return id;
     },

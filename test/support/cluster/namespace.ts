@@ -16,8 +16,12 @@ export async function makeNamespace(prefix = "spawner-test"): Promise<TestNamesp
   const name = `${prefix}-${randomUUID().slice(0, 8)}`;
   const client = await openAdminClient(name);
   await client.json({ method: "POST", path: "/api/v1/namespaces", body: { metadata: { name } } });
-  // Pods are refused until the controller manager has made the account that they have by default.
-  await eventually(() => client.json({ method: "GET", path: `/api/v1/namespaces/${name}/serviceaccounts/default` }));
+  // Pods are refused until the controller manager has made the account that they have by default, which takes a while after
+  // the API server was away.
+  await eventually(
+    () => client.json({ method: "GET", path: `/api/v1/namespaces/${name}/serviceaccounts/default` }),
+    80_000,
+  );
   return {
     name,
     client,

@@ -23,11 +23,11 @@ export interface Manifest {
 }
 
 const deploy = fileURLToPath(new URL("../../../deploy", import.meta.url));
-/** The image that the overlays `local` and `compat-0.1.9` name. */
-const localImage = "localhost/spawner:test";
+/** As base, the overlays for one's own machine, and the example name it. */
+const imagesInOverlays = ["spawner", "localhost/spawner", "registry.example.com/spawner"];
 
 /** The image to be tested, which the nodes of the cluster have. */
-export const testImage = process.env.SPAWNER_TEST_IMAGE ?? localImage;
+export const testImage = process.env.SPAWNER_TEST_IMAGE ?? "localhost/spawner:test";
 
 /** What kubectl makes of a kustomization on top of an overlay, as YAML. */
 export async function renderOverlay(overlay: Overlay): Promise<string> {
@@ -37,7 +37,7 @@ export async function renderOverlay(overlay: Overlay): Promise<string> {
     const [, newName, newTag] = /^(.+):([^:/]+)$/.exec(testImage) ?? [];
     const kustomization = {
       resources: [relative(folder, join(deploy, of))],
-      images: [{ name: "localhost/spawner", newName, newTag }],
+      images: imagesInOverlays.map((name) => ({ name, newName, newTag })),
       ...(namespace === undefined ? {} : { namespace }),
       ...(patches === undefined ? {} : { patches }),
     };

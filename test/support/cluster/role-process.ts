@@ -11,6 +11,8 @@ export interface RoleProcessOptions {
   readonly namespace: string;
   /** Where it finds the API server. Default: where KUBECONFIG says. */
   readonly proxy?: ApiProxy;
+  /** As whom it comes to the proxy. Default: as the administrator. */
+  readonly token?: string;
   readonly flags?: readonly string[];
 }
 
@@ -40,11 +42,11 @@ const flagsOf: Record<Role, readonly string[]> = {
 /** A role as a process of its own, `spawner ROLE`. Resolves when it runs and, where it serves, does so. */
 export async function startRoleProcess(
   role: Role,
-  { namespace, proxy, flags = [] }: RoleProcessOptions,
+  { namespace, proxy, token, flags = [] }: RoleProcessOptions,
 ): Promise<RoleProcess> {
   const folder = mkdtempSync(join(tmpdir(), "spawner-role-"));
   const kubeconfig = join(folder, "kubeconfig");
-  if (proxy !== undefined) writeFileSync(kubeconfig, proxy.kubeconfig());
+  if (proxy !== undefined) writeFileSync(kubeconfig, proxy.kubeconfig(token === undefined ? {} : { token }));
   const place = ["--namespace", namespace, "--host", "127.0.0.1", "--metrics-port", "0"];
   const reached = proxy === undefined ? [] : ["--kubeconfig", kubeconfig];
   const [program = "", ...args] = spawnerCommand([role, ...place, ...reached, ...flagsOf[role], ...flags]);

@@ -108,7 +108,7 @@ async function startRole(
 }
 
 /** Of the namespace, through the proxy where there is one. To be closed. */
-export async function openClient({ namespace, proxy }: RolePlace): Promise<KubeClient> {
+async function openClient({ namespace, proxy }: RolePlace): Promise<KubeClient> {
   if (proxy === undefined) return openKubeClient({ namespace, clock });
   const folder = mkdtempSync(join(tmpdir(), "spawner-kubeconfig-"));
   try {

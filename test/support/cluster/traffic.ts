@@ -30,6 +30,11 @@ export class EchoClient {
     if (data.toString() !== text) throw new Error(`sent ${text}, and ${data} came back`);
   }
 
+  /** Says goodbye, as a browser does. */
+  leave(): void {
+    this.#socket.close();
+  }
+
   close(): void {
     this.#socket.terminate();
   }

@@ -7,6 +7,7 @@ import { ClientErrors } from "./client-errors.ts";
 import { type ErrorDeps, sendError } from "./errors.ts";
 import { onlyHosts } from "./host-names.ts";
 import { takeOnlyJson } from "./json-body.ts";
+import { LatestExchanges } from "./latest-exchanges.ts";
 import { lingerOnClose } from "./lingering.ts";
 import { refuseAmbiguousMessages, refuseBadQueries } from "./message-rules.ts";
 import { documentOptions } from "./openapi.ts";
@@ -21,6 +22,8 @@ export interface AppOptions extends ErrorDeps {
   /** Undefined where everybody may use everything. */
   readonly tokens: TokensFile | undefined;
   readonly allowedHosts: readonly string[] | undefined;
+  /** Where clients find the OpenAPI document. */
+  readonly documentUrl: string;
 }
 
 /** An HTTP server without routes: what holds for all of them is set. */
@@ -29,10 +32,12 @@ export async function makeApp({
   auth,
   tokens,
   allowedHosts,
+  documentUrl,
   ...errorDeps
 }: AppOptions): Promise<FastifyInstance> {
   const { counts, bodyBytesMax } = errorDeps;
-  const clientErrors = new ClientErrors({ clock, onAnswered: (status) => counts.answeredUnrouted(status) });
+  const latest = new LatestExchanges();
+  const clientErrors = new ClientErrors({ clock, latest, onAnswered: (status) => counts.answeredUnrouted(status) });
   const app: FastifyInstance = fastify({
     bodyLimit: bodyBytesMax,
     forceCloseConnections: true,
@@ -51,8 +56,9 @@ export async function makeApp({
       requireHostHeader: false,
     },
   });
+  latest.attach(app.server);
   clientErrors.attach(app.server);
-  lingerOnClose(app.server);
+  lingerOnClose(app.server, latest);
   app.setValidatorCompiler(validatorCompiler);
   app.setErrorHandler((error, _, reply) => sendError(reply, error, errorDeps));
   counts.attach(app);
@@ -61,7 +67,7 @@ export async function makeApp({
   app.server.on("checkExpectation", (request, response) => app.server.emit("request", request, response));
   app.addHook("onRequest", refuseAmbiguousMessages);
   if (allowedHosts !== undefined) app.addHook("onRequest", onlyHosts(allowedHosts));
-  app.addHook("onRequest", refuseUnknownRoutes(app));
+  app.addHook("onRequest", refuseUnknownRoutes(app, { documentUrl }));
   if (tokens !== undefined) app.addHook("onRequest", onlyWithToken(tokens));
   app.addHook("onRequest", refuseBadQueries);
   for (const [name, schema] of Object.entries(namedSchemas)) app.addSchema({ $id: name, ...schema });

@@ -315,3 +315,11 @@ describe("what is no route, no id or no HTTP gets an error that says so:", () =>
     expect(await askFully("http://localhost:1234/healthz", "evil.example")).toContain("200 OK");
   });
 });
+
+test("who asks for what is no route is told where the document of those there are is, as clients see it", async () => {
+  const { raw } = await startApi();
+  const answer = await raw("GET /none HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+  expect(errorIn(answer).message).toBe(
+    "There is no route GET /none; http://api.example/openapi.json lists those there are.",
+  );
+});

@@ -1,13 +1,9 @@
-import { type IncomingMessage, maxHeaderSize, type Server, type ServerResponse, STATUS_CODES } from "node:http";
+import { maxHeaderSize, type Server, type ServerResponse, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import type { ErrorCode } from "@spawner/client";
 import { makeErrorAnswer } from "../core/error-body.ts";
 import type { Clock } from "../lib/clock.ts";
-
-interface Exchange {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-}
+import type { HttpExchange, LatestExchanges } from "./latest-exchanges.ts";
 
 const socketErrors: Readonly<Record<string, ErrorCode>> = {
   HPE_HEADER_OVERFLOW: "head_too_large",
@@ -27,12 +23,13 @@ const secondLookMs = 1_000;
 export class ClientErrors {
   readonly #clock: Clock;
   readonly #onAnswered: (status: number) => void;
-  /** The last message of each connection. */
-  readonly #latest = new WeakMap<Duplex, Exchange>();
+  readonly #latest: LatestExchanges;
   readonly #ending = new WeakSet<Duplex>();
 
-  constructor({ clock, onAnswered }: { clock: Clock; onAnswered: (status: number) => void }) {
+  constructor(deps: { clock: Clock; latest: LatestExchanges; onAnswered: (status: number) => void }) {
+    const { clock, latest, onAnswered } = deps;
     this.#clock = clock;
+    this.#latest = latest;
     this.#onAnswered = onAnswered;
   }
 
@@ -48,7 +45,6 @@ export class ClientErrors {
   };
 
   attach(server: Server): void {
-    server.on("request", (request, response) => void this.#latest.set(request.socket, { request, response }));
     server.on("connect", (_, socket) => {
       socket.on("error", () => socket.destroy());
       this.#refuse(socket, "not_implemented", "CONNECT is not offered here.");
@@ -57,10 +53,10 @@ export class ClientErrors {
 
   /** Refuses a request that is late, unless it is whole soon. */
   #lookAgain(socket: Duplex): void {
-    const before = this.#latest.get(socket);
+    const before = this.#latest.of(socket);
     const isInBody = before?.request.complete === false;
     this.#clock.after(secondLookMs, () => {
-      const late = isInBody ? before : this.#latest.get(socket);
+      const late = isInBody ? before : this.#latest.of(socket);
       const hasCome = late?.request.complete === true && (isInBody || late !== before);
       if (!hasCome) this.#refuse(socket, "timeout", tooLate);
     });
@@ -69,7 +65,7 @@ export class ClientErrors {
   #refuse(socket: Duplex, code: ErrorCode, message: string): void {
     if (this.#ending.has(socket)) return;
     this.#ending.add(socket);
-    const latest = this.#latest.get(socket);
+    const latest = this.#latest.of(socket);
     if (!socket.writable) socket.destroy();
     else if (latest === undefined || isAnswerDue(latest, socket)) this.#end(socket, makeErrorAnswer(code, message));
     else if (latest.request.complete) endAfter(latest.response, socket);
@@ -83,7 +79,7 @@ export class ClientErrors {
 }
 
 /** Whether the next answer on the connection is to the message that is at fault. */
-function isAnswerDue({ request, response }: Exchange, socket: Duplex): boolean {
+function isAnswerDue({ request, response }: HttpExchange, socket: Duplex): boolean {
   if (request.complete) return response.writableFinished;
   return !response.headersSent && response.socket === socket;
 }

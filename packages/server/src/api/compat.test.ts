@@ -67,3 +67,62 @@ test("without it, an unknown field is refused", async () => {
   const api = await startApi();
   expect((await api.post('{"color":"red"}')).status).toBe(400);
 });
+
+describe("what 0.1.9's clients go on to ask", () => {
+  async function follow() {
+    const api = await startApi({ compat: true });
+    const { name: id } = (await (await api.post('{"image":"default"}')).json()) as { name: string };
+    const get = (path: string, method = "GET") => fetch(`${api.url}${path}`, { method, redirect: "manual" });
+    return { api, id, get };
+  }
+
+  test("the state has the fields that it had, in their order", async () => {
+    const { api, id, get } = await follow();
+    await api.reach(id, "Constructed", "Scheduled", "Running", "Ready");
+    const response = await get(`/backend/${id}/status`);
+    expect(response.headers.get("content-type")).toMatch(/^application\/json/);
+    expect(await response.text()).toMatch(/^\{"state":"Ready","time":"\d{4}-\d\d-\d\dT[\d:.]+Z"\}$/);
+  });
+
+  test("ready is 409, then 302 to the backend", async () => {
+    const { api, id, get } = await follow();
+    expect((await get(`/backend/${id}/ready`)).status).toBe(409);
+    await api.reach(id, "Ready");
+    const response = await get(`/backend/${id}/ready`);
+    expect([response.status, response.headers.get("location")]).toEqual([302, `http://gw.example/p/${id}/`]);
+  });
+
+  test("the stream has an event a state, with the same JSON", async () => {
+    const { api, id, get } = await follow();
+    await api.reach(id, "Constructed", "Scheduled", "Running", "Ready");
+    const response = await get(`/backend/${id}/status/stream`);
+    expect(response.headers.get("content-type")).toBe("text/event-stream");
+    expect(response.headers.get("cache-control")).toBe("no-cache");
+    await api.end(id, "Idle");
+    const data = [...(await response.text()).matchAll(/^data: ?(.*)$/gm)].map(([, json = ""]) => json);
+    expect(data.map((json) => (JSON.parse(json) as { state: string }).state)).toEqual([
+      "Submitted",
+      "Constructed",
+      "Scheduled",
+      "Running",
+      "Ready",
+      "Swept",
+    ]);
+    for (const json of data) expect(json).toMatch(/^\{"state":"\w+","time":"[^"]+"/);
+  });
+
+  test.each([
+    ["GET", "/backend/nosuch/ready", 404],
+    ["GET", "/backend/a%2Fb/ready", 404],
+    ["GET", "/nosuch", 404],
+    ["GET", "/spawn", 405],
+    // 204, and a stream that says nothing for ever, were no answers.
+    ["GET", "/backend/nosuch/status", 404],
+    ["GET", "/backend/nosuch/status/stream", 404],
+  ])("%s %s is answered with %i", async (method, path, status) => {
+    const { get } = await follow();
+    const response = await get(path, method);
+    expect(response.status).toBe(status);
+    if (status === 405) expect(response.headers.get("allow")).toMatch(/\bPOST\b/);
+  });
+});

@@ -4,6 +4,7 @@ import { expect, onTestFinished, test, vi } from "vitest";
 import { systemClock } from "../lib/clock.ts";
 import { ClientErrors } from "./client-errors.ts";
 import { converse } from "./fixture.ts";
+import { LatestExchanges } from "./latest-exchanges.ts";
 import { lingerOnClose } from "./lingering.ts";
 
 const requestTimeoutMs = 300;
@@ -19,9 +20,11 @@ async function start() {
     },
   );
   const refused: number[] = [];
-  const clientErrors = new ClientErrors({ clock: systemClock, onAnswered: (status) => refused.push(status) });
+  const latest = new LatestExchanges();
+  const clientErrors = new ClientErrors({ clock: systemClock, latest, onAnswered: (status) => refused.push(status) });
+  latest.attach(server);
   clientErrors.attach(server);
-  lingerOnClose(server);
+  lingerOnClose(server, latest);
   server.on("clientError", clientErrors.answer).on("connection", (socket) => {
     bytesRead = () => socket.bytesRead;
   });

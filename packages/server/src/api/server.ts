@@ -73,7 +73,8 @@ export async function run(
   const names = nameMapping(config.servicePrefix);
   const streams = new OpenStreams(streamsMax);
   const counts = new ApiMetrics(metrics, { streams: () => streams.count });
-  const app = await makeApp({ clock, auth, tokens, allowedHosts, log, bodyBytesMax, counts });
+  const documentUrl = `${config.apiServerBase?.replace(/\/$/, "") ?? ""}/openapi.json`;
+  const app = await makeApp({ clock, auth, tokens, allowedHosts, documentUrl, log, bodyBytesMax, counts });
   const inFlight = new InFlight();
   inFlight.attach(app);
   const hub = new StatusHub(engine.backends);

@@ -2,14 +2,17 @@ import type { FastifyInstance, FastifyRequest, onRequestAsyncHookHandler } from 
 import { SpawnerError } from "../core/errors.ts";
 
 /** Refuses what is no route before anything is read of its body, whoever asks. */
-export function refuseUnknownRoutes(app: FastifyInstance): onRequestAsyncHookHandler {
+export function refuseUnknownRoutes(
+  app: FastifyInstance,
+  { documentUrl }: { documentUrl: string },
+): onRequestAsyncHookHandler {
   return async (request, reply) => {
     if (!request.is404) return;
     const { method } = request;
     const url = shorten(request.url);
     const allowed = methodsOf(app, request);
     if (allowed.length === 0) {
-      throw new SpawnerError("not_found", `There is no route ${method} ${url}; /openapi.json lists those there are.`);
+      throw new SpawnerError("not_found", `There is no route ${method} ${url}; ${documentUrl} lists those there are.`);
     }
     reply.header("allow", allowed.join(", "));
     const verb = allowed.length > 1 ? "are" : "is";

@@ -8,6 +8,7 @@ export interface ControllerFlags extends RoleFlags, CompatFlags {
   retainSeconds: number;
   recordsMax: number;
   concurrency: number;
+  nodeLostSeconds: number;
 }
 
 const help = `
@@ -36,6 +37,13 @@ export function addControllerCommand(program: Command): void {
     )
     .addOption(numberFlag("--records-max <count>", "most ended backends that are remembered", count).default(1_000))
     .addOption(numberFlag("--concurrency <count>", "most backends that are worked on at once", count).default(32))
+    .addOption(
+      numberFlag(
+        "--node-lost-seconds <seconds>",
+        "time for which a node and a session on it must both be silent until the session is given up",
+        secondsRange,
+      ).default(60),
+    )
     .addOption(compatFlag("take over backends of 0.1.9, and make what its routers, sweepers and API look for"))
     .addHelpText("after", help)
     .action(async (flags: ControllerFlags) => {

@@ -15,7 +15,7 @@ const lease = "spawner-controller";
 
 /** Leads or stands by until a signal asks this process to end. */
 export function serveController(flags: ControllerFlags): Promise<void> {
-  const { sidecar, imagePullSecret, compat = false } = flags;
+  const { sidecar, imagePullSecret, nodeLostSeconds, compat = false } = flags;
   const options: RoleOptions = {
     role: "controller",
     flags,
@@ -23,7 +23,7 @@ export function serveController(flags: ControllerFlags): Promise<void> {
     async pods(deps) {
       const sidecarImage = sidecar ?? (await findOwnImage(deps));
       if (sidecarImage === undefined) return undefined;
-      return { sidecarImage, compat, ...(imagePullSecret === undefined ? {} : { imagePullSecret }) };
+      return { sidecarImage, compat, nodeLostSeconds, ...(imagePullSecret === undefined ? {} : { imagePullSecret }) };
     },
   };
   return runRole(options, (process) => stand(flags, process));

@@ -615,6 +615,19 @@ describe("what 0.1.9's sweeper wrote, flags alone, is completed", () => {
     expect(decision).toMatchObject({ status: { phase: "Swept", reason: "Idle" }, workload: "remove", record: "keep" });
   });
 
+  test.each([
+    ["failed", { failed: true }, "Crashed", "code 3"],
+    [
+      "swept, of a program that had crashed",
+      { swept: true },
+      "Idle",
+      "Nobody was connected for 300 s (gracePeriodSeconds).",
+    ],
+  ] as const)("%s: with what was seen of its program, where that is the same end", (_, flags, reason, message) => {
+    const decision = decide({ backend: stored(flags), workload: observations.crashed }, now, configDefaults);
+    expect(decision).toMatchObject({ status: { reason, message }, workload: "remove" });
+  });
+
   test("swept, with nothing left: its record is retained from the time that it is given now", () => {
     const backend = stored({ ready: true, swept: true });
     const { status = {}, record } = decide({ backend, workload: observations.absent }, now, configDefaults);

@@ -121,7 +121,7 @@ export function decide(observed: Observed, now: Date, config: DecisionConfig): D
 
 /** Its workload goes at once, its record when it was retained long enough. */
 function decideEnded(backend: Backend, workload: WorkloadObservation, now: Date, config: DecisionConfig): Decision {
-  const status = explainedEndPatch(backend, now);
+  const status = explainedEndPatch(backend, now, workload.kind === "ended" ? workload.end : undefined);
   if (workload.kind !== "absent") return { ...nothing, ...withStatus(status), workload: "remove" };
   if (status !== undefined) return { ...nothing, status };
   const forgetAtMs = (endedAt(backend) ?? now).getTime() + config.retainSeconds * 1000;

@@ -1,6 +1,6 @@
 import type { BackendState, EndReason, StatusMessage } from "@spawner/client";
 import { type Backend, type BackendStatus, completeSpec } from "./resource.ts";
-import { endStateOf, isEndState, type LivingState, livingStates, rankOf } from "./states.ts";
+import { type EndState, endStateOf, isEndState, type LivingState, livingStates, rankOf } from "./states.ts";
 
 /** A narrow merge patch (RFC 7396) of `status`: only what changes. */
 export type StatusPatch = Partial<BackendStatus>;
@@ -111,15 +111,18 @@ export function unrecordedReady({ status }: Backend, now: Date): ReachedTimes {
 }
 
 /**
- * The patch that adds to an end which 0.1.9 wrote, a flag alone, what ours have: reason, message and time. Undefined where
- * there is nothing to add.
+ * The patch that adds to an end which 0.1.9 wrote, a flag alone, what ours have: reason, message and time. `seen` is how the
+ * program was seen to have ended, if it was. Undefined where there is nothing to add.
  */
-export function explainedEndPatch(backend: Backend, at: Date): StatusPatch | undefined {
+export function explainedEndPatch(
+  backend: Backend,
+  at: Date,
+  seen?: { readonly reason: EndReason; readonly message: string },
+): StatusPatch | undefined {
   const state = stateOf(backend);
   if (!isEndState(state) || timeOf(backend, state) !== undefined) return undefined;
-  const { gracePeriodSeconds } = completeSpec(backend.spec);
-  const reason = state === "Swept" ? "Idle" : "Crashed";
-  const message = state === "Swept" ? idleMessage(gracePeriodSeconds) : "The program ended with an error.";
+  const isSeen = seen !== undefined && endStateOf(seen.reason) === state;
+  const { reason, message } = isSeen ? seen : presumedEnd(backend, state);
   const time = iso(at);
   return {
     ...flagsUpTo(backend, state === "Swept" ? "Ready" : "Submitted"),
@@ -133,6 +136,13 @@ export function explainedEndPatch(backend: Backend, at: Date): StatusPatch | und
 
 /** What is said of a backend that another one has to take the place of. */
 export const supersededMessage = "Its key was asked for with another spec.";
+
+/** 0.1.9 swept what it found idle, and called failed what ended with an error. */
+function presumedEnd({ spec }: Backend, state: EndState): { reason: EndReason; message: string } {
+  return state === "Swept"
+    ? { reason: "Idle", message: idleMessage(completeSpec(spec).gracePeriodSeconds) }
+    : { reason: "Crashed", message: "The program ended with an error." };
+}
 
 /** What is said of a backend that was swept as idle. */
 export function idleMessage(gracePeriodSeconds: number): string {

@@ -1,5 +1,5 @@
 import { type BlockList, isIP } from "node:net";
-import type { RequestHead } from "../relay/index.ts";
+import { listItems, type RequestHead } from "../relay/index.ts";
 import { hostOf } from "./route.ts";
 
 /** How a client reached this server, as far as that can be believed. */
@@ -29,11 +29,11 @@ const toldByProxies: ReadonlySet<string> = new Set(
 
 /** Whether a field is one of those. Many a program takes a `_` for a `-`. */
 export function isToldByProxies(lowerName: string): boolean {
-  return lowerName === "forwarded" || toldByProxies.has(lowerName.replaceAll("_", "-"));
+  return lowerName === "forwarded" || (lowerName.startsWith("x") && toldByProxies.has(lowerName.replaceAll("_", "-")));
 }
 
 /** Whether what this address says of its clients is believed. */
-export function isTrusted(address: string, trustedProxies: BlockList | undefined): boolean {
+function isTrusted(address: string, trustedProxies: BlockList | undefined): boolean {
   const family = isIP(address);
   return family !== 0 && trustedProxies?.check(address, family === 6 ? "ipv6" : "ipv4") === true;
 }
@@ -83,7 +83,7 @@ interface Told {
 
 /** Where proxies have made lists of them, the first is the one that the client has met. */
 function fromXForwarded(head: RequestHead): Told {
-  const list = (name: string) => (head.header(name) ?? "").split(",").map((item) => item.trim());
+  const list = (name: string) => listItems(head.header(name) ?? "");
   return {
     addresses: list("x-forwarded-for").filter((item) => item !== ""),
     proto: list("x-forwarded-proto")[0]?.toLowerCase() ?? "",

@@ -1,4 +1,4 @@
-import { type MessageHead, RequestHead } from "../relay/index.ts";
+import { listItems, type MessageHead, RequestHead } from "../relay/index.ts";
 
 /** What is to become of the fields that hold for one connection alone (RFC 9110 7.6.1). */
 export interface HopByHop {
@@ -27,16 +27,15 @@ const alwaysHopByHop: readonly string[] = ["keep-alive", "proxy-connection"];
  * asked for or granted, fields that are named along with it belong to it (HTTP2-Settings), and go on.
  */
 export function hopByHopOf(head: MessageHead): HopByHop {
-  const isUpgrade = head instanceof RequestHead ? head.upgrade !== undefined : head.headers("upgrade").length > 0;
-  const present = head.fields.map(({ lowerName }) => lowerName);
-  const remove = alwaysHopByHop.filter((name) => present.includes(name));
+  const isUpgrade = head instanceof RequestHead ? head.upgrade !== undefined : head.has("upgrade");
+  const remove = alwaysHopByHop.filter((name) => head.has(name));
   const set: [string, string][] = [];
   const takesTrailers = head.hasToken("te", "trailers");
-  if (present.includes("te")) {
+  if (head.has("te")) {
     remove.push("te");
     if (takesTrailers) set.push(["te", "trailers"]);
   }
-  const given = head.headers("connection").flatMap((value) => value.split(",").map((option) => option.trim()));
+  const given = head.headers("connection").flatMap(listItems);
   const kept = given.filter((option) => {
     const name = option.toLowerCase();
     if (sharedOptions.has(name)) return true;

@@ -24,7 +24,7 @@ const authHeader = "x-spawner-auth";
 
 /** Whether only Spawner may set a field on the way to a program, under this name or one that programs take for it. */
 function isOurs(lowerName: string): boolean {
-  return lowerName.replaceAll("_", "-").startsWith("x-spawner-");
+  return lowerName.startsWith("x") && lowerName.replaceAll("_", "-").startsWith("x-spawner-");
 }
 
 /** The head that a backend gets in path mode. */
@@ -32,9 +32,7 @@ export function forwardHead(head: RequestHead, request: ForwardedRequest): Buffe
   const { prefix, target, view, identity, admission } = request;
   const host = hostOf(head);
   const { remove, set } = hopByHopOf(head);
-  const notFromOutside = head.fields.flatMap(({ lowerName }) => {
-    return isOurs(lowerName) || isToldByProxies(lowerName) ? [lowerName] : [];
-  });
+  const notFromOutside = head.lowerNames.filter((lowerName) => isOurs(lowerName) || isToldByProxies(lowerName));
   return rewriteRequestHead(head, {
     target: withoutToken(target),
     remove: [...remove, ...notFromOutside, ...(isBearer(admission) ? ["authorization"] : [])],
@@ -78,8 +76,10 @@ export interface PublicPlace {
 
 /** The head that a client gets in path mode: paths that the program gives are put behind the prefix. */
 export function backwardHead(head: ResponseHead, place: PublicPlace): Buffer {
+  const changes = hopByHopOf(head);
+  if (!head.has("location") && !head.has("set-cookie")) return rewriteResponseHead(head, changes);
   return rewriteResponseHead(head, {
-    ...hopByHopOf(head),
+    ...changes,
     map(lowerName, value) {
       if (lowerName === "location") return mapLocation(value, place);
       if (lowerName === "set-cookie") return mapCookiePath(value, place.prefix);

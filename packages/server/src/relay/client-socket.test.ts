@@ -64,10 +64,15 @@ test("a paused one is not read from, and goes on where it was", async () => {
   expect(text() === small + tooLarge).toBe(true);
 });
 
-test("the server is closed once an adopted connection is", async () => {
-  const { server, socket } = await open();
+test("an adopted connection outlives the server, and the socket that it came in", async () => {
+  const { client, server, socket, text } = await open();
   const closed = once(server, "close");
   server.close();
-  socket.destroy();
   await closed;
+  client.end(small);
+  await once(socket, "end");
+  expect(text()).toBe(small);
+  socket.end(small);
+  const [bytes] = (await once(client, "data")) as [Buffer];
+  expect(String(bytes)).toBe(small);
 });

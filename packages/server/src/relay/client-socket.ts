@@ -10,7 +10,7 @@ interface Inner {
  * An accepted connection that was not read from yet (`pauseOnConnect`); what is received on it goes to `onBytes`. Node reads
  * into a buffer of ours (`onread`) where a connection is made, but not where one is accepted: there, each read costs a
  * buffer of 64 kB and the turns of a stream, a tenth of what relaying a small message costs. So the connection moves to a
- * socket that was made for it. Where Node is not as expected, it stays, and its "data" events do the same.
+ * socket that was made for it; its server counts it no more. Where Node is not as expected, it stays, and its "data" events do the same.
  */
 export function adopt(accepted: Socket, onBytes: (bytes: Buffer) => void): Socket {
   const inner = accepted as Inner;
@@ -19,6 +19,6 @@ export function adopt(accepted: Socket, onBytes: (bytes: Buffer) => void): Socke
   inner._handle = null;
   const options = { handle, allowHalfOpen: true, onread: new ReadBuffer(onBytes).onread };
   const socket = new Socket(options as SocketConstructorOpts);
-  // The server counts the connection by the socket that it made.
-  return socket.once("close", () => accepted.destroy());
+  accepted.destroy(); // there is nothing left in it
+  return socket;
 }

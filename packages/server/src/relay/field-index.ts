@@ -47,11 +47,11 @@ export function indexFields(
   return index;
 }
 
-/** Whether the bytes from `start` to `end` are this name, which is in lower case, in any case. */
-export function isNamed(raw: Uint8Array, start: number, end: number, lowerName: string): boolean {
-  if (end - start !== lowerName.length) return false;
-  for (let at = 0; at < lowerName.length; at += 1) {
-    if (lowerOf[raw[start + at] ?? 0] !== lowerName.charCodeAt(at)) return false;
+/** Whether the bytes from `start` to `end` are this name, in any case. */
+export function isNamed(raw: Uint8Array, start: number, end: number, name: string): boolean {
+  if (end - start !== name.length) return false;
+  for (let at = 0; at < name.length; at += 1) {
+    if (lowerOf[raw[start + at] ?? 0] !== lowerOf[name.charCodeAt(at)]) return false;
   }
   return true;
 }

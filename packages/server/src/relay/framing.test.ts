@@ -162,6 +162,13 @@ describe("a body ends where it says", () => {
     },
   );
 
+  it.each(["Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n"])(
+    "an interim response that announces a body is refused: %j",
+    (fields) => {
+      expect(() => ofResponse("103 Early Hints", fields)).toThrow("an interim response announces a body");
+    },
+  );
+
   it("any chunks, extensions and trailers, in any pieces, end at the same byte", () => {
     const chunk = fc.tuple(fc.uint8Array({ minLength: 1, maxLength: 40 }), fc.stringMatching(/^(;[a-z]{1,8})?$/));
     const trailer = fc.stringMatching(/^[a-z-]{1,8}: ?[!-~]{0,8}$/);

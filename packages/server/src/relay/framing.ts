@@ -15,13 +15,15 @@ export function requestFraming(head: RequestHead, limits: { headBytesMax: number
   return lengthOrChunked(head, limits) ?? noBody;
 }
 
-/** Framing of the body of a response to `request`. An interim one has none, whatever it says, but must say it well (RFC 9112 6.3). */
+/** Framing of the body of a response to `request`. One to HEAD, of 204 or of 304 has none, whatever it says, but must say it well (RFC 9112 6.3). */
 export function responseFraming(
   head: ResponseHead,
   request: Pick<RequestHead, "method">,
   limits: { headBytesMax: number },
 ): BodyFraming {
   const framing = lengthOrChunked(head, limits);
+  // A server must not (RFC 9110 8.6, RFC 9112 6.1), and llhttp reads a body there.
+  if (head.isInterim && framing !== undefined && !framing.isDone) throw bad("an interim response announces a body");
   const isBodiless = head.isInterim || head.status === 204 || head.status === 304;
   if (isBodiless || request.method === "HEAD") return noBody;
   return framing ?? untilClose;

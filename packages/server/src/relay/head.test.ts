@@ -148,6 +148,13 @@ describe("what a head says", () => {
     expect(responseOf(`HTTP/${version} 200 OK\r\n${connection}\r\n`).keepsAlive).toBe(keepsAlive);
   });
 
+  it("holds no token that has more around it than SP and HTAB: other readers see another one", () => {
+    for (const around of ["\xa0", "\x85", "\xad"]) {
+      const raw = `GET / HTTP/1.1\r\nHost: a\r\nConnection: ${around}close, \t close${around}\r\n\r\n`;
+      expect(parseRequestHead(Buffer.from(raw, "latin1"), limits).keepsAlive).toBe(true);
+    }
+  });
+
   it.each<[upgrade: string | undefined, version: string, fields: string]>([
     ["websocket", "1.1", "Connection: Upgrade\r\nUpgrade: websocket\r\n"],
     ["websocket", "1.1", "Connection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n"],

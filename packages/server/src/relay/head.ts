@@ -28,18 +28,40 @@ export class MessageHead {
     return this.#fields;
   }
 
+  /** The names of all fields, in order. */
+  get lowerNames(): readonly string[] {
+    const names: string[] = [];
+    for (let at = 0; at < this.#index.length; at += numbersPerField) names.push(this.#text(at).toLowerCase());
+    return names;
+  }
+
+  /** The lines of all fields but those of these names, as they came, with their line ends. */
+  linesWithout(names: readonly string[]): string {
+    const index = this.#index;
+    const end = this.raw.length - 2;
+    let text = "";
+    let from = index[0] ?? end;
+    for (let at = 0; at < index.length; at += numbersPerField) {
+      const start = index[at] ?? end;
+      const nameEnd = index[at + 1] ?? end;
+      if (!names.some((name) => isNamed(this.raw, start, nameEnd, name))) continue;
+      text += this.raw.toString("latin1", from, start);
+      from = index[at + numbersPerField] ?? end;
+    }
+    return text + this.raw.toString("latin1", from, end);
+  }
+
   /** Whether there is such a field. */
   has(name: string): boolean {
-    return this.#find(name.toLowerCase(), 0) >= 0;
+    return this.#find(name, 0) >= 0;
   }
 
   /** Every value of a field, in order. */
   headers(name: string): readonly string[] {
-    const lowerName = name.toLowerCase();
-    let at = this.#find(lowerName, 0);
+    let at = this.#find(name, 0);
     if (at < 0) return none;
     const values: string[] = [];
-    for (; at >= 0; at = this.#find(lowerName, at + numbersPerField)) values.push(this.#text(at + 2));
+    for (; at >= 0; at = this.#find(name, at + numbersPerField)) values.push(this.#text(at + 2));
     return values;
   }
 
@@ -53,9 +75,7 @@ export class MessageHead {
   /** Whether a field whose value is a list of tokens holds this one, in any case. */
   hasToken(name: string, token: string): boolean {
     const values = this.headers(name);
-    return (
-      values.length > 0 && values.some((value) => value.split(",").some((item) => item.trim().toLowerCase() === token))
-    );
+    return values.length > 0 && values.some((value) => listItems(value).some((item) => item.toLowerCase() === token));
   }
 
   /** Whether the connection may serve another message after this one, as far as its sender goes (RFC 9112 9.3). */
@@ -65,10 +85,10 @@ export class MessageHead {
   }
 
   /** Where in the index the next field of this name is, from `from` on; below 0 where there is none. */
-  #find(lowerName: string, from: number): number {
+  #find(name: string, from: number): number {
     const index = this.#index;
     for (let at = from; at < index.length; at += numbersPerField) {
-      if (isNamed(this.raw, index[at] ?? 0, index[at + 1] ?? 0, lowerName)) return at;
+      if (isNamed(this.raw, index[at] ?? 0, index[at + 1] ?? 0, name)) return at;
     }
     return -1;
   }
@@ -124,6 +144,23 @@ export class ResponseHead extends MessageHead {
   get isInterim(): boolean {
     return this.status < 200;
   }
+}
+
+/** The members of a list (RFC 9110 5.6.1). White space is SP and HTAB: what `trim` takes off beside, as U+00A0, others keep. */
+export function listItems(value: string): string[] {
+  return value.split(",").map(withoutBlanks);
+}
+
+function withoutBlanks(text: string): string {
+  let from = 0;
+  let to = text.length;
+  while (from < to && isBlank(text.charCodeAt(from))) from += 1;
+  while (to > from && isBlank(text.charCodeAt(to - 1))) to -= 1;
+  return text.slice(from, to);
+}
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09;
 }
 
 const idempotentMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);

@@ -1,5 +1,5 @@
 export { Activity } from "./activity.ts";
-export { type MessageHead, RequestHead, type ResponseHead } from "./head.ts";
+export { listItems, type MessageHead, RequestHead, type ResponseHead } from "./head.ts";
 export type { RelayLimits } from "./limits.ts";
 export type { Exchange, Plan, Upstream } from "./plan.ts";
 export type { RelayProblem } from "./problem.ts";

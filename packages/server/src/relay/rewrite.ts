@@ -1,4 +1,4 @@
-import type { Field, MessageHead, RequestHead, ResponseHead } from "./head.ts";
+import type { MessageHead, RequestHead, ResponseHead } from "./head.ts";
 
 const isTarget = /^[!-~\x80-\xff]+$/;
 const notInValue = /[^\t\x20-\x7e\x80-\xff]/g;
@@ -26,23 +26,27 @@ export function rewriteRequestHead(head: RequestHead, changes: FieldChanges & { 
 
 /** The head with other fields. */
 export function rewriteResponseHead(head: ResponseHead, changes: FieldChanges): Buffer {
+  const { remove = [], set = [], map } = changes;
+  if (remove.length === 0 && set.length === 0 && map === undefined) return head.raw;
   return rewrite(head, firstLine(head), changes);
 }
 
 function rewrite(head: MessageHead, first: string, { remove = [], set = [], map }: FieldChanges): Buffer {
-  const dropped = new Set([...remove, ...set.map(([name]) => name)].map((name) => name.toLowerCase()));
-  const lines = head.raw.toString("latin1", 0, head.raw.length - 4).split("\r\n");
-  const kept = head.fields.flatMap((field, index) => {
-    if (dropped.has(field.lowerName)) return [];
-    return [changedLine(field, map) ?? lines[index + 1] ?? ""];
-  });
-  const added = set.map(([name, value]) => `${name}: ${asValue(value)}`);
-  return Buffer.from(`${[first, ...kept, ...added].join("\r\n")}\r\n\r\n`, "latin1");
+  const dropped = [...remove, ...set.map(([name]) => name)];
+  const kept = map === undefined ? head.linesWithout(dropped) : mappedLines(head, dropped, map);
+  const added = set.map(([name, value]) => `${name}: ${asValue(value)}\r\n`);
+  return Buffer.from(`${first}\r\n${kept}${added.join("")}\r\n`, "latin1");
 }
 
-function changedLine({ name, lowerName, value }: Field, map: FieldChanges["map"]): string | undefined {
-  const changed = map?.(lowerName, value);
-  return changed === undefined || changed === value ? undefined : `${name}: ${asValue(changed)}`;
+function mappedLines(head: MessageHead, names: readonly string[], map: NonNullable<FieldChanges["map"]>): string {
+  const dropped = names.map((name) => name.toLowerCase());
+  const lines = head.linesWithout([]).split("\r\n");
+  const kept = head.fields.flatMap(({ name, lowerName, value }, index) => {
+    if (dropped.includes(lowerName)) return [];
+    const changed = map(lowerName, value);
+    return [changed === undefined || changed === value ? lines[index] : `${name}: ${asValue(changed)}`];
+  });
+  return kept.map((line) => `${line}\r\n`).join("");
 }
 
 function firstLine(head: MessageHead): string {

@@ -12,8 +12,7 @@ export interface EndState {
   readonly condition: Readonly<Record<string, string | undefined>>;
   readonly hadAddress: boolean;
   readonly isForgotten: boolean;
-  /** Never two, and none that stays. */
-  readonly pods: { readonly made: number; readonly left: number };
+  readonly podsLeft: number;
   readonly events: readonly string[];
 }
 
@@ -34,7 +33,7 @@ export async function readEndState(recorder: Recorder): Promise<EndState> {
     condition: { type, status, reason: why, message: said },
     hadAddress: last.status.podIP !== undefined && last.status.nodeName !== undefined,
     isForgotten: recorder.isForgotten,
-    pods: { made: recorder.pods.size, left: [...recorder.pods.values()].filter((isGone) => !isGone).length },
+    podsLeft: [...recorder.pods.values()].filter((isGone) => !isGone).length,
     events: events.map((event) => `${event.type} ${event.reason}`).toSorted(),
   };
 }

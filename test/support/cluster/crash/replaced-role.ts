@@ -1,6 +1,9 @@
+import { isKubeError } from "../../../../packages/server/src/engine/kubernetes/index.ts";
 import { loadKubeConfig } from "../../../../packages/server/src/engine/kubernetes/kube-config.ts";
 import { silentLog } from "../../../../packages/server/src/lib/log.ts";
 import { ApiProxy, type ApiWrite, type WriteEffect } from "../api-proxy.ts";
+import { openAdminClient } from "../client.ts";
+import { startRoleProcess } from "../role-process.ts";
 import { startController, startSweeper } from "../roles.ts";
 
 export const roleKinds = ["controller", "sweeper"] as const;
@@ -14,7 +17,7 @@ export interface StartedRole {
   close(): Promise<void>;
 }
 
-export interface RolePlace {
+interface RolePlace {
   readonly namespace: string;
   readonly retainSeconds: number;
 }
@@ -29,6 +32,24 @@ export const startHere: StartRole = async (kind, { namespace, retainSeconds, pro
       : await startSweeper({ namespace, proxy, log: silentLog });
   return { kill: () => void role.close().catch(() => {}), close: () => role.close() };
 };
+
+/** A role as `spawner ROLE`: killed, it is so by SIGKILL. */
+export const startAsProcess: StartRole = async (kind, { namespace, retainSeconds, proxy }) => {
+  // Whoever was killed holds the lease for some seconds more; this is no test of that.
+  if (kind === "controller") await forgetLease(namespace);
+  const flags = kind === "controller" ? ["--retain-seconds", `${retainSeconds}`] : [];
+  const process = await startRoleProcess(kind, { namespace, proxy, flags });
+  return { kill: () => void process.end("SIGKILL"), close: () => process.end("SIGKILL") };
+};
+
+async function forgetLease(namespace: string): Promise<void> {
+  const client = await openAdminClient(namespace);
+  const path = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/spawner-controller`;
+  await client.json({ method: "DELETE", path }).catch((error: unknown) => {
+    if (!isKubeError(error, "NotFound")) throw error;
+  });
+  client.close();
+}
 
 interface ReplacedRoleOptions {
   readonly kind: RoleKind;

@@ -39,7 +39,7 @@ export async function tryAllWrites(life: Life, { start, disturbances, concurrenc
         const lived = await untilDisturbed(life, { client, start, at });
         if (lived === undefined) continue;
         tried += 1;
-        problems.push(...differences(undisturbed, lived).map((problem) => `${what}: ${problem}`));
+        problems.push(...differences(lived, { undisturbed, at }).map((problem) => `${what}: ${problem}`));
       } catch (error) {
         problems.push(`${what}: ${(error as Error).message}`);
       }
@@ -70,8 +70,14 @@ async function untilDisturbed(
   return undefined;
 }
 
-function differences(undisturbed: LivedLife, { endState, faults, writes }: LivedLife): string[] {
+function differences(
+  { endState, faults, podsMade, writes }: LivedLife,
+  { undisturbed, at }: { undisturbed: LivedLife; at: DisturbedWrite },
+): string[] {
   const problems = [...faults];
+  // A Pod that is asked for too late is made, since nothing keeps the API server from it, and removed at once.
+  const podsMax = undisturbed.podsMade + (at.how.kind === "late" ? 1 : 0);
+  if (podsMade > podsMax) problems.push(`${podsMade} Pods were made`);
   for (const [field, expected] of Object.entries(undisturbed.endState)) {
     const [found, wanted] = [JSON.stringify(endState[field as keyof EndState]), JSON.stringify(expected)];
     if (found !== wanted) problems.push(`${field} is ${found} instead of ${wanted}`);

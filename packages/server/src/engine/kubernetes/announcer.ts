@@ -86,8 +86,8 @@ export class Announcer {
     try {
       await this.#options.client.json({ method: "POST", path: this.#eventsPath, body: event });
     } catch (error) {
-      // One that cannot be written is missed by people only; the next attempt would end alike.
-      if (!(error instanceof KubeError)) throw error;
+      if (!(error instanceof KubeError) || error.status >= 500) throw error;
+      // One that may not be written is missed by people only; the next attempt would end alike.
       if (!isKubeError(error, "AlreadyExists")) {
         this.#options.log.warn({ backend: event.involvedObject.name, err: error }, "an Event was refused");
       }

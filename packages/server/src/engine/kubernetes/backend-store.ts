@@ -10,7 +10,7 @@ import { backendError } from "./backend-errors.ts";
 import { type BackendResource, backendOf, backendsPath, resourceOf } from "./backend-resource.ts";
 import { Informer } from "./informer.ts";
 import { isKubeError, type KubeClient } from "./kube-client.ts";
-import type { KubeList } from "./objects.ts";
+import { listBackends } from "./list-backends.ts";
 
 export interface KubernetesBackendStoreOptions {
   readonly client: KubeClient;
@@ -22,7 +22,6 @@ export interface KubernetesBackendStoreOptions {
 
 /** Others may write at the same time, each once or twice. */
 const patchAttemptsMax = 10;
-const pageSize = 500;
 
 /**
  * Backends as resources of a cluster. Once watched, `get` is answered from what the watch told, and from what this store
@@ -58,13 +57,11 @@ export class KubernetesBackendStore implements BackendStore {
         `${JSON.stringify(name)} cannot name a backend: up to 63 lower-case letters, digits and "-" are needed`,
       );
     }
-    return this.#write(name, async () => {
-      try {
-        return await this.#client.json({ method: "POST", path: this.#path, body: resourceOf(draft) });
-      } catch (error) {
-        throw backendError(error, `Creating the backend ${name}`);
-      }
-    });
+    try {
+      return this.#note(await this.#client.json({ method: "POST", path: this.#path, body: resourceOf(draft) }));
+    } catch (error) {
+      throw backendError(error, `Creating the backend ${name}`);
+    }
   }
 
   async get(name: string, { fresh = false }: GetOptions = {}): Promise<Backend | undefined> {
@@ -72,22 +69,8 @@ export class KubernetesBackendStore implements BackendStore {
     return (isKnown ? this.#informer.get(name) : undefined) ?? this.#read(name);
   }
 
-  async list({ labels = {}, limit, continue: from }: ListQuery = {}): Promise<BackendPage> {
-    const labelSelector = Object.entries(labels)
-      .map(([label, value]) => `${label}=${value}`)
-      .join(",");
-    const items: Backend[] = [];
-    let next = from;
-    do {
-      const page = await this.#page({
-        labelSelector: labelSelector || undefined,
-        limit: limit ?? pageSize,
-        continue: next,
-      });
-      items.push(...page.items.map(backendOf));
-      next = page.metadata.continue || undefined;
-    } while (limit === undefined && next !== undefined);
-    return next === undefined ? { items } : { items, continue: next };
+  list(query: ListQuery = {}): Promise<BackendPage> {
+    return listBackends(query, { client: this.#client, path: this.#path });
   }
 
   watch(onChange: (change: BackendChange) => void): () => void {
@@ -151,9 +134,8 @@ export class KubernetesBackendStore implements BackendStore {
   /** Asks the API server. */
   async #read(name: string): Promise<Backend | undefined> {
     try {
-      const backend = backendOf(await this.#client.json({ method: "GET", path: this.#pathOf(name) }));
+      const backend = this.#note(await this.#client.json({ method: "GET", path: this.#pathOf(name) }));
       this.#uncertain.delete(name);
-      this.#informer.note(backend);
       return backend;
     } catch (error) {
       if (!isKubeError(error, "NotFound")) throw backendError(error, `Reading the backend ${name}`);
@@ -190,47 +172,28 @@ export class KubernetesBackendStore implements BackendStore {
     const path = `${this.#pathOf(name)}${subresource}`;
     const body = { metadata: { resourceVersion }, ...content };
     try {
-      return await this.#write(name, () => this.#client.json({ method: "PATCH", path, body }));
+      return this.#note(await this.#uncertainly(name, () => this.#client.json({ method: "PATCH", path, body })));
     } catch (cause) {
       if (!isKubeError(cause, "Conflict", "NotFound")) throw backendError(cause, `Changing the backend ${name}`);
       throw new SpawnerError("conflict", `Backend ${name} is written by others again and again: try later.`, { cause });
     }
   }
 
-  async #write(name: string, write: () => Promise<BackendResource>): Promise<Backend> {
-    const backend = backendOf(await this.#uncertainly(name, write));
+  #note(resource: BackendResource): Backend {
+    const backend = backendOf(resource);
     this.#informer.note(backend);
     return backend;
   }
 
-  /** Notes whether the outcome of a write is known. */
+  /** Notes whether the outcome of a write to what is there already is known. */
   async #uncertainly<Result>(name: string, write: () => Promise<Result>): Promise<Result> {
     try {
-      return await write();
+      const result = await write();
+      this.#uncertain.delete(name);
+      return result;
     } catch (error) {
       if (isSpawnerError(error, "unavailable")) this.#uncertain.add(name);
       throw error;
-    }
-  }
-
-  async #page(query: { labelSelector: string | undefined; limit: number; continue: string | undefined }) {
-    const ask = (from: string | undefined) =>
-      this.#client.json<KubeList<BackendResource>>({
-        method: "GET",
-        path: this.#path,
-        query: { ...query, continue: from },
-      });
-    try {
-      return await ask(query.continue);
-    } catch (error) {
-      // The list as it was when it was begun is forgotten; from the same name on, as it is now, is as good.
-      const goesOn = isKubeError(error, "Expired") ? error.continue : undefined;
-      try {
-        if (goesOn !== undefined) return await ask(goesOn);
-      } catch (later) {
-        throw backendError(later, "Listing the backends");
-      }
-      throw backendError(error, "Listing the backends");
     }
   }
 

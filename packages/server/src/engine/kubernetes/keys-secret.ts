@@ -113,8 +113,10 @@ export class KeysSecret {
       log.info({ secret: keysSecretName }, "the Secret was made");
       this.#backoff.reset();
     } catch (error) {
-      if (isKubeError(error, "AlreadyExists")) return; // another controller's: the informer tells
-      log.warn({ secret: keysSecretName, err: error }, "the Secret could not be made, will be tried again");
+      // Another controller's, of which the informer tells; unless it is gone again before that.
+      const isMadeByAnother = isKubeError(error, "AlreadyExists");
+      if (!isMadeByAnother)
+        log.warn({ secret: keysSecretName, err: error }, "the Secret could not be made, will be tried again");
       this.#retry = clock.after(this.#backoff.next(), () => this.#ensure());
     }
   }

@@ -73,6 +73,7 @@ export class LeaderElection {
   async #acquire(signal: AbortSignal): Promise<void> {
     const { clock, log, identity } = this.#options;
     let seen: LeaseSighting | undefined;
+    let isTold = false;
     while (!signal.aborted && this.#held === undefined) {
       let waitMs: number = deadlines.leaseRetryMs;
       try {
@@ -80,9 +81,12 @@ export class LeaderElection {
         const step = nextStep(seen, identity, clock.monotonicMs());
         if (step.kind === "wait") waitMs = step.ms;
         else await this.#write(step.kind === "take" ? step.lease : undefined);
+        isTold = false;
       } catch (error) {
         const isBeaten = isKubeError(error, "Conflict", "AlreadyExists");
-        if (!isBeaten) log.warn({ err: error }, "the lease cannot be had, will be tried again");
+        // One line for a trouble, however often it is tried in vain.
+        if (!isBeaten) log[isTold ? "debug" : "warn"]({ err: error }, "the lease cannot be had, will be tried again");
+        isTold = !isBeaten;
       }
       if (this.#held === undefined) await pause(clock, waitMs, signal);
     }

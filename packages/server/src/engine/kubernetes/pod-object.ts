@@ -64,7 +64,7 @@ export interface ContainerSecurity {
   readonly [other: string]: unknown;
 }
 
-export interface PodStatus {
+interface PodStatus {
   /** Pending, Running, Succeeded, Failed or Unknown. */
   readonly phase?: string;
   readonly reason?: string;
@@ -92,7 +92,7 @@ export interface ContainerStatus {
 }
 
 /** One of the three. */
-export interface ContainerState {
+interface ContainerState {
   readonly waiting?: { readonly reason?: string; readonly message?: string };
   readonly running?: { readonly startedAt: string };
   readonly terminated?: Terminated;

@@ -1,6 +1,5 @@
 import { deadlines } from "../../core/deadlines.ts";
 import type { WorkloadObservation } from "../../core/decide.ts";
-import { describeOutput, messageLinesMax } from "../../core/describe-output.ts";
 import { SpawnerError } from "../../core/errors.ts";
 import type { Backend } from "../../core/resource.ts";
 import type { WorkloadAddress } from "../../core/status.ts";
@@ -10,18 +9,16 @@ import { within } from "../../lib/within.ts";
 import type { LogQuery, WorkloadIdentity, WorkloadRuntime } from "../engine.ts";
 import { Informer, type InformerChange } from "./informer.ts";
 import { isKubeError, type KubeClient, KubeError } from "./kube-client.ts";
-import { observePod, type PodContext } from "./observe-pod.ts";
+import { observePod } from "./observe-pod.ts";
 import { buildPod } from "./pod.ts";
-import { readStartProblem } from "./pod-events.ts";
 import { readPodLog } from "./pod-logs.ts";
 import { backendUidLabel, ownerOf } from "./pod-names.ts";
 import type { Pod } from "./pod-object.ts";
+import { PodObserver } from "./pod-observer.ts";
 import type { PodOptions } from "./pod-options.ts";
-import { problemOfPod } from "./pod-problem.ts";
 import { type PodRefusal, refusalOf, refusalOfForeignPod } from "./pod-refusal.ts";
 import { podInvalidity } from "./pod-template.ts";
-import { applicationOf, isOnlySidecarLeft, keepOfPod, servePortOf } from "./pod-view.ts";
-import { ProblemTimes } from "./problem-times.ts";
+import { applicationOf, isOnlySidecarLeft, keepOfPod } from "./pod-view.ts";
 import type { BackendServices } from "./service.ts";
 import { UnheardPods } from "./unheard-pods.ts";
 
@@ -49,7 +46,7 @@ const nodeLostSecondsDefault = 60;
 export class PodWorkloads implements WorkloadRuntime {
   readonly #options: PodWorkloadsOptions;
   readonly #pods: Informer<Pod>;
-  readonly #problemTimes = new ProblemTimes();
+  readonly #observer: PodObserver;
   readonly #unheard: UnheardPods;
   readonly #watchers = new Set<(identity: WorkloadIdentity) => void>();
   /** Name -> the generation that waits for the Pod of an earlier one to go. */
@@ -74,6 +71,7 @@ export class PodWorkloads implements WorkloadRuntime {
       nodeLostSeconds: pods?.nodeLostSeconds ?? nodeLostSecondsDefault,
       onLost: (pod) => this.#tellOwner(pod),
     });
+    this.#observer = new PodObserver({ ...options, isLost: (pod) => this.#unheard.isLost(pod.metadata.uid) });
   }
 
   async ensure(backend: Backend): Promise<WorkloadObservation> {
@@ -86,7 +84,9 @@ export class PodWorkloads implements WorkloadRuntime {
     await this.#synced();
     try {
       const body = buildPod(backend, { ...pods, namespace: client.namespace, controlKey: key });
-      return await this.#observe(this.#noted(await client.json<Pod>({ method: "POST", path: this.#path(), body })));
+      return await this.#observer.observe(
+        this.#noted(await client.json<Pod>({ method: "POST", path: this.#path(), body })),
+      );
     } catch (error) {
       if (isKubeError(error, "AlreadyExists")) return this.#takeUp(backend.metadata);
       const refusal = error instanceof KubeError ? refusalOf(error) : undefined;
@@ -97,7 +97,7 @@ export class PodWorkloads implements WorkloadRuntime {
 
   async observe(identity: WorkloadIdentity): Promise<WorkloadObservation> {
     const pod = await this.#find(identity);
-    return pod === undefined ? { kind: "absent" } : this.#observe(pod);
+    return pod === undefined ? { kind: "absent" } : this.#observer.observe(pod);
   }
 
   async remove(identity: WorkloadIdentity, graceSeconds: number): Promise<void> {
@@ -114,8 +114,9 @@ export class PodWorkloads implements WorkloadRuntime {
       });
       if (answer.metadata?.deletionTimestamp !== undefined) this.#noted(answer as Pod);
     } catch (error) {
-      // Gone, or another generation's has its name by now.
+      // Gone, or another generation's has its name by now; but what is said of a conflict alone is not taken for that.
       if (!isKubeError(error, "NotFound", "Conflict")) throw error;
+      if (isKubeError(error, "Conflict") && ownedBy(identity, await this.#read(name)) !== undefined) throw error;
       this.#pods.noteAbsent(pod.metadata);
     }
   }
@@ -182,9 +183,7 @@ export class PodWorkloads implements WorkloadRuntime {
     this.#tellOwner(change.item);
     if (change.kind === "changed") return this.#unheard.note(change.item);
     this.#unheard.forget(uid);
-    this.#problemTimes.forget(uid);
-    const owner = ownerOf(change.item);
-    if (owner !== undefined) this.#options.services?.forget(owner);
+    this.#observer.forget(change.item);
     const waiting = this.#waiting.get(name);
     this.#waiting.delete(name);
     if (waiting !== undefined) this.#tell(waiting);
@@ -228,7 +227,7 @@ export class PodWorkloads implements WorkloadRuntime {
     const { client, clock } = this.#options;
     const pod = await this.#read(name);
     const owner = pod === undefined ? undefined : ownerOf(pod);
-    if (pod !== undefined && owner?.uid === uid) return this.#observe(this.#noted(pod));
+    if (pod !== undefined && owner?.uid === uid) return this.#observer.observe(this.#noted(pod));
     if (pod !== undefined && owner?.name !== name) {
       return refused(refusalOfForeignPod({ name, namespace: client.namespace }), clock);
     }
@@ -237,56 +236,6 @@ export class PodWorkloads implements WorkloadRuntime {
       "unavailable",
       `The Pod of an earlier backend of the name ${JSON.stringify(name)} has to go first.`,
     );
-  }
-
-  async #observe(pod: Pod): Promise<WorkloadObservation> {
-    const context = await this.#contextOf(pod);
-    const observation = observePod(pod, context);
-    if (observation.kind !== "ended" || !observation.end.lacksOutput) return observation;
-    const { lacksOutput: _, ...end } = observation.end;
-    const output = await this.#lastOutput(pod);
-    return { ...observation, end: output === undefined ? end : { ...end, message: `${end.message} ${output}` } };
-  }
-
-  async #contextOf(pod: Pod): Promise<PodContext> {
-    const { client, clock, services } = this.#options;
-    const now = clock.now();
-    const observation = observePod(pod, { now });
-    const owner = ownerOf(pod);
-    const isLiving = observation.kind === "pending" || observation.kind === "running";
-    const service =
-      isLiving && owner !== undefined ? await services?.of(owner, { servePort: servePortOf(pod) }) : undefined;
-    let problem = observation.kind === "pending" ? problemOfPod(pod) : undefined;
-    if (observation.kind === "pending" && problem === undefined && observation.address === undefined) {
-      const { scheduledAt } = observation;
-      const isSilent = scheduledAt !== undefined && now.getTime() - scheduledAt.getTime() > deadlines.silentStartMs;
-      if (isSilent) problem = await readStartProblem(client, pod);
-    }
-    const problemSince = this.#problemTimes.since(pod.metadata.uid, { problem, now });
-    return {
-      now,
-      isLost: this.#unheard.isLost(pod.metadata.uid),
-      ...(problem === undefined ? {} : { problem }),
-      ...(problemSince === undefined ? {} : { problemSince }),
-      ...(service === undefined ? {} : { service }),
-    };
-  }
-
-  /** For the message of an end; undefined where it cannot be read. */
-  async #lastOutput(pod: Pod): Promise<string | undefined> {
-    const { client, clock, log } = this.#options;
-    const { name } = pod.metadata;
-    const container = applicationOf(pod)?.name ?? "";
-    try {
-      const chunks: Uint8Array[] = [];
-      const isThere = async () => false;
-      const source = { client, clock, pod: name, container, isThere };
-      for await (const chunk of readPodLog(source, { tailLines: messageLinesMax })) chunks.push(chunk);
-      return describeOutput(Buffer.concat(chunks).toString("utf8"));
-    } catch (error) {
-      log.debug({ backend: name, err: error }, "output could not be read");
-      return undefined;
-    }
   }
 
   #path(name?: string): string {

@@ -83,7 +83,7 @@ describe("the Pod of a backend", () => {
             image: "spawner:1",
             imagePullPolicy: "IfNotPresent",
             restartPolicy: "Always",
-            command: ["node", "/app/dist/sidecar.js"],
+            command: ["sh", "-c", expect.any(String), "node", "--max-semi-space-size=2", "/app/dist/sidecar.js"],
             args: [
               "--serve-port=9090",
               "--control-port=9091",
@@ -134,7 +134,7 @@ describe("the Pod of a backend", () => {
       containers: [{ name: null, image: "i", command: null, env: null }],
     };
     const { spec } = buildFrom(template, { httpPort: null });
-    expect(JSON.stringify(spec)).not.toContain("null");
+    expect(JSON.stringify(spec)).not.toMatch(/[:[,]null\b/);
     expect(spec.containers[0]).toMatchObject({ name: "application", env: [{ name: "PORT", value: "8080" }, {}, {}] });
   });
 

@@ -83,10 +83,10 @@ export const acts: Readonly<Record<string, (client: ChaosClient) => Promise<numb
   async "broken off by the upstream"({ choose, open }) {
     const peer = await open();
     const how = choose.from(["end", "reset", "destroy"]);
-    const target = choose.from([`/cut/${choose.below(5_050)}/${how}`, `/drop/0/${how}`, "/garbage"]);
+    const whole = answerTo({ kind: "ok", count: 5_000, how: "" });
+    const target = choose.from([`/cut/${choose.below(whole.length)}/${how}`, `/drop/0/${how}`, "/garbage"]);
     peer.send(choose.from([Buffer.from(get(target)), upload(target, 20_000)]));
     await until(() => peer.ended || peer.closed, `the end of ${target}`);
-    const whole = answerTo({ kind: "ok", count: 5_000, how: "" });
     const got = peer.bytes;
     const isPart = got.equals(whole.subarray(0, got.length)) || /^HTTP\/1\.1 502 /.test(peer.text);
     if (!isPart) throw new Error(`${target}: what came is no part of what was sent: ${peer.text.slice(0, 200)}`);

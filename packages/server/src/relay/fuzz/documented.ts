@@ -14,6 +14,7 @@ export const stricterBecause: Readonly<Record<string, string>> = {
   "one Content-Length, a whole number, is needed; … was given": "beyond 2^53 - 1",
   "a trailer holds a field that belongs into the head": "RFC 9110 6.5.1",
   "HTTP/#.# is not spoken here": "only 1.0 and 1.1 are",
+  "an interim response announces a body": "RFC 9110 8.6; llhttp takes some for bodiless",
   "the head has more than # fields": "a limit",
 };
 

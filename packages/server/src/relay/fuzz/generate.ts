@@ -139,6 +139,8 @@ const oddFields = [
   "Connection: x close",
   "Connection: ,close",
   "Connection: clos\xe9",
+  "Connection: \xa0close",
+  "Connection: keep-alive\xa0",
   "Connection: upgrade,close",
   "Connection:",
   "Proxy-Connection: close",

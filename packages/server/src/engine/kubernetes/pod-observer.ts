@@ -1,0 +1,97 @@
+import { deadlines } from "../../core/deadlines.ts";
+import type { WorkloadObservation } from "../../core/decide.ts";
+import { describeOutput, messageBytesMax, messageLinesMax } from "../../core/describe-output.ts";
+import type { Clock } from "../../lib/clock.ts";
+import type { Log } from "../../lib/log.ts";
+import { fromWholeCharacter } from "../../lib/utf8.ts";
+import type { KubeClient } from "./kube-client.ts";
+import { observePod, type PodContext, type PodObservation } from "./observe-pod.ts";
+import { readStartProblem } from "./pod-events.ts";
+import { readPodLog } from "./pod-logs.ts";
+import { ownerOf } from "./pod-names.ts";
+import type { Pod } from "./pod-object.ts";
+import { type PodProblem, problemOfPod } from "./pod-problem.ts";
+import { applicationOf, servePortOf } from "./pod-view.ts";
+import { ProblemTimes } from "./problem-times.ts";
+import type { BackendServices } from "./service.ts";
+
+export interface PodObserverOptions {
+  readonly client: KubeClient;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The Service of each backend, where there is to be one. */
+  readonly services?: BackendServices;
+  readonly isLost: (pod: Pod) => boolean;
+}
+
+/** Observes Pods with what they do not say of themselves: Events, the last output, Services, and since when something is so. */
+export class PodObserver {
+  readonly #options: PodObserverOptions;
+  readonly #problemTimes = new ProblemTimes();
+
+  constructor(options: PodObserverOptions) {
+    this.#options = options;
+  }
+
+  async observe(pod: Pod): Promise<WorkloadObservation> {
+    const observation = observePod(pod, await this.#contextOf(pod));
+    if (observation.kind !== "ended" || !observation.end.lacksOutput) return observation;
+    const { lacksOutput: _, ...end } = observation.end;
+    const output = await this.#lastOutput(pod);
+    return { ...observation, end: output === undefined ? end : { ...end, message: `${end.message} ${output}` } };
+  }
+
+  /** The Pod is gone. */
+  forget(pod: Pod): void {
+    this.#problemTimes.forget(pod.metadata.uid);
+    const owner = ownerOf(pod);
+    if (owner !== undefined) this.#options.services?.forget(owner);
+  }
+
+  async #contextOf(pod: Pod): Promise<PodContext> {
+    const { clock, services, isLost } = this.#options;
+    const now = clock.now();
+    const observation = observePod(pod, { now });
+    const owner = ownerOf(pod);
+    const isLiving = observation.kind === "pending" || observation.kind === "running";
+    const service =
+      isLiving && owner !== undefined ? await services?.of(owner, { servePort: servePortOf(pod) }) : undefined;
+    const problem = await this.#problemOf(pod, observation, now);
+    const problemSince = this.#problemTimes.since(pod.metadata.uid, { problem, now });
+    return {
+      now,
+      isLost: isLost(pod),
+      ...(problem === undefined ? {} : { problem }),
+      ...(problemSince === undefined ? {} : { problemSince }),
+      ...(service === undefined ? {} : { service }),
+    };
+  }
+
+  /** What holds up its start; asked of the Events where the Pod itself has been silent on its node for a while. */
+  async #problemOf(pod: Pod, observation: PodObservation, now: Date): Promise<PodProblem | undefined> {
+    if (observation.kind !== "pending") return undefined;
+    const problem = problemOfPod(pod);
+    const { scheduledAt, address } = observation;
+    if (problem !== undefined || address !== undefined || scheduledAt === undefined) return problem;
+    const isSilent = now.getTime() - scheduledAt.getTime() > deadlines.silentStartMs;
+    return isSilent ? readStartProblem(this.#options.client, pod) : undefined;
+  }
+
+  /** For the message of an end; undefined where it cannot be read. */
+  async #lastOutput(pod: Pod): Promise<string | undefined> {
+    const { client, clock, log } = this.#options;
+    const { name } = pod.metadata;
+    const container = applicationOf(pod)?.name ?? "";
+    try {
+      const source = { client, clock, pod: name, container, isThere: async () => false };
+      let end = Buffer.alloc(0);
+      for await (const chunk of readPodLog(source, { tailLines: messageLinesMax })) {
+        end = Buffer.concat([end, chunk]).subarray(-messageBytesMax);
+      }
+      return describeOutput(fromWholeCharacter(end).toString("utf8"));
+    } catch (error) {
+      log.debug({ backend: name, err: error }, "output could not be read");
+      return undefined;
+    }
+  }
+}
