@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { mapCookiePath, mapLocation } from "./path-mode.ts";
+import { mapCookiePath, mapLocation } from "./heads.ts";
 
 const here = { prefix: "/b4x", hosts: ["127.0.0.1:8080"] };
 
