@@ -77,7 +77,8 @@ export function gatewayRelayConfigOf(flags: GatewayRelayFlags) {
 /** A domain name in lower case; throws what is needed as a RangeError. */
 export function parseDomain(text: string): string {
   const domain = text.toLowerCase();
-  if (/^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/.test(domain) && domain.length < 190) return domain;
+  if (/^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/.test(domain) && domain.length < 190)
+    return domain;
   throw new RangeError("A domain name without a port is needed, such as play.example.com.");
 }
 

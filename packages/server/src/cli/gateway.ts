@@ -43,9 +43,7 @@ export function addGatewayCommand(program: Command): void {
     .addOption(parsedFlag("--path-prefix <path>", "backends are below it: /p/<id>/ (default: /<id>/)", parsePathPrefix))
     .addOption(compatFlag("backends are at /p/<id>/, as 0.1.9 had its routes, unless --path-prefix says otherwise"))
     .addOption(parsedFlag("--api-url <url>", "where /api/… leads (default: nowhere)", parseOrigin))
-    .addOption(
-      switchFlag("--public-api-only", "/api/… has the public routes alone: the state of a session, by its id"),
-    )
+    .addOption(switchFlag("--public-api-only", "/api/… has the public routes alone: the state of a session, by its id"))
     .addOption(parsedFlag("--public-url <url>", "what clients reach this gateway by (default: http)", parseOrigin))
     .addOption(
       numberFlag("--parked-max <count>", "most requests that wait for backends to start", {

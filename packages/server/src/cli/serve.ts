@@ -86,7 +86,10 @@ async function serve(command: string[], flags: ServeFlags): Promise<void> {
   if (problem !== undefined) log.warn({ command, problem }, "program cannot be started");
   const embedded = await startEmbedded(config, log);
   const { host, port, controlPort, adoptedCount: adopted } = embedded;
-  log.info({ url: flags.publicUrl ?? embedded.url, host, port, controlPort, stateDir: config.stateDir, adopted }, "serving");
+  log.info(
+    { url: flags.publicUrl ?? embedded.url, host, port, controlPort, stateDir: config.stateDir, adopted },
+    "serving",
+  );
   const signal = await signals.first;
   log.info({ signal }, "ending, sessions go on");
   await Promise.race([embedded.quiesce({ mostMs: quiesceMs }), hurried]);

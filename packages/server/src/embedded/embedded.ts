@@ -111,8 +111,7 @@ export async function run(config: EmbeddedConfig, deps: { clock: Clock; log: Log
       metrics,
       signingKeys,
       api: apiStarted.promise,
-      root: async (head) =>
-        answerVisitor(head, auth.kind === "anonymous" ? spawnForVisitor : undefined),
+      root: async (head) => answerVisitor(head, auth.kind === "anonymous" ? spawnForVisitor : undefined),
     },
   );
   started.defer(() => gateway.close());

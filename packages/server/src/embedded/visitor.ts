@@ -19,10 +19,7 @@ function isNavigation(head: RequestHead): boolean {
  * Answers `/`: a navigating browser is sent to a backend of its own, where `spawn` says that it is, anybody else is told what there is. Without `spawn`,
  * where only those with a token may start backends, everybody is told.
  */
-export async function answerVisitor(
-  head: RequestHead,
-  spawn: (() => Promise<string>) | undefined,
-): Promise<Answer> {
+export async function answerVisitor(head: RequestHead, spawn: (() => Promise<string>) | undefined): Promise<Answer> {
   if (head.method !== "GET" && head.method !== "HEAD") {
     const answer = makeErrorAnswer("method_not_allowed", `GET is needed at /, ${head.method} was given.`);
     return { ...answer, headers: { ...answer.headers, allow: "GET, HEAD" } };
