@@ -34,7 +34,12 @@ interface Asked {
   body: string;
 }
 
-function askPort(options: { port: number; path: string; headers: Record<string, string>; method: string }): Promise<Asked> {
+function askPort(options: {
+  port: number;
+  path: string;
+  headers: Record<string, string>;
+  method: string;
+}): Promise<Asked> {
   return new Promise((resolve, reject) => {
     const sent = request({ host: "127.0.0.1", ...options }, (response) => {
       let body = "";
@@ -262,7 +267,9 @@ describe("on a host of its own", () => {
     const host = `${name}.LOCALHOST:8080`;
     const page = await ask("/", { ...browser, host });
     expect(page).toMatchObject({ status: 503, body: expect.stringContaining('data-stream="/_spawner/status/stream"') });
-    expect(await readUntil({ port, path: "/_spawner/status/stream", headers: { host } }, "Ready")).toContain("Submitted");
+    expect(await readUntil({ port, path: "/_spawner/status/stream", headers: { host } }, "Ready")).toContain(
+      "Submitted",
+    );
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseNetworks } from "./gateway-flags.ts";
+import { parseDomain, parseNetworks, parseOrigins } from "./gateway-flags.ts";
 
 describe("trusted proxies", () => {
   it("are addresses and networks of both families", () => {
@@ -21,5 +21,32 @@ describe("trusted proxies", () => {
     "1.2.3.4,",
   ])("are refused with what is needed: %j", (text) => {
     expect(() => parseNetworks(text)).toThrow(/Addresses or networks are needed, such as 10\.0\.0\.0\/8,::1/);
+  });
+});
+
+describe("the domain of hosts", () => {
+  it("is a name, in whatever case", () => {
+    expect(parseDomain("Play.Example.com")).toBe("play.example.com");
+    expect(parseDomain("localhost")).toBe("localhost");
+  });
+
+  it.each(["", "*.example.com", "example.com:8080", "https://example.com", ".example.com", "example.com.", "a..b"])(
+    "is refused with what is needed: %j",
+    (text) => {
+      expect(() => parseDomain(text)).toThrow(/A domain name without a port is needed/);
+    },
+  );
+});
+
+describe("allowed origins", () => {
+  it("are URLs without a path, as browsers spell them", () => {
+    expect(parseOrigins("https://App.example.com:443, http://127.0.0.1:3000/")).toEqual([
+      "https://app.example.com",
+      "http://127.0.0.1:3000",
+    ]);
+  });
+
+  it.each(["", "*", "null", "https://a.example/x", "https://a.example,"])("are refused else: %j", (text) => {
+    expect(() => parseOrigins(text)).toThrow(/A URL without a path is needed/);
   });
 });
