@@ -61,7 +61,7 @@ export class BackendPlans {
     const address = addressOf(backend);
     if (address === undefined) throw new Error("a reachable backend has an address");
     const view = viewOf(exchange);
-    const admission = this.#admit(exchange, backend, wanted);
+    const admission = this.#admit(exchange, backend, { wanted, view });
     const instead = this.#instead(exchange, admission, wanted);
     if (instead !== undefined) return instead;
     const identity = identityOf(backend);
@@ -89,10 +89,10 @@ export class BackendPlans {
 
   /** What a request gets that is not to wait for its backend; undefined for one that is. */
   answer(exchange: Exchange, backend: Backend, wanted: Wanted): Plan | undefined {
-    const instead = this.#instead(exchange, this.#admit(exchange, backend, wanted), wanted);
+    const view = this.#deps.viewOf(exchange);
+    const instead = this.#instead(exchange, this.#admit(exchange, backend, { wanted, view }), wanted);
     if (instead !== undefined || !this.#deps.hasWaitingPage || !isForPage(exchange.head)) return instead;
     if (exchange.previousFailure !== undefined || isReachable(backend)) return undefined;
-    const view = this.#deps.viewOf(exchange);
     const stream = this.#deps.streamOf(wanted, view);
     return { kind: "answer", answer: waitingPage(backend, { prefix: view.prefix, stream }) };
   }
@@ -116,15 +116,11 @@ export class BackendPlans {
     return isProgramAsked ? undefined : preflightAnswer(head, origin);
   }
 
-  #admit(exchange: Exchange, backend: Backend, wanted: Wanted): Admission {
-    const { head } = exchange;
-    const { proto, host } = this.#deps.viewOf(exchange);
+  #admit({ head }: Exchange, backend: Backend, { wanted, view }: { wanted: Wanted; view: ClientView }): Admission {
+    const { proto, host } = view;
     const cookieName = cookieNameOf(wanted, proto);
-    return admit(
-      { head, target: wanted.target, cookieName, ownOrigin: `${proto}://${host}` },
-      backend,
-      this.#deps.rules,
-    );
+    const asked = { head, target: wanted.target, cookieName, ownOrigin: `${proto}://${host}` };
+    return admit(asked, backend, this.#deps.rules);
   }
 
   /** What a request gets before anything is passed on. */

@@ -45,9 +45,16 @@ export function withoutCookie(value: string): string | null {
   return kept.length === 0 ? null : kept.join("; ");
 }
 
-/** Whether a Cookie or Set-Cookie value is of one of our names, in any case: some clients and programs know no case. */
+/**
+ * Whether a Cookie or Set-Cookie value is of one of our names, in any case: some clients and programs know no case. One without
+ * a name (`=a=b`) is sent as if it were `a`.
+ */
 export function isOurCookie(pair: string): boolean {
-  const name = pair.split("=", 1)[0]?.trim().toLowerCase();
+  const name = pair
+    .replace(/^[\s=]+/, "")
+    .split("=", 1)[0]
+    ?.trim()
+    .toLowerCase();
   return name === pathCookieName || name === hostCookieName.toLowerCase();
 }
 

@@ -222,14 +222,13 @@ class Gateway {
   #route(exchange: Exchange): Plan | Promise<Plan> {
     const { head } = exchange;
     const { allowedHosts, hostDomain } = this.#config;
-    if (head.target === "*" && head.method === "OPTIONS") return aboutThisServer;
     const id = hostDomain === undefined ? undefined : this.#idOfHost(this.#viewOf(exchange).host);
-    if (id !== undefined) return this.#onHost(exchange, id);
     const host = hostOf(head);
-    if (allowedHosts !== undefined && !allowedHosts.includes(hostNameOf(host))) {
+    if (id === undefined && allowedHosts?.includes(hostNameOf(host)) === false) {
       return refuse("forbidden_host", `Host ${quote(host)} is not served here; ${allowedHosts.join(", ")} are.`);
     }
-    return this.#onPath(exchange);
+    if (head.target === "*" && head.method === "OPTIONS") return aboutThisServer;
+    return id === undefined ? this.#onPath(exchange) : this.#onHost(exchange, id);
   }
 
   /** Of a host that is one backend's. */

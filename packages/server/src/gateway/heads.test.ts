@@ -66,7 +66,13 @@ test("a program is shown no token of ours in a cookie or a Referer", () => {
 });
 
 test("a program sets no cookie of ours, on whatever path and in whatever case", () => {
-  const lines = ["spawner-token=x; Path=/", "__HOST-spawner-token=x; Path=/", "Spawner-Token=x", "mine=1; Path=/"];
+  const lines = [
+    "spawner-token=x; Path=/",
+    "__HOST-spawner-token=x; Path=/",
+    "Spawner-Token=x",
+    "=spawner-token=x",
+    "mine=1; Path=/",
+  ];
   const text = `HTTP/1.1 200 OK\r\n${lines.map((line) => `Set-Cookie: ${line}\r\n`).join("")}\r\n`;
   for (const [prefix, path] of [
     ["/b4x", "/b4x/"],
