@@ -1,7 +1,12 @@
 import { type IncomingHttpHeaders, request } from "node:http";
 import type { ConnectRequest, ConnectResponse } from "@spawner/client";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { WebSocket } from "ws";
+import { SigningKeysFile } from "../../packages/server/src/embedded/signing-keys-file.ts";
+import { run as runGateway } from "../../packages/server/src/gateway/index.ts";
+import { systemClock } from "../../packages/server/src/lib/clock.ts";
+import { silentLog } from "../../packages/server/src/lib/log.ts";
+import { Metrics } from "../../packages/server/src/lib/metrics.ts";
 import { eventually, startEmbedded } from "../support/embedded.ts";
 
 const appOrigin = "https://app.example.com";
@@ -71,6 +76,12 @@ function readUntil(options: { port: number; path: string; headers: Record<string
   });
 }
 
+/** How much is open by connection tokens. */
+async function openByToken(url: string): Promise<number> {
+  const text = await (await fetch(`${new URL(url).origin}/api/metrics`)).text();
+  return Number(/^spawner_gateway_admitted_open (\d+)$/m.exec(text)?.[1]);
+}
+
 const browser = {
   accept: "text/html,application/xhtml+xml",
   "sec-fetch-mode": "navigate",
@@ -113,7 +124,7 @@ describe("revoking", () => {
       poll.then((response) => expect(response.status).toBe(401)),
     ];
     // Those are with the program now, the poll too.
-    await eventually("all is open", async () => (await openByToken()) === 6);
+    await eventually("all is open", async () => (await openByToken(ada.url)) === 6);
     const revokedAt = performance.now();
     expect((await post(`/backend/${ada.backend}/revoke`, { user: "ada" })).status).toBe(200);
     await Promise.all(ends);
@@ -122,15 +133,10 @@ describe("revoking", () => {
     const echoed = new Promise((resolve) => ofBob.socket.once("message", (data) => resolve(String(data))));
     ofBob.socket.send("still here");
     expect(await echoed).toBe("still here");
-    await eventually("no more is open than Bob's", async () => (await openByToken()) === 2);
+    await eventually("no more is open than Bob's", async () => (await openByToken(ada.url)) === 2);
     await downloadOfBob.body?.cancel();
     ofBob.socket.close();
-    await eventually("nothing is open", async () => (await openByToken()) === 0);
-
-    async function openByToken(): Promise<number> {
-      const text = await (await fetch(`${new URL(ada.url).origin}/api/metrics`)).text();
-      return Number(/^spawner_gateway_admitted_open (\d+)$/m.exec(text)?.[1]);
-    }
+    await eventually("nothing is open", async () => (await openByToken(ada.url)) === 0);
   });
 
   test("one token ends what was let in by that, and not the user's other one", async () => {
@@ -143,6 +149,42 @@ describe("revoking", () => {
     await one.closed;
     expect(other.socket.readyState).toBe(WebSocket.OPEN);
     other.socket.close();
+  });
+
+  test("reaches another gateway as well, and nothing is kept of what was broken off", async () => {
+    const { connect, post, until, engine, stateDir } = await setUp({ gracePeriodSeconds: 60 });
+    const { backend, url } = await connect({ key: "doc", user: "ada" });
+    await until(backend, "Ready");
+    const metrics = new Metrics();
+    const keys = new SigningKeysFile(stateDir, { clock: systemClock, log: silentLog });
+    const other = await runGateway(
+      { host: "127.0.0.1", port: 0, servicePrefix: "spawner-", forwardedProto: "http", parkedMax: 10 },
+      { engine, clock: systemClock, log: silentLog, metrics, signingKeys: () => keys.keys() },
+    );
+    onTestFinished(() => other.close());
+    const there = url.replace(new URL(url).host, `127.0.0.1:${other.port}`);
+    const openThere = async () => Number(/^spawner_gateway_admitted_open (\d+)$/m.exec(await metrics.text())?.[1]);
+
+    for (let round = 0; round < 20; round += 1) {
+      const leaving = new AbortController();
+      const download = (path: string) => fetch(`${at(there, path)}&kilobytes=1000`, { signal: leaving.signal });
+      const asked = [download("/download"), download("/download"), download("/poll"), download("/echo")];
+      const { socket } = await openSocket(there);
+      await asked[0];
+      leaving.abort();
+      socket.terminate();
+      await Promise.allSettled(asked);
+    }
+    await eventually("all of it is forgotten", async () => (await openThere()) === 0, 20_000);
+
+    const { closed } = await openSocket(there);
+    expect(await openThere()).toBe(1);
+    const revokedAt = performance.now();
+    await post(`/backend/${backend}/revoke`, { user: "ada" });
+    await closed;
+    expect(performance.now() - revokedAt).toBeLessThan(1_000);
+    expect(await openThere()).toBe(0);
+    expect((await fetch(at(there, "/echo"))).status).toBe(401);
   });
 
   test("answers a request that waits for its backend to start", async () => {
