@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { runCallers } from "./connect/callers.ts";
 import { type ColdConnect, coldParts, connectCold } from "./connect/cold.ts";
-import type { BudgetResult } from "./relay/budgets.ts";
+import { type BudgetResult, judge as judgeSpread } from "./relay/budgets.ts";
 import { cpuUsOf, loadCore, proxyCore, startPinned, untilOutput } from "./relay/processes.ts";
 import { ratiosOf, type Spread, spreadOf } from "./relay/statistics.ts";
 
@@ -145,7 +145,7 @@ function judge(live: ReadonlyMap<string, Samples>): Record<string, BudgetResult>
       ratio: spreadOf(ratiosOf(ours, peer)).median,
       interval: [low, high],
       budget,
-      met: unit === "ms" ? low <= budget : high >= budget,
+      ...judgeSpread({ low, high }, { budget, atLeast: unit !== "ms" }),
       unit,
       rounds: ours,
     };

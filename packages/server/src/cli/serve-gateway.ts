@@ -19,6 +19,8 @@ export function serveGateway(flags: GatewayFlags): Promise<void> {
     pathPrefix,
     parkedMax,
     forwardedProto,
+    publicApiOnly: flags.publicApiOnly ?? false,
+    ...(publicUrl === undefined ? {} : { publicHostName: new URL(publicUrl).hostname }),
     ...gatewayRelayConfigOf(flags),
   } as const;
   const api = apiUrl === undefined ? {} : { api: Promise.resolve(addressOfOrigin(apiUrl)) };

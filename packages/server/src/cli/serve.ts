@@ -4,7 +4,7 @@ import type { EmbeddedConfig } from "../embedded/index.ts";
 import { commandProblem } from "./command-problem.ts";
 import { addEmbeddedFlags, configOfFlags, type EmbeddedFlags, loopbackNames } from "./embedded-flags.ts";
 import { parseOrigin } from "./flag-values.ts";
-import { flag, parsedFlag, switchFlag } from "./flags.ts";
+import { flag, numberFlag, parsedFlag, portRange, switchFlag } from "./flags.ts";
 import { makeLogger } from "./logger.ts";
 import { UsageError } from "./report-failure.ts";
 import { listenForSignals } from "./signals.ts";
@@ -18,6 +18,8 @@ interface ServeFlags extends EmbeddedFlags {
   allowedHosts?: string[];
   tokensFile?: string;
   allowAnonymous?: true;
+  controlPort?: number;
+  controlHost: string;
 }
 
 /** Addresses that stand for all of a machine, and that no client can use. */
@@ -31,6 +33,8 @@ Examples:
       whoever is to start and end sessions needs one of the tokens in the file, one a line
   spawner serve --tokens-file tokens --public-url https://play.example.com -- ./game
       behind a proxy that ends TLS and passes the Host field on
+  spawner serve --tokens-file tokens --host-domain play.example.com --public-url https://play.example.com -- ./game
+      each session at https://<id>.play.example.com/, an origin of its own
   spawner serve --allow-anonymous -- node server.js
       trusts everybody who can reach the port
 
@@ -62,6 +66,14 @@ export function addServeCommand(program: Command): void {
       ).conflicts("allowAnonymous"),
     )
     .addOption(switchFlag("--allow-anonymous", "let everybody use the API who can reach it"))
+    .addOption(
+      numberFlag(
+        "--control-port <port>",
+        "port of the whole API, at /; /api has the public routes alone then (default: /api has all)",
+        portRange,
+      ),
+    )
+    .addOption(flag("--control-host <address>", "address to listen on for it").default("127.0.0.1"))
     .addHelpText("after", examples)
     .action((command: string[], flags: ServeFlags) => serve(command, flags));
 }
@@ -74,8 +86,11 @@ async function serve(command: string[], flags: ServeFlags): Promise<void> {
   const problem = commandProblem(command);
   if (problem !== undefined) log.warn({ command, problem }, "program cannot be started");
   const embedded = await startEmbedded(config, log);
-  const { host, port, adoptedCount: adopted } = embedded;
-  log.info({ url: flags.publicUrl ?? embedded.url, host, port, stateDir: config.stateDir, adopted }, "serving");
+  const { host, port, controlPort, adoptedCount: adopted } = embedded;
+  log.info(
+    { url: flags.publicUrl ?? embedded.url, host, port, controlPort, stateDir: config.stateDir, adopted },
+    "serving",
+  );
   const signal = await signals.first;
   log.info({ signal }, "ending, sessions go on");
   await Promise.race([embedded.quiesce({ mostMs: quiesceMs }), hurried]);
@@ -83,7 +98,7 @@ async function serve(command: string[], flags: ServeFlags): Promise<void> {
 }
 
 function serveConfig(command: string[], flags: ServeFlags): EmbeddedConfig {
-  const { host, publicUrl, tokensFile, allowAnonymous = false } = flags;
+  const { host, publicUrl, tokensFile, allowAnonymous = false, controlPort, controlHost } = flags;
   if (tokensFile === undefined && !allowAnonymous) {
     throw new UsageError(
       "Who may start and end sessions? Give the file with their tokens (--tokens-file FILE), or let everybody who can reach this server (--allow-anonymous).",
@@ -102,6 +117,7 @@ function serveConfig(command: string[], flags: ServeFlags): EmbeddedConfig {
     allowAnonymous,
     ...(publicUrl === undefined ? {} : { publicUrl }),
     ...(tokensFile === undefined ? {} : { tokensFile }),
+    ...(controlPort === undefined ? {} : { control: { host: controlHost, port: controlPort } }),
   };
 }
 

@@ -5,7 +5,7 @@ import { makeSigningKey } from "../core/signing-keys.ts";
 import { FakeClock } from "../lib/fake-clock.ts";
 import { parseRequestHead } from "../relay/head.ts";
 import { type AdmissionRules, admit } from "./admission.ts";
-import { cookieOf, pathCookieName, withoutCookie, withoutToken } from "./connection-credential.ts";
+import { cookieOf, hostCookieName, pathCookieName, withoutCookie, withoutToken } from "./connection-credential.ts";
 
 const ownOrigin = "https://play.example.com";
 
@@ -70,6 +70,33 @@ test("an Authorization field and a cookie of the program's own are passed over",
   expect(ask({ fields })).toMatchObject({ kind: "admitted" });
 });
 
+test("an Authorization field of ours is known for one, also where another token let the request in", () => {
+  const { ask, token } = setUp();
+  const query = `?_spawner_token=${token}`;
+  const ours = ask({ query, fields: [`authorization: Bearer ${token}`] });
+  expect(ours).toMatchObject({ kind: "admitted", credential: { by: "query" }, isAuthorizationOurs: true });
+  const theirs = ask({ query, fields: ["authorization: Bearer program-s-own"] });
+  expect(theirs).toMatchObject({ kind: "admitted", isAuthorizationOurs: false });
+});
+
+test("a parameter whose name or token is in percent-encoding is one all the same", () => {
+  const { ask, token } = setUp();
+  const query = `?%5fspawner_token=${token.replaceAll(".", "%2E")}`;
+  expect(ask({ query })).toMatchObject({ kind: "admitted", credential: { by: "query" } });
+});
+
+test("of several cookies one that is good is enough, whoever set the others and however they are bad", () => {
+  const { ask, sign, token, clock } = setUp();
+  const expired = sign("spawner-b1/u2");
+  clock.advance(60_000);
+  const good = sign("spawner-b1/u2");
+  for (const bad of [expired, sign("spawner-b1/u1"), sign("spawner-b2/u2"), "forged"]) {
+    const fields = [`cookie: ${pathCookieName}=${bad}; ${pathCookieName}=${good}`];
+    expect(ask({ fields })).toMatchObject({ kind: "admitted", credential: { text: good } });
+  }
+  expect(token).not.toBe(good);
+});
+
 describe("is refused:", () => {
   const refused = (code: string, message: RegExp) => ({
     kind: "refused",
@@ -89,6 +116,7 @@ describe("is refused:", () => {
     const { ask, sign, token, clock } = setUp();
     const by = (text: string) => ask({ query: `?_spawner_token=${text}` });
     expect(by(sign("spawner-b1/u1"))).toMatchObject(refused("backend_ended", /has ended/));
+    expect(ask({ fields: [cookie(sign("spawner-b1/u1"))] })).toMatchObject(refused("backend_ended", /has ended/));
     expect(by(sign("spawner-b2/u2"))).toMatchObject(refused("unauthorized", /another session/));
     clock.advance(60_000);
     expect(by(token)).toMatchObject(refused("unauthorized", /is over since/));
@@ -127,15 +155,19 @@ test.each([
   ["/a?_spawner_token=x", "/a"],
   ["/a?b=%20&_spawner_token=x&c", "/a?b=%20&c"],
   ["/a?b=1&&c", "/a?b=1&&c"],
+  ["/a?_spawner_token=x&_spawner_token=y&_spawner_token", "/a"],
+  ["/a?%5Fspawner_toke%6e=x&b=%zz", "/a?b=%zz"],
+  ["/a?x_spawner_token=x", "/a?x_spawner_token=x"],
   ["/a", "/a"],
 ])("a program sees %s without our token", (target, seen) => {
   expect(withoutToken(target)).toBe(seen);
 });
 
-test("a program does not see our cookie", () => {
-  expect(withoutCookie(`a=1; ${pathCookieName}=x;b=2`, pathCookieName)).toBe("a=1; b=2");
-  expect(withoutCookie(`${pathCookieName}=x`, pathCookieName)).toBe("");
-  expect(withoutCookie("a=1;b", pathCookieName)).toBe("a=1;b");
+test("a program does not see our cookies", () => {
+  expect(withoutCookie(`a=1; ${pathCookieName}=x;b=2`)).toBe("a=1; b=2");
+  expect(withoutCookie(`${hostCookieName}=x; ${pathCookieName}=y; c`)).toBe("c");
+  expect(withoutCookie(`${pathCookieName}=x`)).toBeNull();
+  expect(withoutCookie("a=1;b")).toBe("a=1;b");
 });
 
 test("the cookie is for this backend's path alone, and for a page of another site where it is embedded there", () => {

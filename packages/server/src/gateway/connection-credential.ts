@@ -21,7 +21,7 @@ const bearer = /^bearer +([A-Za-z0-9\-._~+/]+=*) *$/i;
 export function credentialsOf(head: RequestHead, { target, cookieName }: { target: string; cookieName: string }) {
   const found: Credential[] = [];
   const inQuery = queryOf(target).find(isToken);
-  if (inQuery !== undefined) found.push({ by: "query", text: inQuery.slice(tokenParameter.length + 1) });
+  if (inQuery !== undefined) found.push({ by: "query", text: decoded(inQuery.split("=").slice(1).join("=")) });
   const [, inField] = bearer.exec(head.header("authorization") ?? "") ?? [];
   if (inField !== undefined) found.push({ by: "bearer", text: inField });
   for (const pair of cookiesOf(head.header("cookie") ?? "")) {
@@ -30,7 +30,7 @@ export function credentialsOf(head: RequestHead, { target, cookieName }: { targe
   return found;
 }
 
-/** The target without our parameter; all else keeps its bytes. */
+/** A target, or the URL in a Referer field, without our parameter; all else keeps its bytes. */
 export function withoutToken(target: string): string {
   const at = target.indexOf("?");
   if (at < 0 || !queryOf(target).some(isToken)) return target;
@@ -38,11 +38,24 @@ export function withoutToken(target: string): string {
   return rest.length === 0 ? target.slice(0, at) : `${target.slice(0, at)}?${rest.join("&")}`;
 }
 
-/** A Cookie field's value without our cookie; as it came, byte for byte, where that is not in it. */
-export function withoutCookie(value: string, cookieName: string): string {
-  if (!value.includes(`${cookieName}=`)) return value;
-  const kept = cookiesOf(value).filter((pair) => !pair.startsWith(`${cookieName}=`));
-  return kept.join("; ");
+/** A Cookie field's value without our cookies, null where it is empty then; as it came where none is in it. */
+export function withoutCookie(value: string): string | null {
+  if (!value.includes(`${pathCookieName}=`)) return value;
+  const kept = cookiesOf(value).filter((pair) => !isOurCookie(pair));
+  return kept.length === 0 ? null : kept.join("; ");
+}
+
+/**
+ * Whether a Cookie or Set-Cookie value is of one of our names, in any case: some clients and programs know no case. One without
+ * a name (`=a=b`) is sent as if it were `a`.
+ */
+export function isOurCookie(pair: string): boolean {
+  const name = pair
+    .replace(/^[\s=]+/, "")
+    .split("=", 1)[0]
+    ?.trim()
+    .toLowerCase();
+  return name === pathCookieName || name === hostCookieName.toLowerCase();
 }
 
 export interface CookieOptions {
@@ -66,7 +79,12 @@ export function cookieOf(token: string, { name, path, maxAgeSeconds, isSecure, i
 export function isNavigation(head: RequestHead): boolean {
   if (head.method !== "GET" || head.upgrade !== undefined) return false;
   const mode = head.header("sec-fetch-mode");
-  return mode === undefined ? (head.header("accept") ?? "").includes("text/html") : mode === "navigate";
+  return mode === undefined ? takesPages(head) : mode === "navigate";
+}
+
+/** Whether a browser is to be shown a page of ours. */
+export function isForPage(head: RequestHead): boolean {
+  return isNavigation(head) && takesPages(head);
 }
 
 /** Whether a page of another site shows what is asked for in a frame (Fetch Metadata). */
@@ -74,13 +92,28 @@ export function isEmbedded(head: RequestHead): boolean {
   return head.header("sec-fetch-site") === "cross-site" && /^i?frame$/.test(head.header("sec-fetch-dest") ?? "");
 }
 
+function takesPages(head: RequestHead): boolean {
+  return (head.header("accept") ?? "").includes("text/html");
+}
+
 function queryOf(target: string): string[] {
   const at = target.indexOf("?");
   return at < 0 ? [] : target.slice(at + 1).split("&");
 }
 
+/** Under any spelling of its name: a program that decodes it would be given the token. */
 function isToken(pair: string): boolean {
-  return pair.startsWith(`${tokenParameter}=`);
+  const name = pair.split("=", 1)[0] ?? "";
+  return name === tokenParameter || (name.includes("%") && decoded(name) === tokenParameter);
+}
+
+/** What is no percent-encoding stays as it is. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 function cookiesOf(value: string): string[] {

@@ -32,9 +32,11 @@ export type ParkedOutcome = (typeof parkedOutcomes)[number];
 export class GatewayMetrics {
   readonly #answers: Readonly<Record<ServedBy, readonly Tally[]>>;
   readonly #parked: Readonly<Record<ParkedOutcome, Tally>>;
+  readonly #metrics: Metrics;
   #parkedNow = 0;
 
   constructor(metrics: Metrics, { traffic }: { traffic: () => RelayTraffic }) {
+    this.#metrics = metrics;
     addTraffic(metrics, traffic);
     const answers = metrics.counter({
       name: "spawner_gateway_requests_total",
@@ -65,6 +67,17 @@ export class GatewayMetrics {
       gone: ofOutcome("gone"),
       failed: ofOutcome("failed"),
     };
+  }
+
+  /** What is open by a token. */
+  countAdmitted(count: () => number): void {
+    this.#metrics.gauge(
+      {
+        name: "spawner_gateway_admitted_open",
+        help: "Requests and upgraded connections that are open by a connection token.",
+      },
+      count,
+    );
   }
 
   /** A status that is none of the five classes counts as a failure of whoever gave it. */

@@ -1,13 +1,13 @@
 import { backendHeader } from "../core/relay-host.ts";
 import { type RequestHead, type ResponseHead, rewriteRequestHead, rewriteResponseHead } from "../relay/index.ts";
 import type { Admission } from "./admission.ts";
-import { pathCookieName, withoutCookie, withoutToken } from "./connection-credential.ts";
-import { type ClientView, forwardedFields, isToldByProxies } from "./forwarded.ts";
-import { hopByHopOf } from "./hop-by-hop.ts";
+import { isOurCookie, tokenParameter, withoutCookie, withoutToken } from "./connection-credential.ts";
+import { asPrograms, type ClientView, forwardedFields, isToldByProxies } from "./forwarded.ts";
+import { type HopByHop, hopByHopOf } from "./hop-by-hop.ts";
 import { hostOf } from "./route.ts";
 
 export interface ForwardedRequest {
-  /** `/<id>`: what was taken off the path. */
+  /** `/<id>`: what was taken off the path; "" on a host of the backend's own. */
   readonly prefix: string;
   /** The target without it. */
   readonly target: string;
@@ -16,6 +16,8 @@ export interface ForwardedRequest {
   readonly admission?: Admission;
   /** Whom the request is meant for, where the relay host has not been told on this connection. */
   readonly identity?: string;
+  /** The host to name. Default: the one that was asked. */
+  readonly host?: string;
 }
 
 /** Who the client is, in the application's words, and what it wants its program to know of them: JSON in base64url. */
@@ -24,19 +26,19 @@ const authHeader = "x-spawner-auth";
 
 /** Whether only Spawner may set a field on the way to a program, under this name or one that programs take for it. */
 function isOurs(lowerName: string): boolean {
-  return lowerName.startsWith("x") && lowerName.replaceAll("_", "-").startsWith("x-spawner-");
+  return lowerName.startsWith("x") && asPrograms(lowerName).startsWith("x-spawner-");
 }
 
-/** The head that a backend gets in path mode. */
+/** The head that a backend gets. */
 export function forwardHead(head: RequestHead, request: ForwardedRequest): Buffer {
   const { prefix, target, view, identity, admission } = request;
-  const host = hostOf(head);
+  const { host = hostOf(head) } = request;
   const { remove, set } = hopByHopOf(head);
   const notFromOutside = head.lowerNamesFrom("xf").filter((name) => isOurs(name) || isToldByProxies(name));
   return rewriteRequestHead(head, {
     target: withoutToken(target),
     remove: [...remove, ...notFromOutside, ...(isBearer(admission) ? ["authorization"] : [])],
-    ...(head.has("cookie") ? { map: withoutOurCookie } : {}),
+    ...(head.has("cookie") || isTokenInReferer(head) ? { map: withoutOurs } : {}),
     set: [
       ...set,
       ...identityFields(admission),
@@ -47,13 +49,18 @@ export function forwardHead(head: RequestHead, request: ForwardedRequest): Buffe
   });
 }
 
-function withoutOurCookie(lowerName: string, value: string): string | undefined {
-  return lowerName === "cookie" ? withoutCookie(value, pathCookieName) : undefined;
+/** Our own tokens are not for programs: they could go with them to others. */
+function withoutOurs(lowerName: string, value: string): string | null | undefined {
+  if (lowerName === "cookie") return withoutCookie(value);
+  return lowerName === "referer" ? withoutToken(value) : undefined;
 }
 
-/** Our own tokens are not for programs: they could go with them to others. */
+function isTokenInReferer(head: RequestHead): boolean {
+  return head.header("referer")?.includes(tokenParameter) === true;
+}
+
 function isBearer(admission: Admission | undefined): boolean {
-  return admission?.kind === "admitted" && admission.credential.by === "bearer";
+  return admission?.kind === "admitted" && admission.isAuthorizationOurs;
 }
 
 /** Who the client is, as its token says. */
@@ -68,28 +75,32 @@ function identityFields(admission: Admission | undefined): (readonly [name: stri
 
 /** Where the paths of a program are, as its clients see them. */
 export interface PublicPlace {
-  /** `/<id>`, behind what a proxy in front has taken off. */
+  /** `/<id>`, behind what a proxy in front has taken off; "" where they are what its clients see. */
   readonly prefix: string;
   /** The hosts that stand for this server in the program's own URLs, with their ports. */
   readonly hosts: readonly string[];
 }
 
-/** The head that a client gets in path mode: paths that the program gives are put behind the prefix. */
-export function backwardHead(head: ResponseHead, place: PublicPlace): Buffer {
-  const changes = hopByHopOf(head);
+/**
+ * The head that a client gets: paths that the program gives are put behind the prefix, and no program sets our cookie.
+ * `added`: more fields, in place of any with the same name.
+ */
+export function backwardHead(head: ResponseHead, place: PublicPlace, added: HopByHop["set"] = []): Buffer {
+  const { remove, set } = hopByHopOf(head);
+  const changes = { remove, set: [...set, ...added] };
   if (!head.has("location") && !head.has("set-cookie")) return rewriteResponseHead(head, changes);
   return rewriteResponseHead(head, {
     ...changes,
     map(lowerName, value) {
-      if (lowerName === "location") return mapLocation(value, place);
-      if (lowerName === "set-cookie") return mapCookiePath(value, place.prefix);
-      return undefined;
+      if (lowerName === "set-cookie") return isOurCookie(value) ? null : mapCookiePath(value, place.prefix);
+      return lowerName === "location" ? mapLocation(value, place) : undefined;
     },
   });
 }
 
 /** An absolute path, or a URL of the host that was asked, under the prefix; anything else as it is. */
 export function mapLocation(location: string, { prefix, hosts }: PublicPlace): string {
+  if (prefix === "") return location;
   const [, origin = "", path] = /^(https?:\/\/[^/?#]+)?(\/(?!\/).*|\/)$/i.exec(location) ?? [];
   if (path === undefined) return location;
   const named = origin.replace(/^https?:\/\//i, "").toLowerCase();
@@ -102,7 +113,7 @@ export function mapLocation(location: string, { prefix, hosts }: PublicPlace): s
  * path than `/` (RFC 6265bis 4.1.3.2).
  */
 export function mapCookiePath(cookie: string, prefix: string): string {
-  if (/^__host-/i.test(cookie)) return cookie;
+  if (prefix === "" || /^__host-/i.test(cookie)) return cookie;
   return cookie.replace(/(;\s*path\s*=\s*)(\/[^;]*)/gi, (_, name: string, path: string) => {
     return `${name}${underPrefix(path.trimEnd(), prefix)}`;
   });
