@@ -18,14 +18,24 @@ await buildSpawner(join(out, "spawner"));
 
 async function buildClient(folder) {
   empty(folder);
-  const input = join(client, "src/index.ts");
-  await bundle(input, { platform: "neutral", target: "es2022", dir: join(folder, "dist") });
+  const input = { index: join(client, "src/index.ts"), session: join(client, "src/session/index.ts") };
+  await bundle(input, {
+    platform: "neutral",
+    target: "es2022",
+    dir: join(folder, "dist"),
+    // A page that loads it without a bundler finds all of it side by side.
+    chunkFileNames: "[name].js",
+  });
   declare(join(client, "tsconfig.build.json"), join(folder, "dist"));
   copy("README.md", client, folder);
   copy("LICENSE", root, folder);
   writeManifest(folder, {
     ...readManifest(client),
-    exports: { ".": { types: "./dist/index.d.ts", default: "./dist/index.js" }, "./package.json": "./package.json" },
+    exports: {
+      ".": { types: "./dist/index.d.ts", default: "./dist/index.js" },
+      "./session": { types: "./dist/session/index.d.ts", default: "./dist/session.js" },
+      "./package.json": "./package.json",
+    },
     types: "./dist/index.d.ts",
     files: ["dist"],
   });
@@ -76,7 +86,10 @@ function getBuiltins(code) {
 }
 
 /** Bundles to `dir`, in several files that are loaded as they are needed, or to one `file`. Returns the first of them. */
-async function bundle(input, { platform, target, external, dir, file, plugins = [] }) {
+async function bundle(
+  input,
+  { platform, target, external, dir, file, chunkFileNames = "chunks/[name]-[hash].js", plugins = [] },
+) {
   const { output } = await build({
     input,
     cwd: root,
@@ -91,7 +104,7 @@ async function bundle(input, { platform, target, external, dir, file, plugins = 
       // For the positions in stack traces; the sources themselves are in the repository.
       sourcemapExcludeSources: true,
       sourcemapPathTransform: (path, map) => relative(root, resolve(dirname(map), path)),
-      ...(file === undefined ? { dir, chunkFileNames: "chunks/[name]-[hash].js" } : { file, codeSplitting: false }),
+      ...(file === undefined ? { dir, chunkFileNames } : { file, codeSplitting: false }),
     },
   });
   return output[0];
@@ -102,7 +115,7 @@ function declare(project, folder) {
   const compiler = join(root, "node_modules/typescript/bin/tsc");
   execFileSync(process.execPath, [compiler, "-p", project, "--outDir", folder], { stdio: "inherit" });
   // They name the sources as these name each other, with .ts, which compilers before version 5 do not take.
-  for (const name of readdirSync(folder).filter((name) => name.endsWith(".d.ts"))) {
+  for (const name of readdirSync(folder, { recursive: true }).filter((name) => name.endsWith(".d.ts"))) {
     const text = readFileSync(join(folder, name), "utf8");
     writeFileSync(join(folder, name), text.replaceAll(/("\.{1,2}\/[^"]+)\.ts"/g, '$1.js"'));
   }

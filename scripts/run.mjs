@@ -12,6 +12,7 @@ const spawner = join(root, "packages/server/src/cli/main.ts");
 /** Name -> what it runs, one after the other; what the user adds goes to the last. */
 const commands = {
   start: [["node", spawner, "dev", "--", "node", join(root, "demo/board/server.js")]],
+  demo: [["node", "scripts/demo.mjs"]],
   test: [["node", "scripts/test.mjs"]],
   "test:long": [["node", "scripts/test.mjs", "--long"]],
   "test:cluster": [["node", "scripts/test.mjs", "--cluster"]],
@@ -30,6 +31,7 @@ const commands = {
   "bench:embedded": [["node", "bench/embedded.ts"]],
   "bench:idleness": [["node", "bench/idleness.ts"]],
   "bench:burst": [["node", "bench/burst.ts"]],
+  "bench:connect": [["node", "bench/connect.ts"]],
   "bench:relay": [["node", "bench/relay.ts"]],
   "bench:cluster": [["node", "bench/cluster.ts"]],
 };
@@ -65,7 +67,9 @@ function changedAtMs(file) {
 /** Resolves to the exit code. A terminal gives Ctrl-C to the program as well; what only we are told is passed on. */
 function run(program, args) {
   const path = [join(modules, ".bin"), process.env.PATH].join(delimiter);
-  const demo = name === "start" ? { SPAWNER_GRACE_PERIOD: process.env.SPAWNER_GRACE_PERIOD ?? "15" } : {};
+  const demo = ["start", "demo"].includes(name)
+    ? { SPAWNER_GRACE_PERIOD: process.env.SPAWNER_GRACE_PERIOD ?? "15" }
+    : {};
   const child = spawn(join(modules, ".bin", program), args, {
     cwd: root,
     stdio: "inherit",

@@ -116,7 +116,7 @@ type Judgement = Pick<BudgetResult, "verdict" | "met">;
 
 const unclear: Judgement = { verdict: "too noisy to tell", met: false };
 
-function judge(
+export function judge(
   { low, high }: Pick<Spread, "low" | "high">,
   { budget, atLeast }: { budget: number; atLeast: boolean },
 ): Judgement {

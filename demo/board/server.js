@@ -1,5 +1,5 @@
 // A shared drawing board. All of its state is in this process: Spawner starts one of them for each board, and ends it
-// when the last who draws on it has left. Nothing here knows of Spawner but PORT.
+// when the last who draws on it has left. All that it knows of Spawner is PORT, and who somebody is where that is told.
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { WebSocketServer } from "ws";
@@ -47,13 +47,14 @@ const server = createServer(async (request, response) => {
 
 const sockets = new WebSocketServer({ server, path: "/socket", maxPayload: 64 * 1024 });
 
-sockets.on("connection", (socket) => {
-  const id = ++lastId;
-  const pick = (/** @type {string[]} */ words) => words[Math.floor(Math.random() * words.length)];
-  const person = { id, name: `${pick(moods)} ${pick(animals)}`, color: id % colorCount };
+sockets.on("connection", (socket, request) => {
+  const person = personOf(request);
+  const { id } = person;
   const board = { you: person, people: [...people.values()], strokes: [...strokes.values()] };
   const place = { pid: process.pid, startedAt: new Date(Date.now() - process.uptime() * 1000).toISOString() };
-  send(socket, { type: "hello", ...board, ...place });
+  // Where the application has its own page for this board: others get in by that, and not by the address here.
+  const link = process.env.BOARD_LINK;
+  send(socket, { type: "hello", ...board, ...place, link });
   people.set(socket, person);
   tellOthers(socket, { type: "joined", person });
 
@@ -78,6 +79,18 @@ sockets.on("connection", (socket) => {
   }, heartbeatMs);
   socket.on("close", () => clearInterval(heartbeat));
 });
+
+/**
+ * Who this is: by the name that Spawner says, which nobody can forge, or else by one made up.
+ * @param {import("node:http").IncomingMessage} request @returns {Person}
+ */
+function personOf({ headers }) {
+  const id = ++lastId;
+  const pick = (/** @type {string[]} */ words) => words[Math.floor(Math.random() * words.length)];
+  const name = String(headers["x-spawner-user"] ?? `${pick(moods)} ${pick(animals)}`);
+  const known = [...people.values()].find((person) => person.name === name);
+  return { id, name, color: known?.color ?? id % colorCount };
+}
 
 /**
  * Does what a client asks for. False if it is not a message of the board.

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { backendStates, errorCodes, failedReasons, sweptReasons } from "@spawner/client";
 import { describe, expect, test } from "vitest";
-import { spawnRequestSchema } from "../../packages/server/src/api/schemas.ts";
+import { connectRequestSchema } from "../../packages/server/src/api/schemas.ts";
 import { httpStatusOf } from "../../packages/server/src/core/errors.ts";
 import { temporaryFolder } from "../support/dev.ts";
 import { type CodeBlock, codeBlocks, fileBlock, prose, readDocument } from "../support/documents.ts";
@@ -100,20 +100,20 @@ describe("nothing is missing", () => {
 
   test("of the fields of a request", () => {
     const names = tableRows(api).map(({ name }) => name);
-    expect(names).toEqual(expect.arrayContaining(Object.keys(spawnRequestSchema.properties)));
+    expect(names).toEqual(expect.arrayContaining(Object.keys(connectRequestSchema.properties)));
   });
 
   test("of the routes, and of who may use them", async () => {
     const { url } = await startEmbedded({ tokensFile: tokensFile() });
     const document = (await (await fetch(`${url}/api/openapi.json`)).json()) as {
-      paths: Record<string, Record<string, { security: object[] }>>;
+      paths: Record<string, Record<string, { security: { token: string[] }[] }>>;
     };
     const real = Object.entries(document.paths).flatMap(([path, methods]) =>
       Object.entries(methods)
         .filter(([method]) => method !== "head")
         .map(([method, { security }]) => [
           `${method.toUpperCase()} ${path.replace("{id}", ":id")}`,
-          security.length > 0 ? "yes" : "no",
+          security[0] === undefined ? "no" : `\`${security[0].token}\``,
         ]),
     );
     const rows = tableRows(api).filter(({ name }) => /^[A-Z]+ \//.test(name));

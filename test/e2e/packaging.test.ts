@@ -124,7 +124,10 @@ describe.skipIf(!hasRegistry)("the packages, installed in an empty folder", () =
     writeFileSync(
       join(app, "use.mts"),
       `import { SpawnerClient, SpawnerClientError, type StatusMessage } from "@spawner/client";
+       import { openSession, type Session } from "@spawner/client/session";
        const client: SpawnerClient = new SpawnerClient({ url: "http://127.0.0.1:8080/api" });
+       export const session: Session = openSession({ connect: () => client.connect({ key: "a" }) });
+       export const socket = session.webSocket("socket", { onMessage: (data) => console.log(data) });
        export async function last(id: string): Promise<StatusMessage | undefined> {
          try {
            return await client.waitUntilReady(id);

@@ -38,7 +38,7 @@ export async function startEmbedded(overrides: Partial<EmbeddedConfig> = {}) {
     await embedded.close();
     rmSync(stateDir, { recursive: true, force: true });
   });
-  return { ...embedded, ...makeCalls(embedded) };
+  return { ...embedded, stateDir, ...makeCalls(embedded) };
 }
 
 export type TestSpawner = Awaited<ReturnType<typeof startEmbedded>>;

@@ -150,13 +150,17 @@ function connect() {
 async function reconnect() {
   setConnection("connecting", "Connecting…");
   const answer = await fetch("./", { method: "HEAD" }).catch(() => undefined);
-  if (answer?.status === 410 || answer?.status === 404) {
-    setConnection("ended", "Ended");
-    /** @type {HTMLDialogElement} */ ($("ended")).showModal();
-    return;
-  }
+  const status = answer?.status ?? 0;
+  if (status === 410 || status === 404) return leave("ended", "Ended");
+  if (status === 401 || status === 403) return leave("removed", "Not let in");
   setTimeout(connect, retryMs * (0.5 + Math.random() / 2));
   retryMs = Math.min(retryMs * 2, 10_000);
+}
+
+/** Stays as it is: its only way on is out of it. */
+function leave(/** @type {"ended" | "removed"} */ state, /** @type {string} */ text) {
+  setConnection(state, text);
+  /** @type {HTMLDialogElement} */ ($(state)).showModal();
 }
 
 function hear(/** @type {any} */ message) {
@@ -170,6 +174,7 @@ function hear(/** @type {any} */ message) {
       cursors.clear();
       $("cursors").replaceChildren();
       for (const person of [...message.people, message.you]) people.set(person.id, person);
+      if (message.link !== undefined) useLink(message.link);
       $("process").textContent = `process ${message.pid}, since ${new Date(message.startedAt).toLocaleTimeString()}`;
       setConnection("live", "Live");
       repaint();
@@ -201,6 +206,16 @@ function hear(/** @type {any} */ message) {
 }
 
 // What is shown around the drawing.
+
+/** What lets others onto this board. */
+let link = location.href;
+
+/** Where an application has a page of its own for this board, all ways lead there. */
+function useLink(/** @type {string} */ given) {
+  link = given;
+  const home = new URL("/", given).href;
+  for (const anchor of document.querySelectorAll("a")) anchor.href = anchor.dataset.to === "board" ? given : home;
+}
 
 function setConnection(/** @type {string} */ state, /** @type {string} */ text) {
   page.dataset.connection = state;
@@ -297,12 +312,13 @@ $("widths").append(
 $("eraser").addEventListener("click", () => use({ isErasing: !tool.isErasing }));
 $("clear").addEventListener("click", () => send({ type: "clear" }));
 $("copy").addEventListener("click", async () => {
-  await navigator.clipboard.writeText(location.href);
+  await navigator.clipboard.writeText(link);
   $("copy").textContent = "Copied";
   setTimeout(() => ($("copy").textContent = "Copy link"), 1_500);
 });
-// What has ended stays so: its only way on is a new board.
-$("ended").addEventListener("cancel", (event) => event.preventDefault());
+for (const dialog of document.querySelectorAll("dialog")) {
+  dialog.addEventListener("cancel", (event) => event.preventDefault());
+}
 addEventListener("keydown", ({ key: pressed, ctrlKey, metaKey }) => {
   const key = pressed.toLowerCase();
   if (ctrlKey || metaKey) return;

@@ -5,9 +5,25 @@ import { SpawnerClientError } from "./errors.ts";
 import { makeLeavable } from "./leavable.ts";
 import { makeLimit } from "./limit.ts";
 import { type LogsConfig, openLogBytes, openLogs } from "./logs.ts";
-import type { BackendList, BackendView, SpawnRequest, SpawnResponse, StatusMessage } from "./protocol.ts";
+import type {
+  BackendList,
+  BackendView,
+  ConnectRequest,
+  ConnectResponse,
+  RevokeRequest,
+  SpawnRequest,
+  SpawnResponse,
+  StatusMessage,
+} from "./protocol.ts";
 import { completeRetryPolicy, makePatience, type RetryOptions, type RetryPolicy } from "./retry.ts";
-import { isBackendList, isBackendView, isSpawnResponse, isStatusMessage } from "./shapes.ts";
+import {
+  isBackendList,
+  isBackendView,
+  isConnectResponse,
+  isObject,
+  isSpawnResponse,
+  isStatusMessage,
+} from "./shapes.ts";
 import { openStatusStream, type StatusStream } from "./status-stream.ts";
 import { makeTransport, type Transport } from "./transport.ts";
 
@@ -46,6 +62,9 @@ export interface LogOptions extends CallOptions {
   /** Whether to go on with what the program writes, until it ends. Default: no. */
   follow?: boolean | undefined;
 }
+
+/** The longest that the API waits for a program to listen where it is asked to (`waitReady`). */
+const waitReadyMs = 30_000;
 
 /**
  * A client of one Spawner API, for browsers and Node 20 or later. It holds no connection of its own and needs no closing.
@@ -89,6 +108,32 @@ export class SpawnerClient {
   }
 
   /**
+   * Lets a user into the one live backend of a key, which is started where there is none. What it resolves to is for that
+   * user's page: its `url` as it is, or all of it, to `openSession` of `@spawner/client/session`.
+   *
+   * Can be called as often as one likes: with the same key it is the same backend, for as long as that lives. Rejects with
+   * `unavailable`, with `retryAfterSeconds`, while the key's last backends failed one after the other.
+   *
+   * @example
+   * const { url } = await client.connect({ key: `document-${id}`, user: "ada", auth: { mayWrite: true } });
+   */
+  async connect(request: ConnectRequest = {}, { signal }: CallOptions = {}): Promise<ConnectResponse> {
+    const waitMs = request.waitReady ? waitReadyMs : 0;
+    return this.#transport.json({ method: "POST", path: "/connect", body: request, waitMs, signal }, isConnectResponse);
+  }
+
+  /**
+   * Takes back every token of a user for this backend that was made until now, or one token. Within a second nobody gets in
+   * by them, and connections that were open by them are closed. A later `connect` lets the user in again.
+   *
+   * @example
+   * await client.revoke(backend, { user: "ada" });
+   */
+  async revoke(id: string, revoked: RevokeRequest, { signal }: CallOptions = {}): Promise<void> {
+    await this.#transport.json({ method: "POST", path: backendPath(id, "/revoke"), body: revoked, signal }, isObject);
+  }
+
+  /**
    * The state that a backend is in. Rejects with `not_found` where there is none, or its record is gone.
    *
    * @example
@@ -124,7 +169,8 @@ export class SpawnerClient {
     id: string,
     { signal, lastEventId }: CallOptions & { lastEventId?: string | undefined } = {},
   ): StatusStream {
-    return openStatusStream({ transport: this.#transport, retry: this.#retry, id, signal, lastEventId });
+    const path = () => backendPath(id, "/status/stream");
+    return openStatusStream({ transport: this.#transport, retry: this.#retry, path, signal, lastEventId });
   }
 
   /**

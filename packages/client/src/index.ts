@@ -10,15 +10,19 @@ export type {
   BackendList,
   BackendState,
   BackendView,
+  ConnectRequest,
+  ConnectResponse,
   EndReason,
   ErrorBody,
   ErrorCode,
   FailedReason,
+  RevokeRequest,
   SpawnRequest,
   SpawnResponse,
+  SpecChangePolicy,
   StatusMessage,
   SweptReason,
 } from "./protocol.ts";
-export { backendStates, errorCodes, failedReasons, sweptReasons } from "./protocol.ts";
+export { backendStates, errorCodes, failedReasons, specChangePolicies, sweptReasons } from "./protocol.ts";
 export type { RetryOptions, RetryPolicy } from "./retry.ts";
 export type { StatusStream } from "./status-stream.ts";

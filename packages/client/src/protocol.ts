@@ -65,6 +65,61 @@ export interface SpawnResponse {
   statusUrl?: string;
 }
 
+/** What becomes of a live backend of a key whose spec is another than the one asked for. */
+export const specChangePolicies = ["keep", "whenIdle", "now"] as const;
+export type SpecChangePolicy = (typeof specChangePolicies)[number];
+
+/** Body of `POST /connect`. Unknown fields are refused; what is undefined is left out. */
+export interface ConnectRequest extends SpawnRequest {
+  /** Names the session: a document, a user, a game. At most one backend of a key lives. Default: a new session of its own. */
+  key?: string | undefined;
+  /**
+   * Where a backend of this key lives with another spec: `whenIdle` (default) hands it out, and ends it as soon as nobody is
+   * connected; `keep` hands it out and leaves it; `now` ends it, and starts another.
+   */
+  onSpecChange?: SpecChangePolicy | undefined;
+  /** Who is to be let in, in the application's own words: the program gets it as `x-spawner-user`. */
+  user?: string | undefined;
+  /** What the program is to know of the user: it gets it as `x-spawner-auth`, JSON in base64url. 2 KiB at most. */
+  auth?: Record<string, unknown> | undefined;
+  /** Seconds for which the token lets connections begin; those that are open go on. Default 3,600. */
+  tokenTtlSeconds?: number | undefined;
+  /** Whether to wait until the program listens, for 30 s at most. Default: no; requests wait at the URL as well. */
+  waitReady?: boolean | undefined;
+}
+
+/** Answer of `POST /connect`. The URLs are absent where the API was not told its own base. */
+export interface ConnectResponse {
+  /** The backend's id, to be used in every route. */
+  backend: string;
+  /** Names this one backend among all that its key has ever had, which have the same id: its UID. */
+  generation: string;
+  key?: string;
+  /** Where this user reaches the backend: the token is in it. Requests made before it is ready wait. */
+  url?: string;
+  /** Lets this user in, for this backend and no other: to be sent as `authorization: Bearer`. */
+  token: string;
+  /** When the token is over, RFC 3339. */
+  tokenExpiresAt: string;
+  /** The state as JSON; below it `/stream` as server-sent events. */
+  statusUrl?: string;
+  /** Whether this call started the backend. */
+  spawned: boolean;
+  /** Whether the backend has another spec than the one asked for. */
+  stale: boolean;
+  state: BackendState;
+  /** How the backend before this one of the key ended, where that was a failure. */
+  previousFailure?: StatusMessage;
+}
+
+/** Body of `POST /backend/:id/revoke`: exactly one of the two. */
+export interface RevokeRequest {
+  /** Every token of this user that was made until now. */
+  user?: string | undefined;
+  /** One token. */
+  token?: string | undefined;
+}
+
 /** One state reached: the answer of `GET /backend/:id/status` and each event of its stream. */
 export interface StatusMessage {
   state: BackendState;
@@ -113,6 +168,8 @@ export const errorCodes = [
   "too_many_backends",
   "too_many_waiting",
   "forbidden_host",
+  "forbidden_origin",
+  "forbidden_role",
   "misdirected",
   "head_too_large",
   "not_implemented",

@@ -2,6 +2,7 @@ import {
   type BackendList,
   type BackendView,
   backendStates,
+  type ConnectResponse,
   type ErrorBody,
   errorCodes,
   type SpawnResponse,
@@ -16,6 +17,15 @@ export function isStatusMessage(value: unknown): value is StatusMessage {
 
 export function isSpawnResponse(value: unknown): value is SpawnResponse {
   return hasStrings(value, "name");
+}
+
+export function isConnectResponse(value: unknown): value is ConnectResponse {
+  return hasStrings(value, "backend", "token", "tokenExpiresAt");
+}
+
+/** For an answer that says nothing but that it is done. */
+export function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
 }
 
 export function isBackendView(value: unknown): value is BackendView {

@@ -1,4 +1,3 @@
-import { backendPath } from "./backend-path.ts";
 import { SpawnerClientError } from "./errors.ts";
 import { makeEventParser, type ServerSentEvent } from "./event-stream.ts";
 import { makeLeavable } from "./leavable.ts";
@@ -19,10 +18,13 @@ export interface StatusStream extends AsyncGenerator<StatusMessage, void, undefi
 
 export interface StatusStreamConfig {
   readonly transport: Transport;
-  readonly id: string;
+  /** Of the stream, below the transport's URL. Throws where the caller has named what can be none. */
+  readonly path: () => string;
   readonly lastEventId: string | undefined;
   readonly signal: AbortSignal | undefined;
   readonly retry: RetryPolicy;
+  /** Told of each failure, before it is tried again. */
+  readonly onFailure?: () => void;
 }
 
 export function openStatusStream(config: StatusStreamConfig): StatusStream {
@@ -31,16 +33,17 @@ export function openStatusStream(config: StatusStreamConfig): StatusStream {
   return Object.defineProperty(states, "lastEventId", { get: () => position.lastEventId }) as StatusStream;
 }
 
-/** Reads one connection after the other, until the last state has come. */
-async function* followStates(
+/** Reads one connection after the other, until the last state has come. Is left by its signal alone. */
+export async function* followStates(
   config: StatusStreamConfig,
-  position: StreamPosition,
+  position = makeStreamPosition(config.lastEventId),
 ): AsyncGenerator<StatusMessage, void, undefined> {
   const patience = makePatience(config.retry);
   while (!position.isOver) {
     try {
       yield* readConnection({ ...config, position, patience });
     } catch (error) {
+      config.onFailure?.();
       await patience.pauseAfter(error, config.signal);
     }
   }
@@ -70,12 +73,12 @@ async function* readConnection(connection: Connection): AsyncGenerator<StatusMes
   throw new SpawnerClientError("unreachable", "The status stream ended before the backend did.");
 }
 
-async function connect({ transport, id, signal, position }: Connection): Promise<OpenAnswer> {
+async function connect({ transport, path, signal, position }: Connection): Promise<OpenAnswer> {
   const { lastEventId } = position;
   const resume: Record<string, string> = lastEventId === undefined ? {} : { "last-event-id": lastEventId };
   const answer = await transport.open({
     method: "GET",
-    path: backendPath(id, "/status/stream"),
+    path: path(),
     headers: { accept: "text/event-stream", ...resume },
     signal,
   });

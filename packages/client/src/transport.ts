@@ -9,6 +9,8 @@ interface Call {
   readonly headers?: Readonly<Record<string, string>>;
   /** Sent as JSON. */
   readonly body?: unknown;
+  /** Time that the server takes by being asked to wait, beyond what any request may take. */
+  readonly waitMs?: number;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -60,14 +62,14 @@ export function makeTransport(config: TransportConfig): Transport {
 }
 
 async function open(call: Call, { baseUrl, token, fetch, timeoutMs }: TransportConfig): Promise<OpenAnswer> {
-  const { method, path, body, signal } = call;
+  const { method, path, body, waitMs = 0, signal } = call;
   const url = `${baseUrl}${path}`;
   const headers = new Headers(call.headers);
   if (token !== undefined) headers.set("authorization", `Bearer ${token}`);
   if (body !== undefined) headers.set("content-type", "application/json");
   const sent = body === undefined ? {} : { body: JSON.stringify(body) };
   const limit = makeLimit(`${method} ${url}`, signal);
-  limit.within(timeoutMs);
+  limit.within(timeoutMs + waitMs);
   try {
     const init = { method, headers, signal: limit.signal, cache: "no-store", redirect: "manual", ...sent } as const;
     const response = await fetch(url, init);

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { run as runController } from "../../../packages/server/src/controller/index.ts";
+import type { SigningKey } from "../../../packages/server/src/core/signing-keys.ts";
 import type { Engine } from "../../../packages/server/src/engine/index.ts";
 import {
   Announcer,
@@ -57,7 +58,7 @@ export async function startSweeper({ nodeName, ...place }: RolePlace & { nodeNam
 export async function startGateway(place: RolePlace): Promise<RoleHere & { readonly url: string }> {
   let url = "";
   const config = { host: "127.0.0.1", port: 0, servicePrefix: "", forwardedProto: "http", parkedMax: 100 } as const;
-  const role = await startRole(place, {}, async (deps) => {
+  const role = await startRole(place, { keys: "read" }, async (deps) => {
     const gateway = await runGateway(config, deps);
     url = `http://127.0.0.1:${gateway.port}`;
     return gateway;
@@ -77,6 +78,7 @@ interface RoleDeps {
   readonly clock: typeof clock;
   readonly log: Log;
   readonly metrics: Metrics;
+  readonly signingKeys: () => readonly SigningKey[];
 }
 
 async function startRole(
@@ -95,7 +97,14 @@ async function startRole(
     ...(nodeName === undefined ? {} : { nodeName }),
     ...(makesPods ? { pods: { sidecarImage: testImage } } : {}),
   });
-  const role = await run({ client, engine, clock, log, metrics: new Metrics() });
+  const role = await run({
+    client,
+    engine,
+    clock,
+    log,
+    metrics: new Metrics(),
+    signingKeys: () => keys?.signingKeys() ?? [],
+  });
   return {
     engine,
     async close() {

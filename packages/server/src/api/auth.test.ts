@@ -37,6 +37,8 @@ const publicPaths = [
 ];
 const controlled = [
   ["POST", "/spawn"],
+  ["POST", "/connect"],
+  ["POST", "/backend/ID/revoke"],
   ["GET", "/backends"],
   ["HEAD", "/backends"],
   ["GET", "/backend/ID"],
@@ -47,6 +49,42 @@ const controlled = [
   ["GET", "/backend/unknown"],
   ["GET", "/metrics"],
 ] as const;
+
+describe("a token that is for", () => {
+  const tokens = { read: "read-0123456789abcdef", spawn: "spawn-0123456789abcdef", both: "both-0123456789abcdef" };
+  test.each([
+    ["read", "GET", "/backends", 200],
+    ["read", "HEAD", "/backends", 200],
+    ["read", "GET", "/metrics", 200],
+    ["read", "POST", "/spawn", 403],
+    ["read", "POST", "/connect", 403],
+    ["read", "DELETE", "/backend/unknown", 403],
+    ["spawn", "POST", "/spawn", 200],
+    ["spawn", "POST", "/connect", 200],
+    ["spawn", "POST", "/backend/unknown/revoke", 404],
+    ["spawn", "GET", "/backends", 403],
+    ["spawn", "DELETE", "/backend/unknown", 403],
+    ["both", "GET", "/backends", 200],
+    ["both", "POST", "/spawn", 200],
+  ] as const)("%s: %s %s is answered %d", async (which, method, path, status) => {
+    const folder = mkdtempSync(join(tmpdir(), "spawner-auth-"));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    const tokensFile = join(folder, "tokens");
+    const text = `${tokens.read} read\n${tokens.spawn} spawn\n${tokens.both} read,spawn\n`;
+    writeFileSync(tokensFile, text, { mode: 0o600 });
+    const { url } = await startApi({ auth: { kind: "tokens", tokensFile } });
+    const body = method === "POST" ? { body: path.endsWith("revoke") ? '{"user":"ada"}' : "{}" } : {};
+    const headers = {
+      authorization: `Bearer ${tokens[which]}`,
+      ...(method === "POST" ? { "content-type": "application/json" } : {}),
+    };
+    const response = await fetch(`${url}${path}`, { method, headers, ...body });
+    expect(response.status).toBe(status);
+    const text403 = status === 403 ? await response.text() : "forbidden_role";
+    expect(text403).toContain("forbidden_role");
+    expect(text403).not.toContain(tokens[which]);
+  });
+});
 
 describe("without a token", () => {
   test("what a backend's own clients need is open, and nothing else", async () => {

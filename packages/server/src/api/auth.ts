@@ -1,6 +1,6 @@
 import type { onRequestAsyncHookHandler } from "fastify";
 import { SpawnerError } from "../core/errors.ts";
-import { surfaceOf } from "./route-config.ts";
+import { roleOf, surfaceOf } from "./route-config.ts";
 import type { TokensFile } from "./tokens-file.ts";
 
 /** Who may use the control surface. The public one is open to all who reach it. */
@@ -13,12 +13,18 @@ export type Auth =
 /** RFC 6750 2.1; the scheme's name is in any case (RFC 9110 11.1). */
 const credentials = /^bearer +([A-Za-z0-9\-._~+/]+=*) *$/i;
 
-/** Refuses requests for the control surface that bring no token of the file. */
+/** Refuses requests for the control surface that bring no token of the file, or one that is good for other things. */
 export function onlyWithToken(tokens: TokensFile): onRequestAsyncHookHandler {
   return async (request, reply) => {
     if (surfaceOf(request.routeOptions.config) === "public") return;
     const [, token] = credentials.exec(request.headers.authorization ?? "") ?? [];
-    if (token !== undefined && tokens.accepts(token)) return;
+    const roles = token === undefined ? undefined : tokens.rolesOf(token);
+    if (roles !== undefined) {
+      const needed = roleOf(request.routeOptions.config, request.method);
+      if (roles.has("admin") || roles.has(needed)) return;
+      const given = [...roles].join(", ");
+      throw new SpawnerError("forbidden_role", `A token for ${needed} is needed here; the one given is for ${given}.`);
+    }
     const error = token === undefined ? "" : ', error="invalid_token"';
     reply.header("www-authenticate", `Bearer realm="spawner"${error}`);
     throw new SpawnerError("unauthorized", token === undefined ? tokenNeeded : tokenUnknown);

@@ -2,6 +2,7 @@ import { SpawnerError } from "../core/errors.ts";
 import type { Backend } from "../core/resource.ts";
 import { hasEnded } from "../core/status.ts";
 import { findBackend } from "./find-backend.ts";
+import { letNobodyIn } from "./let-nobody-in.ts";
 import type { RouteDeps } from "./route-deps.ts";
 import { idParamsSchema, listQuerySchema, stopQuerySchema } from "./schemas.ts";
 import { viewOf } from "./views.ts";
@@ -67,6 +68,7 @@ export function addBackendRoutes(deps: RouteDeps): void {
       const isOver = hasEnded(backend);
       const isAsked = !isOver || (query.graceSeconds !== undefined && (await hasWorkload(backend)));
       const asked = isAsked ? await engine.backends.requestStop({ name, uid }, query) : backend;
+      if (!isOver) await letNobodyIn(deps, asked);
       return reply.code(isOver ? 200 : 202).send(await view(asked));
     },
   });

@@ -22,6 +22,8 @@ const meanings: Readonly<Record<ErrorCode, string>> = {
   too_many_backends: "As many backends run as may.",
   too_many_waiting: "As many requests wait as may.",
   forbidden_host: "The Host named is not served here.",
+  forbidden_origin: "A page of another origin asks with a cookie.",
+  forbidden_role: "The token is good for other things.",
   misdirected: "The backend is another one by now.",
   head_too_large: "The head of the request is too long.",
   not_implemented: "A method or transfer coding that is not offered.",

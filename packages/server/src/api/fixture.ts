@@ -4,7 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EndReason, ErrorBody } from "@spawner/client";
 import { expect, onTestFinished, vi } from "vitest";
+import type { RelayHost } from "../core/relay-host.ts";
 import type { Backend } from "../core/resource.ts";
+import { makeSigningKey, type SigningKey } from "../core/signing-keys.ts";
 import type { LivingState } from "../core/states.ts";
 import { endedPatch, reachedPatch, type StatusPatch } from "../core/status.ts";
 import type { BackendStore, WorkloadRuntime } from "../engine/engine.ts";
@@ -15,17 +17,32 @@ import { Metrics } from "../lib/metrics.ts";
 import { type ApiConfig, run } from "./server.ts";
 
 export interface TestApiOptions extends Partial<ApiConfig> {
+  /** The engine's own limit. */
   backendsMax?: number;
+  /** The API's. */
+  apiBackendsMax?: number;
   log?: Log;
   /** In the place of the engine's: nothing is started here, so that nothing is written. */
   logs?: WorkloadRuntime["logs"];
   /** In the place of the engine's. */
   store?: Partial<BackendStore>;
+  /** Relay hosts by the names of backends, in the place of the engine's: it has none. */
+  relayHosts?: Map<string, RelayHost>;
+  signingKeys?: readonly SigningKey[];
 }
 
 /** The API over a real engine of which only the records are used: the test says what becomes of them. */
 export async function startApi(options: TestApiOptions = {}) {
-  const { backendsMax = 1_000, log = silentLog, logs, store = {}, ...overrides } = options;
+  const {
+    backendsMax = 1_000,
+    apiBackendsMax,
+    log = silentLog,
+    logs,
+    store = {},
+    relayHosts = new Map(),
+    signingKeys,
+    ...overrides
+  } = options;
   const stateDir = mkdtempSync(join(tmpdir(), "spawner-api-"));
   const engine = await ProcessEngine.open({
     stateDir,
@@ -36,6 +53,8 @@ export async function startApi(options: TestApiOptions = {}) {
   });
   if (logs !== undefined) engine.workloads.logs = logs;
   Object.assign(engine.backends, store);
+  engine.relayHost = ({ metadata }) => relayHosts.get(metadata.name);
+  const keys = signingKeys ?? [makeSigningKey(new Date())];
   const api = await run(
     {
       host: "127.0.0.1",
@@ -44,9 +63,10 @@ export async function startApi(options: TestApiOptions = {}) {
       apiServerBase: "http://api.example",
       urlTemplate: "http://gw.example/p/{}/",
       auth: { kind: "anonymous" },
+      ...(apiBackendsMax === undefined ? {} : { backendsMax: apiBackendsMax }),
       ...overrides,
     },
-    { engine, clock: systemClock, log, metrics: new Metrics() },
+    { engine, clock: systemClock, log, metrics: new Metrics(), signingKeys: () => keys },
   );
   onTestFinished(async () => {
     await api.close();

@@ -23,9 +23,15 @@ export function followBackend(
     if (latest?.metadata.uid === uid) listener.onBackend(latest);
     else listener.onGone();
   };
-  const unfollow = deps.hub.follow(name, { onBackend: onLatest, onDeleted: () => onLatest(undefined) });
   // Where the store cannot be read now, its watch tells what it has to tell when it can be.
-  deps.engine.backends.get(name).then(onLatest, () => {});
+  const look = () => void deps.engine.backends.get(name).then(onLatest, () => {});
+  const isOfIt = (backend: Backend) => backend.metadata.uid === uid;
+  const unfollow = deps.hub.follow(name, {
+    // Another generation's: the next one's, or a former one's that a watch tells late. The store knows which it is.
+    onBackend: (backend) => (isOfIt(backend) ? onLatest(backend) : look()),
+    onDeleted: (backend) => void (isOfIt(backend) && onLatest(undefined)),
+  });
+  look();
   return () => {
     isFollowed = false;
     unfollow();

@@ -22,6 +22,15 @@ const common: ErrorCode[] = [
 /** Beside those. */
 const own: Readonly<Record<string, readonly ErrorCode[]>> = {
   spawnBackend: ["body_too_large", "unsupported_media_type", "too_many_backends", "unavailable"],
+  connect: [
+    "body_too_large",
+    "unsupported_media_type",
+    "already_exists",
+    "too_many_backends",
+    "backend_ended",
+    "unavailable",
+  ],
+  revokeConnections: ["not_found", "body_too_large", "unsupported_media_type", "unavailable"],
   listBackends: ["unavailable"],
   getBackend: ["not_found", "unavailable"],
   stopBackend: ["not_found", "unavailable", "body_too_large", "unsupported_media_type"],
@@ -34,7 +43,16 @@ const own: Readonly<Record<string, readonly ErrorCode[]>> = {
   checkReadiness: ["unavailable"],
   getDocument: [],
 };
-const control = ["spawnBackend", "listBackends", "getBackend", "stopBackend", "getBackendLogs", "getMetrics"];
+const control = [
+  "spawnBackend",
+  "connect",
+  "revokeConnections",
+  "listBackends",
+  "getBackend",
+  "stopBackend",
+  "getBackendLogs",
+  "getMetrics",
+];
 
 describe("the errors of each operation are those that it can answer with, and no others:", () => {
   const documented = (operations: readonly Operation[]) =>
@@ -51,7 +69,9 @@ describe("the errors of each operation are those that it can answer with, and no
 
   test("with tokens", async () => {
     const { operations } = await startDocumented(withTokens());
-    expect(documented(operations)).toEqual(expected((id) => (control.includes(id) ? ["unauthorized"] : [])));
+    expect(documented(operations)).toEqual(
+      expected((id) => (control.includes(id) ? ["unauthorized", "forbidden_role"] : [])),
+    );
     expect(
       operations
         .filter(({ needsToken }) => needsToken)
@@ -98,6 +118,8 @@ interface Provocation {
 }
 
 const everywhere = () => true;
+const goodBodyOf = ({ method, operationId }: Operation) =>
+  method !== "POST" ? "" : operationId === "revokeConnections" ? '{"user":"ada"}' : "{}";
 const takesBody = ({ method }: Operation) => method !== "GET";
 const hasErrorOwn =
   (code: ErrorCode) =>
@@ -138,7 +160,7 @@ describe("each error can be had, and is answered as documented:", () => {
     const operations = api.operations.filter(at);
     expect(operations.length).toBeGreaterThan(0);
     for (const operation of operations) {
-      const sent = body ?? (operation.method === "POST" ? "{}" : "");
+      const sent = body ?? goodBodyOf(operation);
       const head = {
         host: "127.0.0.1",
         authorization: `Bearer ${token}`,
@@ -163,11 +185,11 @@ describe("each error can be had, and is answered as documented:", () => {
 test("codes that are documented nowhere are those of other surfaces", async () => {
   const { document } = await startDocumented({ ...withTokens(), allowedHosts: ["127.0.0.1"] });
   const documented = new Set(Object.values(document.components.responses).flatMap(codesOf));
-  // A relay host's, and the store's own.
+  // A relay host's, a gateway's, and the store's own.
   expect(errorCodes.filter((code) => !documented.has(code))).toEqual([
-    "already_exists",
     "conflict",
     "too_many_waiting",
+    "forbidden_origin",
     "misdirected",
   ]);
 });

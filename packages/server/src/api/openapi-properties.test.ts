@@ -10,6 +10,12 @@ const reached = [
   "spawnBackend 413",
   "spawnBackend 415",
   "spawnBackend 429",
+  "connect 200",
+  "connect 400",
+  "connect 429",
+  "revokeConnections 200",
+  "revokeConnections 400",
+  "revokeConnections 404",
   "listBackends 200",
   "listBackends 400",
   "getBackend 200",
@@ -40,11 +46,11 @@ test.each(["tokens", "anonymous"] as const)(
   async (auth) => {
     const target = await startApiTarget(auth);
     const before = await heldBy(target);
-    const { requests, answers } = await holdToDocument(target, { seed, sequences: 100, runMs: 60_000 });
+    const { requests, answers } = await holdToDocument(target, { seed, sequences: 200, runMs: 120_000 });
     expect(requests).toBeGreaterThanOrEqual(500);
     expect(reached.filter((answer) => !answers.has(answer))).toEqual([]);
     expect(answers.has("getBackend 401")).toBe(auth === "tokens");
     await vi.waitFor(async () => expect(await heldBy(target)).toEqual(before), { timeout: 5_000 });
   },
-  90_000,
+  150_000,
 );

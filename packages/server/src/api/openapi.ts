@@ -3,7 +3,7 @@ import type { ErrorCode } from "@spawner/client";
 import type { FastifySchema, RouteOptions } from "fastify";
 import type { Auth } from "./auth.ts";
 import { errorResponses } from "./error-responses.ts";
-import { surfaceOf } from "./route-config.ts";
+import { roleOf, surfaceOf } from "./route-config.ts";
 
 /** What can be answered to any request: by the route, by what reads HTTP, by a gateway in between. */
 const commonErrors: readonly ErrorCode[] = [
@@ -31,7 +31,7 @@ interface DocumentedAccess {
 /** The document is made from the routes themselves: their schemas, their surface and the errors they name. */
 export function documentOptions(access: DocumentedAccess): FastifyDynamicSwaggerOptions {
   const securitySchemes = {
-    token: { type: "http", scheme: "bearer", description: "A line of the tokens file." },
+    token: { type: "http", scheme: "bearer", description: "A token of the tokens file." },
   } as const;
   return {
     openapi: {
@@ -59,11 +59,14 @@ function documentedSchema(
   const isClosed = auth.kind === "tokens" && surfaceOf(route.config) === "control";
   const errors: ErrorCode[] = [...commonErrors, ...(route.config?.errors ?? [])];
   if (allowedHosts !== undefined) errors.push("forbidden_host");
-  if (isClosed) errors.push("unauthorized");
+  if (isClosed) errors.push("unauthorized", "forbidden_role");
   if (route.url.includes("/:id")) errors.push("not_found", "unavailable");
   if (route.method !== "GET") errors.push("body_too_large", "unsupported_media_type");
   const body = schema.body === undefined ? {} : { body: withoutPatternProperties(schema.body) };
-  const marks = { security: isClosed ? [{ token: [] }] : [], [errorsMark]: errors };
+  const marks = {
+    security: isClosed ? [{ token: [roleOf(route.config, String(route.method))] }] : [],
+    [errorsMark]: errors,
+  };
   return { ...schema, ...body, ...marks };
 }
 

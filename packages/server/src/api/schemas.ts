@@ -1,4 +1,4 @@
-import { backendStates, errorCodes, failedReasons, sweptReasons } from "@spawner/client";
+import { backendStates, errorCodes, failedReasons, specChangePolicies, sweptReasons } from "@spawner/client";
 import { Type } from "typebox";
 import { envValuePattern, longestSeconds, longestTerminationSeconds } from "../core/resource-schema.ts";
 
@@ -58,6 +58,91 @@ export const spawnRequestSchema = Type.Object(
   },
 );
 
+/** A key stands in the program's environment, which ends at a zero byte, and has a name made from its UTF-8. */
+export const keyPattern = "^[^\\u0000\\ud800-\\udfff]+$";
+
+/** Printable ASCII, which a header field can have, without a space at either end. */
+export const userPattern = "^[!-~]([ -~]*[!-~])?$";
+
+/** ConnectRequest of the client's protocol. */
+export const connectRequestSchema = Type.Object(
+  {
+    key: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 512,
+        pattern: keyPattern,
+        description:
+          "Names the session: at most one backend of a key lives. 512 bytes of UTF-8 at most. Default: a new session of " +
+          "its own.",
+      }),
+    ),
+    onSpecChange: Type.Optional(
+      Type.Enum(specChangePolicies, {
+        description:
+          "Where a backend of the key lives with another spec: hand it out and end it as soon as nobody is connected " +
+          "(whenIdle, the default), hand it out and leave it (keep), end it and start another (now).",
+      }),
+    ),
+    user: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 256,
+        pattern: userPattern,
+        description: "Who is let in, in printable ASCII: the program gets it as x-spawner-user.",
+      }),
+    ),
+    auth: Type.Optional(
+      Type.Object(
+        {},
+        {
+          additionalProperties: true,
+          description:
+            "What the program is to know of the user: it gets it as x-spawner-auth, JSON in base64url. 2 KiB at most.",
+        },
+      ),
+    ),
+    tokenTtlSeconds: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 604_800,
+        description: "Seconds for which the token lets connections begin; those that are open go on. Default 3600.",
+      }),
+    ),
+    waitReady: Type.Optional(
+      Type.Boolean({ description: "Whether to wait until the program listens, for 30 s at most. Default false." }),
+    ),
+    ...spawnRequestSchema.properties,
+  },
+  {
+    additionalProperties: false,
+    description: "Whom to let in, and where. What is to run is as in SpawnRequest.",
+    examples: [{ key: "document-42", user: "ada" }, {}],
+  },
+);
+
+/** RevokeRequest of the client's protocol. */
+export const revokeRequestSchema = Type.Object(
+  {
+    user: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 256,
+        pattern: userPattern,
+        description: "Every token of this user until now.",
+      }),
+    ),
+    token: Type.Optional(Type.String({ minLength: 1, maxLength: 8_192, description: "One token." })),
+  },
+  {
+    additionalProperties: false,
+    minProperties: 1,
+    maxProperties: 1,
+    description: "Exactly one of the two.",
+    examples: [{ user: "ada" }],
+  },
+);
+
 const spawnResponseSchema = Type.Object(
   {
     url: Type.Optional(Type.String({ description: "Where clients reach it." })),
@@ -104,6 +189,41 @@ const statusMessageSchema = Type.Object(statusFields, {
   description: "One state reached.",
   examples: [{ state: "Ready", time: "2026-01-31T12:00:00.250Z" }, sweptExample],
 });
+
+const connectResponseSchema = Type.Object(
+  {
+    backend: Type.String({ description: "The backend's id." }),
+    generation: Type.String({ description: "Its UID: the next backend of the key has another one, and the same id." }),
+    key: Type.Optional(Type.String({ description: "As it was asked for." })),
+    url: Type.Optional(Type.String({ description: "Where this user reaches it; the token is in it." })),
+    token: Type.String({ description: "Lets this user in: Authorization: Bearer." }),
+    tokenExpiresAt: Type.String({ format: "date-time", description: "When the token is over." }),
+    statusUrl: Type.Optional(Type.String({ description: "Its state; /stream below it as server-sent events." })),
+    spawned: Type.Boolean({ description: "Whether this call started it." }),
+    stale: Type.Boolean({ description: "Whether it has another spec than the one asked for." }),
+    state: Type.Enum(backendStates, { description: "The latest state reached." }),
+    previousFailure: Type.Optional(
+      Type.Ref("StatusMessage#", { description: "How the backend of the key before this one failed." }),
+    ),
+  },
+  {
+    description: "The backend, and a token for it.",
+    examples: [
+      {
+        backend: "rx45jjp2fp7x2f7fz8mxj2sp",
+        generation: "0b6a9c1e-5d0f-4c5e-9a53-0d1f7e6a2b11",
+        key: "document-42",
+        url: "http://127.0.0.1:8080/rx45jjp2fp7x2f7fz8mxj2sp/?_spawner_token=eyJh",
+        token: "eyJh",
+        tokenExpiresAt: "2026-01-31T13:00:00.000Z",
+        statusUrl: "http://127.0.0.1:8080/api/backend/rx45jjp2fp7x2f7fz8mxj2sp/status",
+        spawned: false,
+        stale: false,
+        state: "Ready",
+      },
+    ],
+  },
+);
 
 const backendViewSchema = Type.Object(
   {
@@ -164,6 +284,7 @@ const errorBodySchema = Type.Object(
 /** What answers are made of, by the names under which routes refer to it: `{ $ref: "Backend#" }`. */
 export const namedSchemas = {
   SpawnResponse: spawnResponseSchema,
+  ConnectResponse: connectResponseSchema,
   StatusMessage: statusMessageSchema,
   Backend: backendViewSchema,
   BackendList: backendListSchema,

@@ -1,6 +1,8 @@
 import type { AddressInfo } from "node:net";
 import type { SpawnRequest, SpawnResponse } from "@spawner/client";
+import { ConnectionTokenSigner, ConnectionTokenVerifier, type SigningKeys } from "../core/connection-token.ts";
 import { nameMapping } from "../core/names.ts";
+import type { BackendDraft } from "../core/resource.ts";
 import type { Engine } from "../engine/index.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
@@ -10,7 +12,10 @@ import type { Listening } from "../lib/running.ts";
 import { makeApp } from "./app.ts";
 import type { Auth } from "./auth.ts";
 import { addBackendRoutes } from "./backend-routes.ts";
+import { makeConnect } from "./connect.ts";
+import { addConnectRoutes } from "./connect-routes.ts";
 import { InFlight } from "./in-flight.ts";
+import { type BackendLimits, LimitedStore } from "./limited-store.ts";
 import { addLogRoutes } from "./log-routes.ts";
 import { ApiMetrics } from "./metrics.ts";
 import { OpenStreams } from "./open-streams.ts";
@@ -21,7 +26,7 @@ import { StatusHub } from "./status-hub.ts";
 import { addStatusRoutes } from "./status-routes.ts";
 import { TokensFile } from "./tokens-file.ts";
 
-export interface ApiConfig extends SpawnOptions {
+export interface ApiConfig extends SpawnOptions, BackendLimits {
   host: string;
   /** 0: any. */
   port: number;
@@ -42,6 +47,8 @@ export interface ApiDeps {
   clock: Clock;
   log: Log;
   metrics: Metrics;
+  /** What connection tokens are signed with. Default: none, and nobody can be connected. */
+  signingKeys?: SigningKeys;
 }
 
 export interface Api extends Listening {
@@ -59,7 +66,10 @@ export interface Api extends Listening {
 const quiescePollMs = 20;
 
 /** Serves the HTTP API. Rejects where the tokens file cannot be used, or the port is taken. */
-export async function run(config: ApiConfig, { engine, clock, log, metrics }: ApiDeps): Promise<Api> {
+export async function run(
+  config: ApiConfig,
+  { engine, clock, log, metrics, signingKeys = () => [] }: ApiDeps,
+): Promise<Api> {
   const { auth, allowedHosts, bodyBytesMax = 1024 * 1024, streamsMax = 10_000 } = config;
   const tokens = auth.kind === "tokens" ? new TokensFile(auth.tokensFile, { clock, log }) : undefined;
   const names = nameMapping(config.servicePrefix);
@@ -70,16 +80,25 @@ export async function run(config: ApiConfig, { engine, clock, log, metrics }: Ap
   const inFlight = new InFlight();
   inFlight.attach(app);
   const hub = new StatusHub(engine.backends);
-  const spawn = counts.countAccepted(makeSpawn(engine, config));
+  const store = new LimitedStore(engine.backends, config);
+  const create = (draft: BackendDraft) => store.create(draft);
+  const spawn = counts.countAccepted(makeSpawn(create, config));
 
   const deps = { app, engine, clock, metrics, hub, streams, names, urls: config };
   addSpawnRoute(deps, { spawn, compat: config.compat ?? false });
+  const now = () => clock.now();
+  const signer = new ConnectionTokenSigner(signingKeys, { now });
+  const verifier = new ConnectionTokenVerifier(signingKeys, { now });
+  addConnectRoutes({ ...deps, verifier, connect: makeConnect({ engine, clock, hub, create, signer }, config) });
   addStatusRoutes(deps);
   addBackendRoutes(deps);
   addLogRoutes(deps);
   addServiceRoutes(deps);
 
-  app.addHook("onClose", async () => hub.close());
+  app.addHook("onClose", async () => {
+    hub.close();
+    store.close();
+  });
   try {
     await app.listen({ host: config.host, port: config.port });
   } catch (error) {

@@ -14,7 +14,7 @@ export function addSpawnRoute(
   app.route<{ Body: SpawnRequest }>({
     method: "POST",
     url: "/spawn",
-    config: { errors: ["too_many_backends", "unavailable"] },
+    config: { role: "spawn", errors: ["too_many_backends", "unavailable"] },
     schema: {
       operationId: "spawnBackend",
       summary: "Start a backend",

@@ -27,7 +27,7 @@ function openTokens({ text = `${first}\n`, mode = 0o600, path = join(temporaryFo
     path,
     tokens,
     logged,
-    accepts: (token: string) => tokens.accepts(token),
+    accepts: (token: string) => tokens.rolesOf(token) !== undefined,
     pass: (ms: number) => clock.advance(ms),
   };
 }
@@ -37,6 +37,18 @@ test("accepts each token of the file, and nothing else", () => {
   expect([first, second].map(accepts)).toEqual([true, true]);
   const others = ["", "#", `#${first}x`, `${first}x`, first.slice(0, -1), first.toUpperCase(), `${first}\n${second}`];
   expect(others.map(accepts)).toEqual(others.map(() => false));
+});
+
+test("a token is good for what stands behind it, and for all where nothing does", () => {
+  const third = "third-token-0123456789";
+  const { tokens } = openTokens({ text: `${first}\n${second} read\n${third}\tspawn,read\r\n` });
+  const roles = [first, second, third].map((token) => [...(tokens.rolesOf(token) ?? [])]);
+  expect(roles).toEqual([["admin"], ["read"], ["spawn", "read"]]);
+});
+
+test.each(["write", "read spawn", "read,", "read,,spawn", "Read"])("what is said as %j is refused", (said) => {
+  const text = `${first} ${said}\n`;
+  expect(() => openTokens({ text })).toThrow(/line 1 is followed by something else than read, spawn, admin/);
 });
 
 describe("a file that changes is read again within a second:", () => {
@@ -108,7 +120,11 @@ describe("a server does not start with a file that", () => {
   const start = (text: string) => () => openTokens({ text });
   test.each([
     ["has a short token", `${first}\nonly-15-letters\n`, /the token in line 2 has 15 characters; 16 are needed/],
-    ["has a token with a space", `${first} # mine\n`, /the token in line 1 has a character other than letters/],
+    [
+      "has a token with a space",
+      `${first} # mine\n`,
+      /the token in line 1 is followed by something else than read, spawn, admin/,
+    ],
     ["has a token outside ASCII", "größtes-geheimnis-der-welt\n", /the token in line 1 has a character/],
     ["is no list of tokens", "-----BEGIN KEY-----\nab cd\n".repeat(100), /line 1 has (?!.*line 6 ).*line 5 has/],
     ["is huge", "#".repeat(1_100_000), /it has 1100000 bytes; 1048576 are the most/],

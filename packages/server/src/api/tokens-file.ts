@@ -3,6 +3,7 @@ import { type BigIntStats, readFileSync, statSync } from "node:fs";
 import { SpawnerError } from "../core/errors.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
+import { type TokenRole, tokenRoles } from "./route-config.ts";
 
 /** So that a token cannot be guessed, and an empty or half-written line is none. */
 const tokenLengthMin = 16;
@@ -20,13 +21,13 @@ export interface TokensFileDeps {
 }
 
 /**
- * The tokens of a file: one a line; empty lines and those that begin with `#` are none. It is looked at again when it is
- * used, by its path: editors and Kubernetes replace files rather than write them. Only hashes are held.
+ * The tokens of a file: one a line, behind it what it is good for (`TOKEN read,spawn`; all, where nothing is said); empty
+ * lines and those that begin with `#` are none. It is looked at again when it is used, by its path: editors and Kubernetes replace files rather than write them. Only hashes are held.
  */
 export class TokensFile {
   readonly #path: string;
   readonly #deps: TokensFileDeps;
-  #hashes: readonly Buffer[] = [];
+  #known: readonly KnownToken[] = [];
   /** Which file was read last; undefined where it could not be. */
   #version: string | undefined;
   #lookedAtMs: number;
@@ -42,11 +43,13 @@ export class TokensFile {
     this.#use(tokens, stats);
   }
 
-  /** Whether this token is in the file now. Takes as long for every token of the same length. */
-  accepts(token: string): boolean {
+  /** What this token is good for; undefined where it is not in the file now. Takes as long for every token of the same length. */
+  rolesOf(token: string): ReadonlySet<TokenRole> | undefined {
     this.#look();
     const given = hashOf(token);
-    return this.#hashes.reduce((found, hash) => timingSafeEqual(hash, given) || found, false);
+    let found: ReadonlySet<TokenRole> | undefined;
+    for (const { hash, roles } of this.#known) if (timingSafeEqual(hash, given)) found = roles;
+    return found;
   }
 
   /** Reads the file again where it is another one. What cannot be read accepts nobody. */
@@ -64,16 +67,16 @@ export class TokensFile {
     } catch (error) {
       if (this.#version === undefined) return; // said already
       this.#version = undefined;
-      this.#hashes = [];
+      this.#known = [];
       log.error({ tokensFile: this.#path, err: error }, "tokens file is not readable: every token is refused");
     }
   }
 
-  #use(tokens: readonly string[], stats: BigIntStats): void {
+  #use(tokens: readonly ListedToken[], stats: BigIntStats): void {
     const { log } = this.#deps;
     const tokensFile = this.#path;
     this.#version = versionOf(stats);
-    this.#hashes = tokens.map(hashOf);
+    this.#known = tokens.map(({ token, roles }) => ({ hash: hashOf(token), roles }));
     if (tokens.length === 0) log.error({ tokensFile }, "tokens file holds no token: every token is refused");
     else log.info({ tokensFile, tokens: tokens.length }, "tokens read");
     if ((stats.mode & 0o004n) !== 0n) log.warn({ tokensFile }, "tokens file can be read by every user: chmod 600");
@@ -88,24 +91,42 @@ export class TokensFile {
     return stats;
   }
 
-  #read(): { tokens: string[]; problems: string[] } {
+  #read(): Listed {
     return parse(attempt(this.#path, () => readFileSync(this.#path, "utf8")));
   }
 }
 
+interface ListedToken {
+  readonly token: string;
+  readonly roles: ReadonlySet<TokenRole>;
+}
+
+interface KnownToken {
+  readonly hash: Buffer;
+  readonly roles: ReadonlySet<TokenRole>;
+}
+
+interface Listed {
+  readonly tokens: readonly ListedToken[];
+  readonly problems: readonly string[];
+}
+
 /** Problems name the line, never what is in it. */
-function parse(text: string): { tokens: string[]; problems: string[] } {
-  const tokens: string[] = [];
+function parse(text: string): Listed {
+  const tokens: ListedToken[] = [];
   const problems: string[] = [];
   for (const [index, line] of text.split("\n").entries()) {
-    const token = line.trim();
+    const [token = "", said = "admin", ...more] = line.trim().split(/\s+/);
     if (token === "" || token.startsWith("#")) continue;
     const where = `the token in line ${index + 1}`;
+    const roles = said.split(",").map((name) => tokenRoles.find((role) => role === name));
     if (!tokenPattern.test(token)) {
       problems.push(`${where} has a character other than letters, digits and -._~+/ (and = at its end)`);
     } else if (token.length < tokenLengthMin) {
       problems.push(`${where} has ${token.length} characters; ${tokenLengthMin} are needed`);
-    } else tokens.push(token);
+    } else if (more.length > 0 || roles.includes(undefined)) {
+      problems.push(`${where} is followed by something else than ${tokenRoles.join(", ")} with commas in between`);
+    } else tokens.push({ token, roles: new Set(roles.filter((role) => role !== undefined)) });
   }
   return { tokens, problems: problems.slice(0, problemsMax) };
 }

@@ -2,12 +2,14 @@ import type { FastifySchemaCompiler } from "fastify";
 import type { TSchema } from "typebox";
 import { SpawnerError } from "../core/errors.ts";
 import { envPatternNeeds, makeChecker, type PatternNeeds } from "../core/validation.ts";
-import { labelPattern } from "./schemas.ts";
+import { keyPattern, labelPattern, userPattern } from "./schemas.ts";
 
 const wholes: Readonly<Record<string, string>> = { body: "the body", querystring: "the query", params: "the path" };
 
 const patternNeeds: PatternNeeds = {
   ...envPatternNeeds,
+  [keyPattern]: "must be Unicode without a zero byte and without half a surrogate pair",
+  [userPattern]: "must be printable ASCII, without a space at its beginning and end",
   [labelPattern]: "must be a label: name=value is needed, of letters, digits, dots, - and _",
 };
 

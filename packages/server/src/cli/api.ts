@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { defaultServicePrefix } from "../core/names.ts";
 import { flag, numberFlag, portRange, switchFlag } from "./flags.ts";
+import { countRange, imagesFlag, userBackendsFlag } from "./limit-flags.ts";
 import { addRoleCommand, type CompatFlags, compatFlag, type RoleFlags, variablesHelp } from "./role-flags.ts";
 
 export interface ApiFlags extends RoleFlags, CompatFlags {
@@ -10,6 +11,9 @@ export interface ApiFlags extends RoleFlags, CompatFlags {
   urlTemplate?: string;
   tokensFile?: string;
   allowAnonymous?: true;
+  backendsMax?: number;
+  userBackendsMax?: number;
+  images?: string[];
 }
 
 const help = `
@@ -36,11 +40,15 @@ export function addApiCommand(program: Command): void {
     .addOption(flag("--api-server-base <url>", "this API's URL for clients: base of readyUrl and statusUrl"))
     .addOption(flag("--url-template <url>", "URL of a backend for clients; {} stands for its id"))
     .addOption(
-      flag("--tokens-file <file>", "tokens that the API asks for, one a line, # for comments").conflicts(
-        "allowAnonymous",
-      ),
+      flag(
+        "--tokens-file <file>",
+        "tokens that the API asks for, one a line, behind it what it is for: read,spawn",
+      ).conflicts("allowAnonymous"),
     )
     .addOption(switchFlag("--allow-anonymous", "let everybody use the API who can reach it"))
+    .addOption(numberFlag("--backends-max <count>", "most sessions at once (default: any number)", countRange))
+    .addOption(userBackendsFlag())
+    .addOption(imagesFlag())
     .addOption(compatFlag("take and answer POST /spawn as 0.1.9 did: unknown fields and nulls"))
     .addHelpText("after", help)
     .action(async (flags: ApiFlags) => {

@@ -3,6 +3,7 @@ import { specDefaults } from "../core/spec-defaults.ts";
 import type { EmbeddedConfig } from "../embedded/index.ts";
 import { flag, numberFlag, parsedFlag, portRange, secondsRange } from "./flags.ts";
 import { addGatewayRelayFlags, type GatewayRelayFlags, gatewayRelayConfigOf } from "./gateway-flags.ts";
+import { countRange, userBackendsFlag } from "./limit-flags.ts";
 
 /** What every command takes that serves from this process. */
 export interface EmbeddedFlags extends GatewayRelayFlags {
@@ -10,6 +11,7 @@ export interface EmbeddedFlags extends GatewayRelayFlags {
   gracePeriod: number;
   stateDir?: string;
   backendsMax: number;
+  userBackendsMax?: number;
   parkedMax: number;
   retain: number;
   recordsMax: number;
@@ -18,8 +20,6 @@ export interface EmbeddedFlags extends GatewayRelayFlags {
 
 /** The names of this machine for itself, as a Host field has them. */
 export const loopbackNames: readonly string[] = ["127.0.0.1", "localhost", "[::1]"];
-
-const countRange = { least: 1, most: 1_000_000 };
 
 /** Adds the argument that is the program, and the flags. What differs between the commands is given. */
 export function addEmbeddedFlags(command: Command, given: { logLevel: string; stateDirDefault: string }): Command {
@@ -45,6 +45,7 @@ export function addEmbeddedFlags(command: Command, given: { logLevel: string; st
         100,
       ),
     )
+    .addOption(userBackendsFlag())
     .addOption(
       numberFlag("--parked-max <count>", "most requests that wait for sessions to start", countRange).default(1_000),
     )
@@ -76,6 +77,7 @@ export function configOfFlags(command: readonly string[], flags: EmbeddedFlags) 
     template: { command, cwd: process.cwd() },
     gracePeriodSeconds: flags.gracePeriod,
     backendsMax: flags.backendsMax,
+    ...(flags.userBackendsMax === undefined ? {} : { userBackendsMax: flags.userBackendsMax }),
     parkedMax: flags.parkedMax,
     retainSeconds: flags.retain,
     recordsMax: flags.recordsMax,

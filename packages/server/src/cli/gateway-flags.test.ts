@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { describe, expect, it } from "vitest";
-import { addGatewayRelayFlags, parseNetworks } from "./gateway-flags.ts";
+import { addGatewayRelayFlags, parseDomain, parseNetworks, parseOrigins } from "./gateway-flags.ts";
 import { sidecarFlags } from "./sidecar-flags.ts";
 
 describe("trusted proxies", () => {
@@ -37,4 +37,31 @@ it("every limit of the gateway and the sidecar is in the document, with its defa
   expect(documented).toEqual(Object.fromEntries(gateway));
   const names = sidecarFlags.map(({ name }) => name as string);
   expect(Object.keys(documented).filter((name) => !names.includes(name))).toEqual(["backend-connections-max"]);
+});
+
+describe("the domain of hosts", () => {
+  it("is a name, in whatever case", () => {
+    expect(parseDomain("Play.Example.com")).toBe("play.example.com");
+    expect(parseDomain("localhost")).toBe("localhost");
+  });
+
+  it.each(["", "*.example.com", "example.com:8080", "https://example.com", ".example.com", "example.com.", "a..b"])(
+    "is refused with what is needed: %j",
+    (text) => {
+      expect(() => parseDomain(text)).toThrow(/A domain name without a port is needed/);
+    },
+  );
+});
+
+describe("allowed origins", () => {
+  it("are URLs without a path, as browsers spell them", () => {
+    expect(parseOrigins("https://App.example.com:443, http://127.0.0.1:3000/")).toEqual([
+      "https://app.example.com",
+      "http://127.0.0.1:3000",
+    ]);
+  });
+
+  it.each(["", "*", "null", "https://a.example/x", "https://a.example,"])("are refused else: %j", (text) => {
+    expect(() => parseOrigins(text)).toThrow(/A URL without a path is needed/);
+  });
 });

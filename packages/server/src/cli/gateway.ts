@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { defaultServicePrefix, reservedIds } from "../core/names.ts";
 import { parseOrigin } from "./flag-values.ts";
-import { flag, numberFlag, parsedFlag, portRange, secondsRange } from "./flags.ts";
+import { flag, numberFlag, parsedFlag, portRange, secondsRange, switchFlag } from "./flags.ts";
 import { addGatewayRelayFlags, type GatewayRelayFlags } from "./gateway-flags.ts";
 import { addRoleCommand, type CompatFlags, compatFlag, type RoleFlags, variablesHelp } from "./role-flags.ts";
 
@@ -11,6 +11,7 @@ export interface GatewayFlags extends RoleFlags, CompatFlags, GatewayRelayFlags 
   pathPrefix?: string;
   apiUrl?: string;
   publicUrl?: string;
+  publicApiOnly?: boolean;
   parkedMax: number;
   drainSeconds: number;
 }
@@ -21,6 +22,8 @@ Examples:
       /<id>/… to the backends, /api/… to the api's Service
   spawner gateway --public-url https://play.example.com
       behind a proxy that ends TLS and passes the Host field on; without an api
+  spawner gateway --public-url https://play.example.com --host-domain play.example.com
+      https://<id>.play.example.com/… to the backends too; the api's --url-template is 'https://{}.play.example.com/' then
 
 SIGTERM: /readyz says no, and for 5 s all goes on, until nobody is sent here any more. Then no connection is taken, what is
 idle is closed, and requests and WebSockets have --drain-seconds to come to their end; what is left is closed over 30 s. A
@@ -40,6 +43,7 @@ export function addGatewayCommand(program: Command): void {
     .addOption(parsedFlag("--path-prefix <path>", "backends are below it: /p/<id>/ (default: /<id>/)", parsePathPrefix))
     .addOption(compatFlag("backends are at /p/<id>/, as 0.1.9 had its routes, unless --path-prefix says otherwise"))
     .addOption(parsedFlag("--api-url <url>", "where /api/… leads (default: nowhere)", parseOrigin))
+    .addOption(switchFlag("--public-api-only", "/api/… has the public routes alone: the state of a session, by its id"))
     .addOption(parsedFlag("--public-url <url>", "what clients reach this gateway by (default: http)", parseOrigin))
     .addOption(
       numberFlag("--parked-max <count>", "most requests that wait for backends to start", {

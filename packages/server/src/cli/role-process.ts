@@ -1,4 +1,5 @@
 import manifest from "../../package.json" with { type: "json" };
+import type { SigningKeys } from "../core/connection-token.ts";
 import { type Engine, measured } from "../engine/index.ts";
 import {
   KeysSecret,
@@ -20,13 +21,16 @@ import { listenForSignals } from "./signals.ts";
 export interface RoleOptions {
   readonly role: "api" | "controller" | "gateway" | "sweeper";
   readonly flags: RoleFlags & CompatFlags;
-  /** Whether it asks relay hosts, or makes them: `read` waits for the Secret of the keys, `ensure` makes it where there is none. */
+  /** Whether it needs the keys of the Secret: `ensure` makes it where there is none. */
   readonly keys?: "read" | "ensure";
   /** Only the backends of this node. Default: all. */
   readonly nodeName?: string;
   /** How Pods are made, by the role that makes them; undefined where it was asked to end before that was known. */
   readonly pods?: (deps: Pick<RoleProcess, "client" | "clock" | "log" | "ending">) => Promise<PodOptions | undefined>;
 }
+
+/** Those that can do nothing without the control key. Others say so where it is needed. */
+const asksHosts: ReadonlySet<RoleOptions["role"]> = new Set(["controller", "sweeper"]);
 
 /** What a role finds around it on a cluster. */
 export interface RoleProcess {
@@ -36,6 +40,7 @@ export interface RoleProcess {
   /** Opens another one, with connections of its own, which is its caller's to close. */
   openClient(): Promise<KubeClient>;
   readonly engine: Engine;
+  readonly signingKeys: SigningKeys;
   /** Of the process, for as long as it lives. */
   readonly metrics: Metrics;
   /** Metrics beside these, of what begins and ends within the process. */
@@ -69,7 +74,7 @@ export async function runRole(options: RoleOptions, serve: (process: RoleProcess
   const whyNotReady = () => {
     if (ending.signal.aborted) return "it is ending";
     if (!hasSynced) return "the backends have not been read yet";
-    if (keys !== undefined && keys.controlKey() === undefined)
+    if (asksHosts.has(role) && keys?.controlKey() === undefined)
       return "there is no control key yet (Secret spawner-keys)";
     return undefined;
   };
@@ -101,6 +106,7 @@ export async function runRole(options: RoleOptions, serve: (process: RoleProcess
     client,
     openClient: () => openClient(flags),
     engine,
+    signingKeys: () => keys?.signingKeys() ?? [],
     metrics,
     openMetrics,
     ending: ending.signal,

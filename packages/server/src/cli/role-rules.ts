@@ -30,17 +30,20 @@ export const roleRules: Readonly<Record<ClusterRole, readonly RoleRule[]>> = {
     { group: "", resource: "events", verbs: ["list", "create"] },
     readKeys,
     { ...secrets, verbs: ["create"] },
+    { ...secrets, name: "spawner-keys", verbs: ["patch"] },
     { ...leases, verbs: ["create"] },
     { ...leases, name: "spawner-controller", verbs: ["get", "update"] },
   ],
   sweeper: [readBackends, patchStatus, readKeys],
   api: [
     readBackends,
-    { ...backends, verbs: ["create", "patch"] },
+    { ...backends, verbs: ["create", "patch", "delete"] },
     { group: "", resource: "pods", verbs: ["get"] },
     { group: "", resource: "pods/log", verbs: ["get"] },
+    patchStatus,
+    readKeys,
   ],
-  gateway: [readBackends],
+  gateway: [readBackends, readKeys],
 };
 
 /** What `--compat-0.1.9` adds. */

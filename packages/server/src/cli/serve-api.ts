@@ -12,7 +12,7 @@ const quiesceMs = 10_000;
 
 /** Serves until a signal asks this process to end. */
 export async function serveApi(flags: ApiFlags): Promise<void> {
-  const { host, port, servicePrefix, apiServerBase, urlTemplate } = flags;
+  const { host, port, servicePrefix, apiServerBase, urlTemplate, backendsMax, userBackendsMax, images } = flags;
   const config = {
     host,
     port,
@@ -20,9 +20,12 @@ export async function serveApi(flags: ApiFlags): Promise<void> {
     auth: authOf(flags),
     ...(apiServerBase === undefined ? {} : { apiServerBase }),
     ...(urlTemplate === undefined ? {} : { urlTemplate }),
+    ...(backendsMax === undefined ? {} : { backendsMax }),
+    ...(userBackendsMax === undefined ? {} : { userBackendsMax }),
+    ...(images === undefined ? {} : { images }),
     compat: flags.compat ?? false,
   };
-  await runRole({ role: "api", flags }, async ({ ending, hurried, ...deps }) => {
+  await runRole({ role: "api", flags, keys: "read" }, async ({ ending, hurried, ...deps }) => {
     const api = await run(config, deps).catch((error: unknown) => {
       throw explainListenFailure(error, config);
     });

@@ -19,10 +19,12 @@ export function serveGateway(flags: GatewayFlags): Promise<void> {
     pathPrefix,
     parkedMax,
     forwardedProto,
+    publicApiOnly: flags.publicApiOnly ?? false,
+    ...(publicUrl === undefined ? {} : { publicHostName: new URL(publicUrl).hostname }),
     ...gatewayRelayConfigOf(flags),
   } as const;
   const api = apiUrl === undefined ? {} : { api: Promise.resolve(addressOfOrigin(apiUrl)) };
-  return runRole({ role: "gateway", flags }, async ({ ending, hurried, ...deps }) => {
+  return runRole({ role: "gateway", flags, keys: "read" }, async ({ ending, hurried, ...deps }) => {
     const gateway = await run(config, { ...deps, ...api }).catch((error: unknown) => {
       throw explainListenFailure(error, config);
     });

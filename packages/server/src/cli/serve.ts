@@ -5,7 +5,7 @@ import { requireCallers } from "./callers.ts";
 import { commandProblem } from "./command-problem.ts";
 import { addEmbeddedFlags, configOfFlags, type EmbeddedFlags, loopbackNames } from "./embedded-flags.ts";
 import { parseOrigin } from "./flag-values.ts";
-import { flag, parsedFlag, switchFlag } from "./flags.ts";
+import { flag, numberFlag, parsedFlag, portRange, switchFlag } from "./flags.ts";
 import { makeLogger } from "./logger.ts";
 import { UsageError } from "./report-failure.ts";
 import { listenForSignals } from "./signals.ts";
@@ -19,6 +19,8 @@ interface ServeFlags extends EmbeddedFlags {
   allowedHosts?: string[];
   tokensFile?: string;
   allowAnonymous?: true;
+  controlPort?: number;
+  controlHost: string;
 }
 
 /** Addresses that stand for all of a machine, and that no client can use. */
@@ -32,6 +34,8 @@ Examples:
       whoever is to start and end sessions needs one of the tokens in the file, one a line
   spawner serve --tokens-file tokens --public-url https://play.example.com -- ./game
       behind a proxy that ends TLS and passes the Host field on
+  spawner serve --tokens-file tokens --host-domain play.example.com --public-url https://play.example.com -- ./game
+      each session at https://<id>.play.example.com/, an origin of its own
   spawner serve --allow-anonymous -- node server.js
       trusts everybody who can reach the port
 
@@ -57,11 +61,20 @@ export function addServeCommand(program: Command): void {
       parsedFlag("--allowed-hosts <names>", "host names that requests may name, with commas in between", parseNames),
     )
     .addOption(
-      flag("--tokens-file <file>", "tokens that the API asks for, one a line, # for comments").conflicts(
-        "allowAnonymous",
-      ),
+      flag(
+        "--tokens-file <file>",
+        "tokens that the API asks for, one a line, behind it what it is for: read,spawn",
+      ).conflicts("allowAnonymous"),
     )
     .addOption(switchFlag("--allow-anonymous", "let everybody use the API who can reach it"))
+    .addOption(
+      numberFlag(
+        "--control-port <port>",
+        "port of the whole API, at /; /api has the public routes alone then (default: /api has all)",
+        portRange,
+      ),
+    )
+    .addOption(flag("--control-host <address>", "address to listen on for it").default("127.0.0.1"))
     .addHelpText("after", examples)
     .action((command: string[], flags: ServeFlags) => serve(command, flags));
 }
@@ -74,8 +87,11 @@ async function serve(command: string[], flags: ServeFlags): Promise<void> {
   const problem = commandProblem(command);
   if (problem !== undefined) log.warn({ command, problem }, "program cannot be started");
   const embedded = await startEmbedded(config, log);
-  const { host, port, adoptedCount: adopted } = embedded;
-  log.info({ url: flags.publicUrl ?? embedded.url, host, port, stateDir: config.stateDir, adopted }, "serving");
+  const { host, port, controlPort, adoptedCount: adopted } = embedded;
+  log.info(
+    { url: flags.publicUrl ?? embedded.url, host, port, controlPort, stateDir: config.stateDir, adopted },
+    "serving",
+  );
   const signal = await signals.first;
   log.info({ signal }, "ending, sessions go on");
   await Promise.race([embedded.quiesce({ mostMs: quiesceMs }), hurried]);
@@ -83,7 +99,7 @@ async function serve(command: string[], flags: ServeFlags): Promise<void> {
 }
 
 function serveConfig(command: string[], flags: ServeFlags): EmbeddedConfig {
-  const { host, publicUrl, tokensFile, allowAnonymous = false } = flags;
+  const { host, publicUrl, tokensFile, allowAnonymous = false, controlPort, controlHost } = flags;
   requireCallers(flags, { reached: "server" });
   if (publicUrl === undefined && wildcards.has(host)) {
     throw new UsageError(
@@ -98,6 +114,7 @@ function serveConfig(command: string[], flags: ServeFlags): EmbeddedConfig {
     allowAnonymous,
     ...(publicUrl === undefined ? {} : { publicUrl }),
     ...(tokensFile === undefined ? {} : { tokensFile }),
+    ...(controlPort === undefined ? {} : { control: { host: controlHost, port: controlPort } }),
   };
 }
 

@@ -10,6 +10,13 @@ export async function startEmbedded(config: EmbeddedConfig, log: Log): Promise<E
   try {
     return await run(config, { clock: systemClock, log });
   } catch (error) {
-    throw explainListenFailure(error, config);
+    const { control } = config;
+    const isOfControl = control !== undefined && control.port !== 0 && portOf(error) === control.port;
+    throw explainListenFailure(error, isOfControl ? { ...control, flag: "--control-port" } : config);
   }
+}
+
+/** That was to be listened on. */
+function portOf(error: unknown): unknown {
+  return error instanceof Error && "port" in error ? error.port : undefined;
 }

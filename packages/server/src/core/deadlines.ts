@@ -45,6 +45,14 @@ export const deadlines = {
   parkMs: 60_000,
   /** How long a relay host holds a request that reached it before its program listens, or while sealed. */
   relayHostParkMs: 30_000,
+  /** How long connecting may take until there is a backend… */
+  connectMs: 10_000,
+  /** …in which a backend promises to stay… */
+  holdMs: 1_000,
+  /** …or, where it does not answer, is read anew: together no longer than a caller waits for a refusal, 2 s… */
+  freshReadMs: 900,
+  /** …and how long it waits, where asked to, until that is ready. */
+  waitReadyMs: 30_000,
   /** How long a server of the API or of control requests waits for a whole request. */
   requestMs: 10_000,
   /** For how long the leader among the controllers holds its lease… */

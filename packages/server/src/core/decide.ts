@@ -13,6 +13,7 @@ import {
   reachedPatch,
   type StatusPatch,
   stateOf,
+  supersededMessage,
   unrecordedReady,
 } from "./status.ts";
 import { invalidity } from "./validation.ts";
@@ -45,6 +46,8 @@ export type WorkloadObservation =
       readonly constructedAt: Date;
       readonly scheduledAt?: Date;
       readonly address?: WorkloadAddress;
+      /** As its program was told. */
+      readonly fencingToken?: string;
       readonly problem?: StartProblem;
       /** Who has not taken it up, though it is theirs: a sentence for the message, should they never do. */
       readonly waitsFor?: string;
@@ -61,6 +64,7 @@ export type WorkloadObservation =
       readonly scheduledAt: Date;
       readonly runningAt: Date;
       readonly address: WorkloadAddress;
+      readonly fencingToken?: string;
       /** What is seen of a program that has not listened for a while: a sentence for the message, should it never do. */
       readonly notListening?: string;
     }
@@ -150,13 +154,19 @@ function decideEnded(backend: Backend, workload: WorkloadObservation, now: Date,
 function decideLiving(backend: Backend, workload: WorkloadObservation, now: Date): Decision {
   const reached = { ...reachedTimes(backend, workload), ...unrecordedReady(backend, now) };
   const address = workload.kind === "running" || workload.kind === "pending" ? workload.address : undefined;
-  const status = reachedPatch(backend, reached, address);
+  const status = withFencingToken(reachedPatch(backend, reached, address), workload);
   const deadline = nextDeadline(backend, workload, now);
   const isFound = address !== undefined && reachedPatch(backend, {}, address) === undefined;
   const isSoonReady = isFound && stateOf(backend) !== "Ready";
   const shareMs = status === undefined ? 0 : worthWaitingMs(workload, { now, isSoonReady });
   if (shareMs > 0) return { ...nothing, ...requeueAt(earliest(now.getTime() + shareMs, deadline), now) };
   return { ...nothing, ...withStatus(status), ...requeueAt(deadline, now) };
+}
+
+/** It goes along with the next write, and is worth none of its own. */
+function withFencingToken(status: StatusPatch | undefined, workload: WorkloadObservation): StatusPatch | undefined {
+  const fencingToken = "fencingToken" in workload ? workload.fencingToken : undefined;
+  return status === undefined || fencingToken === undefined ? status : { ...status, fencingToken };
 }
 
 /** Why a living backend has to end now, if it has. */
@@ -173,7 +183,11 @@ function endingOf(
   const invalid = stateOf(backend) === "Submitted" ? invalidity(backend) : undefined;
   if (invalid !== undefined) return end("InvalidSpec", invalid);
   if (workload.kind === "ended") return workload.end;
-  if (spec.stopRequested) return end("Requested", "The backend was asked to end.");
+  if (spec.stopRequested) {
+    return spec.stopReason === "Superseded"
+      ? end("Superseded", supersededMessage)
+      : end("Requested", "The backend was asked to end.");
+  }
   if (draining) return end("Drained", "The server was stopped, and ended its backends.");
   if (reaches(now, lifetimeEnd(backend))) {
     return end("LifetimeExceeded", `The backend reached its lifetime of ${spec.lifetimeSeconds} s.`);

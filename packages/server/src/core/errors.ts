@@ -15,6 +15,8 @@ export const httpStatusOf: Readonly<Record<ErrorCode, number>> = {
   too_many_backends: 429,
   too_many_waiting: 503,
   forbidden_host: 403,
+  forbidden_origin: 403,
+  forbidden_role: 403,
   misdirected: 421,
   head_too_large: 431,
   not_implemented: 501,
@@ -31,10 +33,13 @@ export const httpStatusOf: Readonly<Record<ErrorCode, number>> = {
 export class SpawnerError extends Error {
   override readonly name = "SpawnerError";
   readonly code: ErrorCode;
+  /** When to try again, where it is known. */
+  readonly retryAfterSeconds: number | undefined;
 
-  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
-    super(message, options);
+  constructor(code: ErrorCode, message: string, options: { cause?: unknown; retryAfterSeconds?: number } = {}) {
+    super(message, options.cause === undefined ? {} : { cause: options.cause });
     this.code = code;
+    this.retryAfterSeconds = options.retryAfterSeconds;
   }
 }
 

@@ -37,6 +37,8 @@ export interface SealRequest {
   readonly leaseMs: number;
   /** Seal even while somebody is there. Default false. */
   readonly evenIfActive?: boolean;
+  /** Seal as soon as nobody is there and no hold runs, without waiting for the grace period. Default false. */
+  readonly evenInGrace?: boolean;
   /** The backend has ended: nobody is let in any more, whatever the lease, and those who wait are told so. Default false. */
   readonly isFinal?: boolean;
 }

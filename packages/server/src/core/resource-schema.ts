@@ -104,6 +104,36 @@ export const specSchema = Type.Object(
         default: specDefaults.terminationGracePeriodSeconds,
       },
     ),
+    key: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 512,
+        description:
+          "What the caller names this session by. At most one backend of a key lives; its name comes from the key.",
+      }),
+    ),
+    user: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 256,
+        description: "Whom the backend is counted for, where users have limits.",
+      }),
+    ),
+    requireToken: Type.Optional(
+      Type.Boolean({ description: "Whether gateways let in only who brings a connection token of this backend." }),
+    ),
+    failuresBefore: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        description: "How many backends of this key before it failed in a row, never ready.",
+      }),
+    ),
+    stopWhenIdle: Type.Optional(
+      Type.Boolean({ description: "Set to true to end the backend, as Superseded, as soon as nobody is connected." }),
+    ),
+    stopReason: Type.Optional(
+      Type.Enum(["Requested", "Superseded"], { description: "What to call the end that stopRequested asks for." }),
+    ),
     stopRequested: Type.Optional(
       Type.Boolean({ description: "Set to true to end the backend; its record is retained for a while." }),
     ),
@@ -154,6 +184,29 @@ export const statusSchema = Type.Object(
     scheduled: flag("The workload has a place to run."),
     running: flag("The program was started."),
     ready: flag("The program listens."),
+    fencingToken: Type.Optional(
+      Type.String({
+        description:
+          "A number that grows with every backend of a key: what stores can tell a former one's late writes by.",
+      }),
+    ),
+    revocations: Type.Optional(
+      Type.Object(
+        {
+          users: Type.Optional(
+            Type.Record(Type.String(), Type.String({ format: "date-time" }), {
+              description: "Users whose tokens up to this time are good no more.",
+            }),
+          ),
+          tokens: Type.Optional(
+            Type.Record(Type.String(), Type.String({ format: "date-time" }), {
+              description: "Ids of tokens that are good no more, and since when.",
+            }),
+          ),
+        },
+        { description: "Connection tokens that were taken back." },
+      ),
+    ),
     swept: flag("Ended as meant: see reason."),
     failed: flag("Ended by a failure: see reason."),
   },

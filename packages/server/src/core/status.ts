@@ -99,6 +99,9 @@ export function explainedEndPatch(
   };
 }
 
+/** What is said of a backend that another one has to take the place of. */
+export const supersededMessage = "Its key was asked for with another spec.";
+
 /** What whoever wrote the flag said of it beside. */
 function givenEnd({ status: { reason, message } }: Backend, state: EndState): { reason?: EndReason; message?: string } {
   return {
@@ -205,5 +208,12 @@ export function applyStatusPatch(status: BackendStatus, patch: StatusPatch): Bac
     ...status,
     ...patch,
     ...(patch.transitions ? { transitions: { ...status.transitions, ...patch.transitions } } : {}),
+    ...(patch.revocations ? { revocations: mergedRevocations(status, patch.revocations) } : {}),
   };
+}
+
+type Revocations = NonNullable<BackendStatus["revocations"]>;
+
+function mergedRevocations({ revocations = {} }: BackendStatus, { users, tokens }: Revocations): Revocations {
+  return { users: { ...revocations.users, ...users }, tokens: { ...revocations.tokens, ...tokens } };
 }

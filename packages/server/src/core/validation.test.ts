@@ -1,6 +1,7 @@
 import { Type } from "typebox";
 import { describe, expect, test } from "vitest";
 import { isReservedEnvName } from "./environment.ts";
+import { idOfKey } from "./keyed-id.ts";
 import type { Backend, BackendSpec } from "./resource.ts";
 import { invalidity, makeChecker, problemsOfSpec } from "./validation.ts";
 
@@ -138,13 +139,26 @@ describe("what is wrong with a spec names the field, what is needed and what was
   });
 });
 
+const metadata = { name: "b", uid: "u", resourceVersion: "1", creationTimestamp: "", labels: {} };
+const backend = (spec: BackendSpec): Backend => ({ metadata, spec, status: {} });
+
 test("what is wrong with a stored backend is one sentence", () => {
-  const metadata = { name: "b", uid: "u", resourceVersion: "1", creationTimestamp: "", labels: {} };
-  const backend = (spec: BackendSpec): Backend => ({ metadata, spec, status: {} });
   expect(invalidity(backend({ template }))).toBeUndefined();
   expect(invalidity(backend({ template, gracePeriodSeconds: -1, lifetimeSeconds: 0 }))).toBe(
     "The spec cannot be run: gracePeriodSeconds must be at least 0; -1 was given; lifetimeSeconds must be at least 1; 0 was given.",
   );
+});
+
+test("a backend of a key has the name that the key gives, in any service's names", () => {
+  const key = "document 42";
+  const named = (name: string) => invalidity({ ...backend({ template, key }), metadata: { ...metadata, name } });
+  expect(named(`spawner-${idOfKey(key)}`)).toBeUndefined();
+  expect(named(idOfKey(key))).toBeUndefined();
+  for (const name of ["b", `spawner-${idOfKey("document 43")}`, `${idOfKey(key)}x`]) {
+    expect(named(name)).toBe(
+      `The spec cannot be run: key: the name of its backend must end with ${idOfKey(key)}; "${name}" was given.`,
+    );
+  }
 });
 
 test.each([

@@ -1,6 +1,7 @@
 import type { TSchema } from "typebox";
 import { Compile, type Validator } from "typebox/compile";
 import { problemsOfEnvironment } from "./environment.ts";
+import { idOfKey } from "./keyed-id.ts";
 import type { Backend, BackendSpec } from "./resource.ts";
 import { envNamePattern, envValuePattern, specSchema } from "./resource-schema.ts";
 
@@ -88,6 +89,10 @@ function need(error: SchemaError, patternNeeds: PatternNeeds): string {
       return `must have at least ${count(params.limit, "item")}`;
     case "maxItems":
       return `must have at most ${count(params.limit, "item")}`;
+    case "minProperties":
+      return `must have at least ${count(params.limit, "field")}`;
+    case "maxProperties":
+      return `must have at most ${count(params.limit, "field")}`;
     case "pattern":
       return patternNeeds[String(params.pattern)] ?? error.message;
     default:
@@ -180,7 +185,13 @@ function problemsOfContainerEnv(env: ContainerEnv, containerIndex: number): stri
 }
 
 /** What is wrong with a stored backend, as one sentence; undefined if it can be run. */
-export function invalidity(backend: Backend): string | undefined {
-  const problems = problemsOfSpec(backend.spec);
+export function invalidity({ metadata, spec }: Backend): string | undefined {
+  const problems = [...problemsOfSpec(spec), ...problemsOfKey(metadata.name, spec)];
   return problems.length > 0 ? `The spec cannot be run: ${problems.join("; ")}.` : undefined;
+}
+
+/** Only by its name does a backend stand for a key: else there could be two of one. */
+function problemsOfKey(name: string, { key }: BackendSpec): string[] {
+  if (typeof key !== "string" || name.endsWith(idOfKey(key))) return [];
+  return [`key: the name of its backend must end with ${idOfKey(key)}; ${show(name)} was given`];
 }

@@ -10,10 +10,11 @@ describe("the workload of a backend", () => {
     expect(buildWorkload(makeBackend({ template: { containers: [{}] }, httpPort: null }))).toEqual({
       name: "b",
       uid: "u",
+      fencingToken: "1",
       image: undefined,
       command: undefined,
       args: undefined,
-      env: { SPAWNER_BACKEND: "b/u" },
+      env: { SPAWNER_BACKEND: "b/u", SPAWNER_FENCING_TOKEN: "1" },
       httpPort: 8080,
       gracePeriodSeconds: 300,
       firstClientSeconds: 30,
@@ -42,12 +43,20 @@ describe("the workload of a backend", () => {
       { name: "PORT", value: "1" },
       { name: "SPAWNER_BACKEND", value: "another" },
       { name: "SPAWNER_CONTROL_TOKEN", value: "forged" },
+      { name: "SPAWNER_FENCING_TOKEN", value: "forged" },
+      { name: "SPAWNER_KEY", value: "forged" },
     ];
     expect(buildWorkload(makeBackend({ template: { containers: [{ env }] } })).env).toEqual({
       A: "2",
       EMPTY: "",
       SPAWNER_BACKEND: "b/u",
+      SPAWNER_FENCING_TOKEN: "1",
     });
+  });
+
+  test("of a key is told it", () => {
+    const spec = { template: { containers: [{}] }, key: "document 42" };
+    expect(buildWorkload(makeBackend(spec)).env).toMatchObject({ SPAWNER_KEY: "document 42" });
   });
 
   test("is named by its generation", () => {

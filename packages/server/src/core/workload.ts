@@ -5,6 +5,8 @@ import { type Backend, completeSpec } from "./resource.ts";
 export interface Workload {
   readonly name: string;
   readonly uid: string;
+  /** Greater than that of every earlier backend of its name. */
+  readonly fencingToken: string;
   /** Image, or name of a template; undefined: the engine's only one. */
   readonly image: string | undefined;
   readonly command: readonly string[] | undefined;
@@ -25,18 +27,34 @@ export function buildWorkload(backend: Backend): Workload {
   return {
     name: backend.metadata.name,
     uid: backend.metadata.uid,
+    fencingToken: fencingTokenOf(backend),
     image: application?.image,
     command: application?.command,
     args: application?.args,
     env: {
       ...Object.fromEntries(given.map(({ name, value }) => [name, value ?? ""])),
-      SPAWNER_BACKEND: identityOf(backend),
+      ...variablesOf(backend),
     },
     httpPort: spec.httpPort,
     gracePeriodSeconds: spec.gracePeriodSeconds,
     firstClientSeconds: spec.firstClientSeconds,
     terminationGracePeriodSeconds: spec.terminationGracePeriodSeconds,
   };
+}
+
+/** What a program is told of itself. Nobody else can set these. */
+export function variablesOf(backend: Backend): Record<string, string> {
+  const { key } = backend.spec;
+  return {
+    SPAWNER_BACKEND: identityOf(backend),
+    SPAWNER_FENCING_TOKEN: fencingTokenOf(backend),
+    ...(key === undefined ? {} : { SPAWNER_KEY: key }),
+  };
+}
+
+/** Of the version that its controller saw, which is later than anything of an earlier backend of its name. */
+export function fencingTokenOf({ metadata }: Pick<Backend, "metadata">): string {
+  return metadata.resourceVersion;
 }
 
 /** `<name>/<uid>`: names one generation of a backend, in the program's environment and in `x-spawner-backend`. */

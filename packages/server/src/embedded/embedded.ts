@@ -12,9 +12,16 @@ import { makeProcessMetrics } from "../lib/process-metrics.ts";
 import type { Listening } from "../lib/running.ts";
 import { BackendRelayHost } from "../sidecar/index.ts";
 import { run as runSweeper } from "../sweeper/index.ts";
+import { SigningKeysFile } from "./signing-keys-file.ts";
 import { answerVisitor } from "./visitor.ts";
 
-export interface EmbeddedConfig extends Pick<GatewayConfig, "limits" | "trustedProxies"> {
+/** What the gateway takes as it is. */
+type GatewayOptions = Pick<
+  GatewayConfig,
+  "limits" | "trustedProxies" | "hostDomain" | "requireToken" | "allowedOrigins" | "waitingPage"
+>;
+
+export interface EmbeddedConfig extends GatewayOptions {
   /** Where the gateway listens. Port 0: any. */
   host: string;
   port: number;
@@ -27,11 +34,18 @@ export interface EmbeddedConfig extends Pick<GatewayConfig, "limits" | "trustedP
   allowedHosts: readonly string[];
   /** What clients see in front of `/<id>/` and `/api`. Default: where the gateway listens. */
   publicUrl?: string;
+  /**
+   * Where the whole API listens, at `/`. `/api` of the gateway has the public routes alone then. Default: it is at `/api` with
+   * all of its routes.
+   */
+  control?: { readonly host: string; readonly port: number };
   /** Holds the bearer tokens that the control surface asks for. */
   tokensFile?: string;
   /** Whether the control surface serves callers without a token. */
   allowAnonymous: boolean;
   backendsMax: number;
+  /** Of each user that `connect` names. Default: any number. */
+  userBackendsMax?: number;
   parkedMax: number;
   retainSeconds: number;
   recordsMax: number;
@@ -40,6 +54,8 @@ export interface EmbeddedConfig extends Pick<GatewayConfig, "limits" | "trustedP
 export interface Embedded extends Listening {
   /** `http://127.0.0.1:8080`. */
   readonly url: string;
+  /** The port of the whole API, where that has one of its own. */
+  readonly controlPort?: number;
   readonly engine: Engine;
   /** How many programs that an earlier server had started go on under this one. */
   readonly adoptedCount: number;
@@ -57,7 +73,7 @@ const concurrency = 8;
 export async function run(config: EmbeddedConfig, deps: { clock: Clock; log: Log }): Promise<Embedded> {
   const { clock, log } = deps;
   const { stateDir, backendsMax, parkedMax, retainSeconds, recordsMax, allowedHosts, gracePeriodSeconds } = config;
-  const { limits = {}, trustedProxies } = config;
+  const { limits = {}, hostDomain, control, userBackendsMax } = config;
   const servicePrefix = defaultServicePrefix;
   const auth = authOf(config);
   await using started = new AsyncDisposableStack();
@@ -67,11 +83,17 @@ export async function run(config: EmbeddedConfig, deps: { clock: Clock; log: Log
   const metrics = makeProcessMetrics(manifest.version);
   const opened = await ProcessEngine.open({ stateDir, templates, backendsMax, openRelayHost, clock });
   const engine = measured(opened, metrics);
+  const signingKeysFile = new SigningKeysFile(stateDir, { clock, log });
+  const signingKeys = () => signingKeysFile.keys();
   started.defer(() => engine.close());
   const adoptedCount = await countRunning(engine);
 
   // The api gives out the gateway's address, so it starts later; requests for it wait until then.
   const apiStarted = Promise.withResolvers<Awaited<ReturnType<typeof runApi>>>();
+  const spawnForVisitor = async () => {
+    const { name, url } = await (await apiStarted.promise).spawn({});
+    return hostDomain === undefined || url === undefined ? `/${name}/` : url;
+  };
   const gateway = await runGateway(
     {
       host: config.host,
@@ -80,17 +102,18 @@ export async function run(config: EmbeddedConfig, deps: { clock: Clock; log: Log
       allowedHosts,
       forwardedProto: protoOf(config),
       parkedMax,
-      limits,
-      ...(trustedProxies === undefined ? {} : { trustedProxies }),
+      ...gatewayOptionsOf(config),
+      ...(config.publicUrl === undefined ? {} : { publicHostName: new URL(config.publicUrl).hostname }),
+      publicApiOnly: control !== undefined,
     },
     {
       engine,
       clock,
       log,
       metrics,
+      signingKeys,
       api: apiStarted.promise,
-      root: async (head) =>
-        answerVisitor(head, auth.kind === "anonymous" ? async () => (await apiStarted.promise).spawn({}) : undefined),
+      root: async (head) => answerVisitor(head, auth.kind === "anonymous" ? spawnForVisitor : undefined),
     },
   );
   started.defer(() => gateway.close());
@@ -99,16 +122,16 @@ export async function run(config: EmbeddedConfig, deps: { clock: Clock; log: Log
   const publicUrl = config.publicUrl ?? url;
   const api = await runApi(
     {
-      host: loopback,
-      port: 0,
+      ...(control ?? { host: loopback, port: 0 }),
       servicePrefix,
       apiServerBase: `${publicUrl}/api`,
-      urlTemplate: `${publicUrl}/{}/`,
+      urlTemplate: urlTemplateOf(publicUrl, hostDomain),
       auth,
       defaults: { gracePeriodSeconds },
+      ...(userBackendsMax === undefined ? {} : { userBackendsMax }),
       allowedHosts,
     },
-    { engine, clock, log, metrics },
+    { engine, clock, log, metrics, signingKeys },
   );
   apiStarted.resolve(api);
   started.defer(() => api.close());
@@ -123,12 +146,32 @@ export async function run(config: EmbeddedConfig, deps: { clock: Clock; log: Log
     host: config.host,
     port: gateway.port,
     url,
+    ...(control === undefined ? {} : { controlPort: api.port }),
     engine,
     adoptedCount,
     quiesce: (options) => gateway.quiesce(options),
     drain: (options) => controller.drain(options),
     close: () => running.disposeAsync(),
   };
+}
+
+function gatewayOptionsOf(config: EmbeddedConfig): GatewayOptions {
+  const { limits, trustedProxies, hostDomain, requireToken, allowedOrigins, waitingPage } = config;
+  return {
+    ...(limits === undefined ? {} : { limits }),
+    ...(trustedProxies === undefined ? {} : { trustedProxies }),
+    ...(hostDomain === undefined ? {} : { hostDomain }),
+    ...(requireToken === undefined ? {} : { requireToken }),
+    ...(allowedOrigins === undefined ? {} : { allowedOrigins }),
+    ...(waitingPage === undefined ? {} : { waitingPage }),
+  };
+}
+
+/** Of a backend: below the public URL, or on a host of its own, by the same protocol and port. */
+function urlTemplateOf(publicUrl: string, hostDomain: string | undefined): string {
+  if (hostDomain === undefined) return `${publicUrl}/{}/`;
+  const { protocol, port } = new URL(publicUrl);
+  return `${protocol}//{}.${hostDomain}${port === "" ? "" : `:${port}`}/`;
 }
 
 /** Throws unless it is said in exactly one way who may use the control surface. */

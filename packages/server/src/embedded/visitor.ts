@@ -1,4 +1,3 @@
-import type { SpawnResponse } from "@spawner/client";
 import { makeErrorAnswer } from "../core/error-body.ts";
 import { isSpawnerError } from "../core/errors.ts";
 import type { Answer, RequestHead } from "../relay/index.ts";
@@ -17,13 +16,10 @@ function isNavigation(head: RequestHead): boolean {
 }
 
 /**
- * Answers `/`: a navigating browser is sent to a backend of its own, anybody else is told what there is. Without `spawn`,
+ * Answers `/`: a navigating browser is sent to a backend of its own, where `spawn` says that it is, anybody else is told what there is. Without `spawn`,
  * where only those with a token may start backends, everybody is told.
  */
-export async function answerVisitor(
-  head: RequestHead,
-  spawn: (() => Promise<SpawnResponse>) | undefined,
-): Promise<Answer> {
+export async function answerVisitor(head: RequestHead, spawn: (() => Promise<string>) | undefined): Promise<Answer> {
   if (head.method !== "GET" && head.method !== "HEAD") {
     const answer = makeErrorAnswer("method_not_allowed", `GET is needed at /, ${head.method} was given.`);
     return { ...answer, headers: { ...answer.headers, allow: "GET, HEAD" } };
@@ -31,8 +27,7 @@ export async function answerVisitor(
   if (spawn === undefined) return tell(hintForHolders);
   if (!isNavigation(head)) return tell(hint);
   try {
-    const { name } = await spawn();
-    return { status: 303, headers: { location: `/${name}/`, "cache-control": "no-store" } };
+    return { status: 303, headers: { location: await spawn(), "cache-control": "no-store" } };
   } catch (error) {
     if (isSpawnerError(error)) return makeErrorAnswer(error.code, error.message);
     throw error;

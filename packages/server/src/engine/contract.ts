@@ -508,6 +508,19 @@ export function describeEngineContract(
         expect(engine.relayHost(backend)).toBeDefined();
       });
 
+      test("a running one says what its program was told to fence by, which grows with each backend of a name", async () => {
+        const first = await start("serves");
+        const told = (await until(first, "running")).fencingToken;
+        expect(told).toBe(first.metadata.resourceVersion);
+        use(await harness.reopen());
+        expect((await until(first, "running")).fencingToken).toBe(told);
+        await remove(first, 0);
+        await store.delete({ name: "b", uid: first.metadata.uid });
+        const second = await start("serves");
+        const toldLater = (await until(second, "running")).fencingToken;
+        expect(Number(toldLater)).toBeGreaterThan(Number(told));
+      });
+
       test("one that never listens is running all the same", async () => {
         const backend = await start("silent");
         await until(backend, "running");

@@ -2,6 +2,7 @@ import type { WorkloadObservation } from "../core/decide.ts";
 import type { RelayHost } from "../core/relay-host.ts";
 import type { Backend, BackendDraft } from "../core/resource.ts";
 import type { StatusPatch } from "../core/status.ts";
+import type { StopRequest } from "../core/stop.ts";
 
 /** A place that stores backends and runs their workloads: all that the roles know of where they are. */
 export interface Engine {
@@ -47,11 +48,6 @@ export interface GetOptions {
   readonly fresh?: boolean;
 }
 
-export interface StopOptions {
-  /** At most this long between asking the program to end and killing it. Default: what the spec says. */
-  readonly graceSeconds?: number;
-}
-
 /** Backends as records. Rejections are SpawnerErrors; `unavailable` where the store cannot be reached. */
 export interface BackendStore {
   /** What was created survives any crash. Rejects: already_exists, too_many_backends. */
@@ -64,10 +60,10 @@ export interface BackendStore {
   /** Merges into `status` (RFC 7396). Rejects: not_found (or another generation), conflict (another version). */
   patchStatus(target: Precondition, patch: StatusPatch): Promise<Backend>;
   /**
-   * Sets `spec.stopRequested`, and in the same write lowers `spec.terminationGracePeriodSeconds` to `graceSeconds`, where that is
-   * less. Also of a backend that has ended, so that a program which goes on gets less time. Rejects: not_found, conflict.
+   * Writes into the spec how the backend is to end (core/stop.ts), in one write. Also of a backend that has ended, so that a
+   * program which goes on gets less time. Rejects: not_found, conflict.
    */
-  requestStop(target: Precondition, options?: StopOptions): Promise<Backend>;
+  requestStop(target: Precondition, request?: StopRequest): Promise<Backend>;
   /** Removes the record. Rejects: not_found (or another generation), conflict. */
   delete(target: Precondition): Promise<void>;
 }

@@ -18,11 +18,33 @@ export function unknown(id: string): Plan {
 }
 
 export function refuse(code: ErrorCode, message: string): Plan {
-  return { kind: "answer", answer: makeErrorAnswer(code, message) };
+  return { kind: "answer", answer: refusalAnswer(code, message) };
 }
 
+/** RFC 9110 11.6.1: who is not let in is told by what. */
+export function refusalAnswer(code: ErrorCode, message: string): Answer {
+  const answer = makeErrorAnswer(code, message);
+  if (code !== "unauthorized") return answer;
+  return { ...answer, headers: { ...answer.headers, "www-authenticate": 'Bearer realm="spawner"' } };
+}
+
+/** Not to be kept, nor told to others: there may be a token in it. */
 export function redirect(location: string): Plan {
-  return { kind: "answer", answer: { status: 308, headers: { location } } };
+  const headers = {
+    location: safeLocation(location),
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-store",
+  };
+  return { kind: "answer", answer: { status: 308, headers } };
+}
+
+/**
+ * A path as a Location: what begins with two slashes would be another host, and browsers take `\` for one of them
+ * (https://url.spec.whatwg.org/#relative-slash-state). Bytes beyond ASCII go in percent-encoding.
+ */
+export function safeLocation(path: string): string {
+  const ascii = path.replace(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase()}`);
+  return /^[/\\]{2}/.test(ascii) ? `/.${ascii}` : ascii;
 }
 
 export function quote(text: string): string {

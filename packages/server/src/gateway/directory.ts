@@ -7,6 +7,8 @@ export interface DirectoryOptions {
   readonly clock: Clock;
   /** How many requests may wait at once, for all backends together. */
   readonly waitingMax: number;
+  /** Told of each backend that is another than it was. */
+  readonly onBackend?: (backend: Backend) => void;
 }
 
 export type WaitOutcome = "changed" | "timeout" | "full" | "gone";
@@ -85,7 +87,10 @@ export class Directory {
     if (change.kind === "synced") return;
     const { name } = change.backend.metadata;
     if (change.kind === "deleted") this.#backends.delete(name);
-    else this.#backends.set(name, change.backend);
+    else {
+      this.#backends.set(name, change.backend);
+      this.#options.onBackend?.(change.backend);
+    }
     for (const settle of [...(this.#waiting.get(name) ?? [])]) settle("changed");
   }
 }

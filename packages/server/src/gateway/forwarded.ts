@@ -27,9 +27,17 @@ const toldByProxies: ReadonlySet<string> = new Set(
   ["for", "proto", "host", "prefix", "port", "scheme", "ssl", "server"].map((name) => `x-forwarded-${name}`),
 );
 
-/** Whether a field is one of those. Many a program takes a `_` for a `-`. */
+/** Whether a field is one of those, for whoever takes other characters for a `-`. */
 export function isToldByProxies(lowerName: string): boolean {
-  return lowerName === "forwarded" || (lowerName.startsWith("x") && toldByProxies.has(lowerName.replaceAll("_", "-")));
+  return lowerName === "forwarded" || (lowerName.startsWith("x") && toldByProxies.has(asPrograms(lowerName)));
+}
+
+/**
+ * A field's name as a program may take it: what CGI makes of it (RFC 3875 4.1.18) has `_` for each `-`, and many a server
+ * makes that of anything else that is no letter or digit.
+ */
+export function asPrograms(lowerName: string): string {
+  return lowerName.replace(/[^a-z0-9]/g, "-");
 }
 
 /** Whether what this address says of its clients is believed. */
@@ -54,7 +62,8 @@ export function viewOf(head: RequestHead, { clientAddress, proto, trustedProxies
     addresses: [...told.addresses, address],
     proto: told.proto === "http" || told.proto === "https" ? told.proto : proto,
     host: told.host || host,
-    prefix: /^\/[!-+\--~]+$/.test(told.prefix) ? told.prefix.replace(/\/+$/, "") : "",
+    // Two slashes would make it a host, where it is put in front of a path for a browser.
+    prefix: /^\/(?![/\\])[!-+\--~]+$/.test(told.prefix) ? told.prefix.replace(/\/+$/, "") : "",
   };
 }
 
@@ -65,7 +74,7 @@ export function forwardedFields(view: ClientView, prefix: string): (readonly [na
     ["x-forwarded-for", addresses.join(", ")],
     ["x-forwarded-proto", proto],
     ...(host === "" ? [] : [["x-forwarded-host", host] as const]),
-    ["x-forwarded-prefix", `${view.prefix}${prefix}`],
+    ...(view.prefix === "" && prefix === "" ? [] : [["x-forwarded-prefix", `${view.prefix}${prefix}`] as const]),
     ["forwarded", asForwarded(view)],
   ];
 }

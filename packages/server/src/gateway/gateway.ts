@@ -1,12 +1,9 @@
 import type { BlockList } from "node:net";
-import { addressOf } from "../core/address.ts";
+import { ConnectionTokenVerifier, type SigningKeys } from "../core/connection-token.ts";
 import { makeErrorAnswer } from "../core/error-body.ts";
 import { hostNameOf } from "../core/host-names.ts";
 import { nameMapping, reservedIds } from "../core/names.ts";
-import { refusalHeader } from "../core/relay-host.ts";
-import type { Backend } from "../core/resource.ts";
 import { hasEnded } from "../core/status.ts";
-import { identityOf } from "../core/workload.ts";
 import type { Engine } from "../engine/index.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
@@ -24,12 +21,16 @@ import {
   type ResponseHead,
 } from "../relay/index.ts";
 import { endedAnswer, quote, redirect, refuse, unknown } from "./answers.ts";
+import { BackendPlans } from "./backend-plans.ts";
+import { allowedOriginOf, readableBy } from "./cors.ts";
 import { Directory } from "./directory.ts";
 import { type ClientView, viewOf } from "./forwarded.ts";
 import { GatewayMetrics, type ServedBy } from "./metrics.ts";
-import { isReachable, Parking } from "./parking.ts";
-import { backwardHead, forwardHead } from "./path-mode.ts";
-import { hostOf, parseTarget } from "./route.ts";
+import { OpenConnections } from "./open-connections.ts";
+import { asset } from "./pages.ts";
+import { isReachable, Parking, type Wanted } from "./parking.ts";
+import { hostOf, idOfHost, parseTarget, pathOf } from "./route.ts";
+import { isPublicRoute, planToApi } from "./to-api.ts";
 
 export interface GatewayConfig {
   host: string;
@@ -39,7 +40,14 @@ export interface GatewayConfig {
   servicePrefix: string;
   /** Backends are at this and `/<id>/`: `/p`, as 0.1.9's routes had it. Default: at `/<id>/`. */
   pathPrefix?: string;
-  /** Host names (without port) that requests may name; others get 403. Default: any. */
+  /**
+   * Each backend is also at a host of its own below this domain, `<id>.play.example.com`, as an origin of its own in browsers.
+   * Default: none is.
+   */
+  hostDomain?: string;
+  /** A host name below that domain that is the gateway's own, and no backend's. */
+  publicHostName?: string;
+  /** Host names (without port) that requests may name, beside those of backends; others get 403. Default: any. */
   allowedHosts?: readonly string[];
   /** Proxies in front that are believed in what they say of their clients. Default: none. */
   trustedProxies?: BlockList;
@@ -47,6 +55,17 @@ export interface GatewayConfig {
   forwardedProto: "http" | "https";
   /** How many requests may wait for backends to be ready. */
   parkedMax: number;
+  /** Whether every backend asks for a connection token. Default: those alone that say so. */
+  requireToken?: boolean;
+  /**
+   * Origins, beside the gateway's own, whose pages may connect by the browser's cookie, and read what backends that ask for
+   * tokens and the public routes of the API answer (CORS). Default: none.
+   */
+  allowedOrigins?: readonly string[];
+  /** Whether `/api/…` has the public routes alone: the state of a backend, by its id. Default: all. */
+  publicApiOnly?: boolean;
+  /** Whether browsers are shown a page while a backend starts, and when it is over. Default: they are. */
+  waitingPage?: boolean;
   /** What clients and backends may take of time, bytes and connections. Default: `defaultLimits`. */
   limits?: Partial<RelayLimits>;
 }
@@ -58,6 +77,8 @@ export interface GatewayDeps {
   metrics: Metrics;
   /** Where `/api/…` leads, once that serves. Default: nowhere. */
   api?: Promise<{ host: string; port: number }>;
+  /** What connection tokens are judged by. Default: none, and nobody has a good one. */
+  signingKeys?: SigningKeys;
   /** Answers `/`. Default: there is nothing there. */
   root?: (head: RequestHead) => Promise<Answer>;
 }
@@ -111,23 +132,49 @@ class Gateway {
   readonly #metrics: GatewayMetrics;
   readonly #names;
   readonly #pathPrefix: string;
+  readonly #allowedOrigins: ReadonlySet<string>;
   readonly #directory: Directory;
   readonly #parking: Parking;
+  readonly #plans: BackendPlans;
 
   constructor(config: GatewayConfig, deps: GatewayDeps, metrics: GatewayMetrics) {
+    const { clock, log } = deps;
     this.#config = config;
     this.#deps = deps;
     this.#metrics = metrics;
     this.#names = nameMapping(config.servicePrefix);
     this.#pathPrefix = config.pathPrefix ?? "";
-    this.#directory = new Directory(deps.engine.backends, { clock: deps.clock, waitingMax: config.parkedMax });
+    this.#allowedOrigins = new Set(config.allowedOrigins);
+    const open = new OpenConnections();
+    metrics.countAdmitted(() => open.count);
+    this.#directory = new Directory(deps.engine.backends, {
+      clock,
+      waitingMax: config.parkedMax,
+      onBackend: (backend) => open.onChange(backend),
+    });
+    this.#plans = new BackendPlans({
+      clock,
+      open,
+      rules: {
+        verifier: new ConnectionTokenVerifier(deps.signingKeys ?? (() => []), { now: () => clock.now() }),
+        requireToken: config.requireToken ?? false,
+        allowedOrigins: this.#allowedOrigins,
+      },
+      viewOf: (exchange) => this.#viewOf(exchange),
+      peek: (name) => this.#directory.peek(name),
+      streamOf: (wanted, view) => this.#streamOf(wanted, view),
+      hasWaitingPage: config.waitingPage ?? true,
+      onResponse: (response) => this.#count("backend", response),
+    });
     this.#parking = new Parking({
-      clock: deps.clock,
-      log: deps.log,
+      clock,
+      log,
       directory: this.#directory,
       metrics,
       parkedMax: config.parkedMax,
-      forward: (exchange, backend, wanted) => this.#toBackend(exchange, backend, wanted),
+      answer: (exchange, backend, wanted) => this.#plans.answer(exchange, backend, wanted),
+      ended: (exchange, backend) => this.#plans.ended(exchange, backend),
+      forward: (exchange, backend, wanted) => this.#plans.forward(exchange, backend, wanted),
     });
   }
 
@@ -136,26 +183,79 @@ class Gateway {
   }
 
   route(exchange: Exchange): Plan | Promise<Plan> {
+    const origin = allowedOriginOf(exchange.head, this.#allowedOrigins);
+    const plan = this.#route(exchange);
+    if (origin === undefined) return plan;
+    const readable = (each: Plan): Plan =>
+      each.kind === "answer" ? { ...each, answer: readableBy(origin, each.answer) } : each;
+    return plan instanceof Promise ? plan.then(readable) : readable(plan);
+  }
+
+  /** A backend that ended while a request was under way explains the failure better than the failure does. */
+  describe(problem: RelayProblem, head: RequestHead | undefined): Answer {
+    const answer = this.#describe(problem, head);
+    const origin = head === undefined ? undefined : allowedOriginOf(head, this.#allowedOrigins);
+    return origin === undefined ? answer : readableBy(origin, answer);
+  }
+
+  #describe({ kind, message }: RelayProblem, head: RequestHead | undefined): Answer {
+    const id = upstreamProblems.includes(kind) && head !== undefined ? this.#idOf(head) : undefined;
+    const name = id === undefined ? undefined : this.#names.nameOf(id);
+    const backend = name === undefined ? undefined : this.#directory.peek(name);
+    return backend !== undefined && hasEnded(backend) ? endedAnswer(backend) : makeErrorAnswer(kind, `${message}.`);
+  }
+
+  /** The id that a request names. */
+  #idOf(head: RequestHead): string | undefined {
+    const onHost = this.#idOfHost(hostOf(head));
+    if (onHost !== undefined) return onHost;
+    const route = parseTarget(head.target, this.#pathPrefix);
+    return route.kind === "segment" ? route.id : undefined;
+  }
+
+  #idOfHost(host: string): string | undefined {
+    const { hostDomain, publicHostName } = this.#config;
+    const hostName = hostNameOf(host);
+    return hostDomain === undefined || hostName === publicHostName ? undefined : idOfHost(hostName, hostDomain);
+  }
+
+  #route(exchange: Exchange): Plan | Promise<Plan> {
     const { head } = exchange;
+    const { allowedHosts, hostDomain } = this.#config;
+    const id = hostDomain === undefined ? undefined : this.#idOfHost(this.#viewOf(exchange).host);
     const host = hostOf(head);
-    const { allowedHosts } = this.#config;
-    if (allowedHosts !== undefined && !allowedHosts.includes(hostNameOf(host))) {
+    if (id === undefined && allowedHosts?.includes(hostNameOf(host)) === false) {
       return refuse("forbidden_host", `Host ${quote(host)} is not served here; ${allowedHosts.join(", ")} are.`);
     }
     if (head.target === "*" && head.method === "OPTIONS") return aboutThisServer;
+    return id === undefined ? this.#onPath(exchange) : this.#onHost(exchange, id);
+  }
+
+  /** Of a host that is one backend's. */
+  #onHost(exchange: Exchange, id: string): Plan | Promise<Plan> {
+    const target = pathOf(exchange.head.target);
+    if (target === undefined) return malformed(exchange.head);
+    const name = this.#names.nameOf(id);
+    if (name === undefined) return unknown(id);
+    if (target === ownStream || target.startsWith(`${ownStream}?`)) {
+      return this.#toApi(exchange, { target: streamPath(id), isOfHost: true });
+    }
+    if (target.startsWith("/_spawner/")) return own(exchange.head, target.slice("/_spawner".length));
+    return this.#backend(exchange, { id, name, target, prefix: "" });
+  }
+
+  #onPath(exchange: Exchange): Plan | Promise<Plan> {
+    const { head } = exchange;
     const route = parseTarget(head.target, this.#pathPrefix);
     switch (route.kind) {
       case "malformed":
-        return refuse(
-          "invalid_request",
-          `The target must be a path that begins with "/"; ${quote(head.target)} was given.`,
-        );
+        return malformed(head);
       case "root":
         return this.#root(head);
       case "unslashed":
         if (route.id === "healthz") return { kind: "answer", answer: { status: 200, body: "{}\n" } };
         if (this.#names.nameOf(route.id) === undefined && route.id !== "api") return unknown(route.id);
-        return redirect(`${this.#viewOf(exchange).prefix}${this.#pathOf(route.id)}/${route.query}`);
+        return redirect(`${this.#viewOf(exchange).prefix}${this.#prefixOf(route.id)}/${route.query}`);
       case "segment":
         return this.#segment(exchange, route);
       case "elsewhere":
@@ -163,15 +263,6 @@ class Gateway {
       default:
         return route satisfies never;
     }
-  }
-
-  /** A backend that ended while a request was under way explains the failure better than the failure does. */
-  describe({ kind, message }: RelayProblem, head: RequestHead | undefined): Answer {
-    const route =
-      upstreamProblems.includes(kind) && head !== undefined ? parseTarget(head.target, this.#pathPrefix) : undefined;
-    const name = route?.kind === "segment" ? this.#names.nameOf(route.id) : undefined;
-    const backend = name === undefined ? undefined : this.#directory.peek(name);
-    return backend !== undefined && hasEnded(backend) ? endedAnswer(backend) : makeErrorAnswer(kind, `${message}.`);
   }
 
   #root(head: RequestHead): Plan | Promise<Plan> {
@@ -182,56 +273,46 @@ class Gateway {
   }
 
   #segment(exchange: Exchange, { id, target }: { id: string; target: string }): Plan | Promise<Plan> {
-    if (id === "api") return this.#toApi(exchange, target);
+    if (id === "api") return this.#toApi(exchange, { target, isOfHost: false });
+    if (id === "_spawner") return own(exchange.head, target);
     const name = this.#names.nameOf(id);
-    if (name === undefined) return unknown(id);
-    const known = exchange.previousFailure === undefined ? this.#directory.peek(name) : undefined;
-    if (known !== undefined && isReachable(known)) return this.#toBackend(exchange, known, { id, target });
-    return this.#parking.resolve(exchange, { id, name, target });
+    return name === undefined ? unknown(id) : this.#backend(exchange, { id, name, target, prefix: this.#prefixOf(id) });
   }
 
-  async #toApi(exchange: Exchange, target: string): Promise<Plan> {
+  #backend(exchange: Exchange, wanted: Wanted): Plan | Promise<Plan> {
+    const known = exchange.previousFailure === undefined ? this.#directory.peek(wanted.name) : undefined;
+    const preflight = this.#allowedOrigins.size === 0 ? undefined : this.#plans.preflight(exchange, known);
+    if (preflight !== undefined) return { kind: "answer", answer: preflight };
+    if (known !== undefined && isReachable(known)) return this.#plans.forward(exchange, known, wanted);
+    return this.#parking.resolve(exchange, wanted);
+  }
+
+  /** `isOfHost`: the host that was asked is a backend's, and the api need not know it. */
+  async #toApi(exchange: Exchange, { target, isOfHost }: { target: string; isOfHost: boolean }): Promise<Plan> {
     const upstream = await this.#deps.api;
     if (upstream === undefined) return unknown("api");
-    const view = this.#viewOf(exchange);
-    return {
-      kind: "forward",
+    if (this.#config.publicApiOnly && !isPublicRoute(target)) {
+      return refuse("not_found", "This part of the API is not served here: it has an address of its own.");
+    }
+    return planToApi(exchange, {
       upstream,
-      head: () => forwardHead(exchange.head, { prefix: "/api", target, view }),
-      onResponseHead: (response) => {
-        this.#count("api", response);
-        return response.raw;
-      },
-    };
+      prefix: isOfHost ? "" : "/api",
+      target,
+      view: this.#viewOf(exchange),
+      allowedOrigins: this.#allowedOrigins,
+      ...(isOfHost ? { host: `${upstream.host}:${upstream.port}` } : {}),
+      onResponse: (response) => this.#count("api", response),
+    });
   }
 
-  #toBackend(exchange: Exchange, backend: Backend, { id, target }: { id: string; target: string }): Plan {
-    const { head } = exchange;
-    const address = addressOf(backend);
-    if (address === undefined) throw new Error("a reachable backend has an address");
-    const identity = identityOf(backend);
-    const prefix = this.#pathOf(id);
-    const view = this.#viewOf(exchange);
-    const place = { prefix: `${view.prefix}${prefix}`, hosts: [view.host, hostOf(head)] };
-    return {
-      kind: "forward",
-      upstream: {
-        host: address.ip,
-        port: address.port,
-        key: `${identity} ${address.ip} ${address.port}`,
-        takesHalfClose: true,
-      },
-      head: (isFirst) => forwardHead(head, { prefix, target, view, ...(isFirst ? { identity } : {}) }),
-      onResponseHead: (response) => {
-        this.#count("backend", response);
-        return backwardHead(response, place);
-      },
-      isRefusal: (response) => response.header(refusalHeader) !== undefined,
-    };
+  /** Of the same origin as the backend's pages, so that no other one has to be allowed. */
+  #streamOf({ id, prefix }: Wanted, view: ClientView): string | undefined {
+    if (this.#deps.api === undefined) return undefined;
+    return `${view.prefix}${prefix === "" ? ownStream : `/api${streamPath(id)}`}`;
   }
 
   /** What is the gateway's own is beside the prefix. */
-  #pathOf(id: string): string {
+  #prefixOf(id: string): string {
     return reservedIds.has(id) ? `/${id}` : `${this.#pathPrefix}/${id}`;
   }
 
@@ -244,4 +325,20 @@ class Gateway {
   #count(by: ServedBy, { status, isInterim }: ResponseHead): void {
     if (!isInterim || status === 101) this.#metrics.answered(by, status);
   }
+}
+
+/** Where the states of the backend are that a host is of. */
+const ownStream = "/_spawner/status/stream";
+
+function streamPath(id: string): string {
+  return `/backend/${id}/status/stream`;
+}
+
+/** A file of the gateway's own. */
+function own(head: RequestHead, path: string): Plan {
+  return { kind: "answer", answer: asset(path, head.method) };
+}
+
+function malformed({ target }: RequestHead): Plan {
+  return refuse("invalid_request", `The target must be a path that begins with "/"; ${quote(target)} was given.`);
 }

@@ -21,7 +21,7 @@ async function startWithBackend({ parkedMax = 10 } = {}) {
     ask: () => ask("GET /b/ HTTP/1.1\r\nhost: a\r\n\r\n"),
     expectCounts: (counts: Record<string, number>) =>
       vi.waitFor(async () => {
-        const none = { now: 0, ready: 0, ended: 0, unknown: 0, timeout: 0, full: 0, gone: 0, failed: 0 };
+        const none = { now: 0, ready: 0, ended: 0, unknown: 0, refused: 0, timeout: 0, full: 0, gone: 0, failed: 0 };
         expect(await counted()).toEqual({ ...none, ...counts });
       }),
   };

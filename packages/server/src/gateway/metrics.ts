@@ -15,6 +15,8 @@ const parkedOutcomes = [
   "ended",
   /** The record of the backend was deleted. */
   "unknown",
+  /** Its token was taken back, or was over, while it waited. */
+  "refused",
   /** The backend was not ready in time. */
   "timeout",
   /** Too many were waiting already. */
@@ -30,9 +32,11 @@ export type ParkedOutcome = (typeof parkedOutcomes)[number];
 export class GatewayMetrics {
   readonly #answers: Readonly<Record<ServedBy, readonly Tally[]>>;
   readonly #parked: Readonly<Record<ParkedOutcome, Tally>>;
+  readonly #metrics: Metrics;
   #parkedNow = 0;
 
   constructor(metrics: Metrics, { traffic }: { traffic: () => RelayTraffic }) {
+    this.#metrics = metrics;
     addTraffic(metrics, traffic);
     const answers = metrics.counter({
       name: "spawner_gateway_requests_total",
@@ -57,11 +61,23 @@ export class GatewayMetrics {
       ready: ofOutcome("ready"),
       ended: ofOutcome("ended"),
       unknown: ofOutcome("unknown"),
+      refused: ofOutcome("refused"),
       timeout: ofOutcome("timeout"),
       full: ofOutcome("full"),
       gone: ofOutcome("gone"),
       failed: ofOutcome("failed"),
     };
+  }
+
+  /** What is open by a token. */
+  countAdmitted(count: () => number): void {
+    this.#metrics.gauge(
+      {
+        name: "spawner_gateway_admitted_open",
+        help: "Requests and upgraded connections that are open by a connection token.",
+      },
+      count,
+    );
   }
 
   /** A status that is none of the five classes counts as a failure of whoever gave it. */

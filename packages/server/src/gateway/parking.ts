@@ -6,7 +6,7 @@ import { hasEnded, stateOf } from "../core/status.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { Exchange, Plan } from "../relay/index.ts";
-import { endedAnswer, refuse, unknown } from "./answers.ts";
+import { refuse, unknown } from "./answers.ts";
 import type { Directory, WaitOutcome } from "./directory.ts";
 import type { GatewayMetrics, ParkedOutcome } from "./metrics.ts";
 
@@ -14,7 +14,10 @@ import type { GatewayMetrics, ParkedOutcome } from "./metrics.ts";
 export interface Wanted {
   readonly id: string;
   readonly name: string;
+  /** What it gets: the rest of the path and the query. */
   readonly target: string;
+  /** `/<id>`: what was taken off the path; "" on a host of the backend's own. */
+  readonly prefix: string;
 }
 
 export interface ParkingDeps {
@@ -24,6 +27,10 @@ export interface ParkingDeps {
   readonly metrics: GatewayMetrics;
   /** How many requests the directory lets wait. */
   readonly parkedMax: number;
+  /** What a request gets that is not to wait for a backend; undefined for those that are. */
+  answer(exchange: Exchange, backend: Backend, wanted: Wanted): Plan | undefined;
+  /** What is said of a backend that is over. */
+  ended(exchange: Exchange, backend: Backend): Plan;
   /** The way to a backend that is reachable. */
   forward(exchange: Exchange, backend: Backend, wanted: Wanted): Plan;
 }
@@ -88,7 +95,9 @@ export class Parking {
       return { outcome: "failed", plan: refuse(error.code, error.message) };
     }
     if (backend === undefined) return { outcome: "unknown", plan: unknown(id) };
-    if (hasEnded(backend)) return { outcome: "ended", plan: { kind: "answer", answer: endedAnswer(backend) } };
+    if (hasEnded(backend)) return { outcome: "ended", plan: this.#deps.ended(exchange, backend) };
+    const answer = this.#deps.answer(exchange, backend, wanted);
+    if (answer !== undefined) return { outcome: "refused", plan: answer };
     if (!isReachable(backend)) return { seen: backend };
     const plan =
       exchange.attempt > 1

@@ -42,3 +42,14 @@ function split(path: string): Extract<Route, { kind: "root" | "unslashed" | "seg
   if (id === "" && !rest.startsWith("/")) return { kind: "root" };
   return rest.startsWith("/") ? { kind: "segment", id, target: rest } : { kind: "unslashed", id, query: rest };
 }
+
+/** The path and query of a target on a host of a backend's own; undefined where it has none. */
+export function pathOf(target: string): string | undefined {
+  const path = target.replace(absoluteForm, "") || "/";
+  return path.startsWith("?") ? `/${path}` : path.startsWith("/") ? path : undefined;
+}
+
+/** The id that a host below the domain names: all in front of it, which is none where there are further dots. */
+export function idOfHost(hostName: string, domain: string): string | undefined {
+  return hostName.endsWith(`.${domain}`) ? hostName.slice(0, -domain.length - 1) : undefined;
+}

@@ -273,7 +273,9 @@ export class ClientConnection implements ForwardingOwner {
   onDone(keepsAlive: boolean): void {
     if (this.#state.kind !== "exchange") return;
     const { client } = this.#pair;
-    const { lease } = this.#state.forwarding.exchange;
+    const { exchange } = this.#state.forwarding;
+    const { lease } = exchange;
+    exchange.takeRelease()?.();
     // In flight until the last byte has left us; on a socket that breaks, the callback comes too.
     if (client.writableLength === 0) lease.end();
     else client.write(nothing, () => lease.end());
@@ -297,6 +299,7 @@ export class ClientConnection implements ForwardingOwner {
       limits: this.#deps.limits,
       deadline: this.#deadline,
       clientEnded,
+      release: this.#state.forwarding.exchange.takeRelease(),
       onOver: (how) => this.#close(how),
     });
     this.#state = { kind: "tunnel", tunnel };
@@ -322,6 +325,14 @@ export class ClientConnection implements ForwardingOwner {
     const { response } = this.#state.forwarding.exchange;
     // Where the end of the connection is the end of the body, an orderly one would make it look whole.
     this.#close(response?.body.isUntilClose ? "reset" : "closed");
+  }
+
+  onCut(answer: Answer): void {
+    const { kind } = this.#state;
+    if (kind !== "exchange" && kind !== "tunnel") return;
+    const isAnswered = this.#state.kind === "tunnel" || this.#state.forwarding.exchange.response !== undefined;
+    if (isAnswered) this.#close("reset");
+    else this.onAnswer(answer);
   }
 
   guarded(act: () => void): void {

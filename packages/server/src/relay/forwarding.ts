@@ -5,7 +5,7 @@ import { type BodyFraming, responseFraming } from "./framing.ts";
 import type { RequestHead, ResponseHead } from "./head.ts";
 import type { RelayLimits } from "./limits.ts";
 import type { OpenExchange } from "./open-exchange.ts";
-import { keyOf, type Plan, type RequestHandler, type Upstream } from "./plan.ts";
+import { type Cut, keyOf, type Plan, type RequestHandler, type Upstream } from "./plan.ts";
 import { RelayProblem } from "./problem.ts";
 import type { Answer } from "./response.ts";
 import { join, nothing, type SocketPair } from "./socket-pair.ts";
@@ -21,7 +21,7 @@ export interface ForwardingDeps {
   readonly onRequest: RequestHandler;
 }
 
-/** The connection that a request came by. Each of the first five is the end of the exchange. */
+/** The connection that a request came by. Each of the first six is the end of the exchange. */
 export interface ForwardingOwner extends UpstreamEvents {
   /** The response is whole. `keepsAlive`: both sides would go on. */
   onDone(keepsAlive: boolean): void;
@@ -31,11 +31,15 @@ export interface ForwardingOwner extends UpstreamEvents {
   onProblem(problem: RelayProblem): void;
   /** Part of a response is all that there will be. */
   onCutShort(): void;
+  /** Whoever let the request through ends it, or what it was upgraded to. */
+  onCut(answer: Answer): void;
   /** Does `act`; a RelayProblem that it throws ends the exchange. */
   guarded(act: () => void): void;
   /** Bytes of the client may be passed on now. */
   process(): void;
 }
+
+type ForwardPlan = Extract<Plan, { kind: "forward" }>;
 
 /** A connection idle for longer may just be closing: only what may be sent twice is sent on it. */
 const surelyOpenMs = 1_000;
@@ -91,6 +95,8 @@ export class Forwarding {
     // What was sent of the body is not kept.
     if (previousFailure !== undefined && this.exchange.bodyBytesSent > 0) throw previousFailure;
     this.exchange.plan = plan;
+    if (plan.onOpen !== undefined) this.#open(plan.onOpen);
+    if (this.exchange.isOver) return; // it was cut at once
     if (this.#isLinkFit(keyOf(plan.upstream))) return this.#sendHead();
     this.#pair.dropLink();
     const { limits, upstreams } = this.#deps;
@@ -101,6 +107,11 @@ export class Forwarding {
       const late = new RelayProblem("upstream_timeout", `connecting took more than ${connectTimeoutMs / 1000} s`);
       this.#owner.guarded(() => this.#upstreamFailed(late));
     });
+  }
+
+  #open(onOpen: NonNullable<ForwardPlan["onOpen"]>): void {
+    const cut = cutOf(this.#owner);
+    this.exchange.opened(ofHandler(() => onOpen(cut)));
   }
 
   #connect(upstream: Upstream, release: () => void): UpstreamLink {
@@ -314,6 +325,11 @@ export class Forwarding {
   #expectBytes(): void {
     this.#deadline.set("bytes", this.#deps.limits.halfClosedSilenceMs, () => this.#owner.onCutShort());
   }
+}
+
+/** Holds nothing but the connection: it may be kept for as long as that is open, and the request's head need not be. */
+function cutOf(owner: ForwardingOwner): Cut {
+  return (answer) => owner.onCut(answer);
 }
 
 /** A client of HTTP/1.0 knows no chunks (RFC 9112 6.1): what it gets, it may read to the end of the connection. */

@@ -30,6 +30,8 @@ export class OpenExchange {
   /** Made only where somebody asks for the signal: most requests never do. */
   #gone: AbortController | undefined;
   #isOver = false;
+  /** Tells whoever could cut it that nothing is left to cut. */
+  #release: (() => void) | undefined;
 
   constructor(parts: Pick<OpenExchange, "head" | "requestBody" | "lease">) {
     this.head = parts.head;
@@ -82,6 +84,7 @@ export class OpenExchange {
 
   /** Back to where the handler is asked. */
   restart(): void {
+    this.takeRelease()?.();
     this.attempt += 1;
     this.plan = undefined;
     this.sent = undefined;
@@ -92,7 +95,21 @@ export class OpenExchange {
   abandon(): void {
     this.#isOver = true;
     this.lease.end();
+    this.takeRelease()?.();
     this.#gone?.abort();
+  }
+
+  /** It can be cut by somebody now, who is to be told when it is over. */
+  opened(release: () => void): void {
+    if (this.#isOver) release();
+    else this.#release = release;
+  }
+
+  /** What is to be called when it is over, for whoever takes it on: an upgraded connection keeps nothing else of it. */
+  takeRelease(): (() => void) | undefined {
+    const release = this.#release;
+    this.#release = undefined;
+    return release;
   }
 
   /** Aborted when its client has gone. */

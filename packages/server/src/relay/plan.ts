@@ -29,9 +29,17 @@ export type Plan =
        * was sent; in that case only an answer will do. Default: 421 does, where nothing of the body was sent.
        */
       readonly isRefusal?: (head: ResponseHead) => boolean;
+      /**
+       * Told when the request is let through. `cut` ends it at any later time, with the upgraded connection that it may have
+       * become: by the answer where none has begun, else by a reset. What is given back is called once, when there is nothing
+       * left to cut; `cut` must not be called after that.
+       */
+      readonly onOpen?: (cut: Cut) => () => void;
     }
   /** The relay answers itself, and closes the connection. */
   | { readonly kind: "answer"; readonly answer: Answer };
+
+export type Cut = (answer: Answer) => void;
 
 /** One request, as the handler sees it. */
 export interface Exchange {

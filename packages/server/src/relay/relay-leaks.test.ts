@@ -7,6 +7,7 @@ it("5,000 exchanges of every kind, many broken off anywhere, leave nothing and a
   const result = await runChaos({ seed: 1, exchanges: 5_000 });
   console.log("exchanges through two relays:", result);
   expect(result.held).toBeGreaterThan(50);
+  expect(result.cut).toBeGreaterThan(10);
   expect(result.sockets.last).toBe(result.sockets.first);
   expect(result.heapBytes.last - result.heapBytes.first).toBeLessThan(2_000_000);
 });

@@ -9,8 +9,8 @@ export interface FieldChanges {
   readonly remove?: readonly string[];
   /** Fields to add, in place of any with the same name. */
   readonly set?: readonly (readonly [name: string, value: string])[];
-  /** Gives the new value of a field, or undefined to leave it as it came, byte for byte. */
-  readonly map?: (lowerName: string, value: string) => string | undefined;
+  /** Gives the new value of a field, undefined to leave it as it came, byte for byte, or null to leave it out. */
+  readonly map?: (lowerName: string, value: string) => string | null | undefined;
 }
 
 /**
@@ -46,6 +46,7 @@ function mappedLines(head: MessageHead, names: readonly string[], map: NonNullab
   const kept = head.fields.flatMap(({ name, lowerName, value }, index) => {
     if (dropped.includes(lowerName)) return [];
     const changed = map(lowerName, value);
+    if (changed === null) return [];
     return [changed === undefined || changed === value ? lines[index] : `${name}: ${asValue(changed)}`];
   });
   return kept.map((line) => `${line}\r\n`).join("");

@@ -13,6 +13,8 @@ export interface TunnelParts {
   readonly deadline: Deadline;
   /** Whether the client had sent its end before there was a tunnel. */
   readonly clientEnded: boolean;
+  /** Told when there is no tunnel any more. */
+  readonly release: (() => void) | undefined;
   /** Nothing is left to be copied. `reset`: a side broke off, and the other is to be told so. */
   readonly onOver: (how: "closed" | "reset") => void;
 }
@@ -44,6 +46,7 @@ export class Tunnel {
   /** The client has gone; what is left of the tunnel holds nothing. */
   abandon(): void {
     this.#parts.lease.end();
+    this.#parts.release?.();
   }
 
   onClientData(bytes: Buffer): void {

@@ -60,11 +60,12 @@ export async function openControlServer(
         return sendJson(response, answer.held ? 200 : 409, answer);
       }
       case "POST /seal": {
-        const { leaseSeconds, evenIfActive, isFinal } = await readBody(request);
+        const { leaseSeconds, evenIfActive, evenInGrace, isFinal } = await readBody(request);
         const leaseMs = numberField("leaseSeconds", leaseSeconds, longestLeaseSeconds) * 1000;
         const answer = await relayHost.seal({
           leaseMs,
           evenIfActive: evenIfActive === true,
+          evenInGrace: evenInGrace === true,
           isFinal: isFinal === true,
         });
         return sendJson(response, answer.sealed ? 200 : 409, answer);

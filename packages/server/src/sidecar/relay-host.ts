@@ -36,6 +36,9 @@ export interface RelayHostConfig extends IdlenessRule {
 /** How many requests may wait for the program to listen, or for a seal to be decided. */
 const waitingMax = 1_000;
 
+/** Idle as soon as nobody is there. */
+const noGrace: IdlenessRule = { gracePeriodSeconds: 0, firstClientSeconds: 0 };
+
 /** How long the last answers may take to leave, when the host closes. */
 const lastAnswersMs = 200;
 
@@ -129,10 +132,15 @@ export class BackendRelayHost implements RelayHost {
     return { held: true };
   }
 
-  async seal({ leaseMs, evenIfActive = false, isFinal = false }: SealRequest): Promise<SealAnswer> {
+  async seal({
+    leaseMs,
+    evenIfActive = false,
+    evenInGrace = false,
+    isFinal = false,
+  }: SealRequest): Promise<SealAnswer> {
     if (isFinal) this.end();
     if (this.#ended) return { sealed: true };
-    const msUntilIdle = this.#msUntilIdle();
+    const msUntilIdle = this.#msUntilIdle(evenInGrace ? noGrace : this.#config);
     const isIdle = msUntilIdle !== undefined && msUntilIdle <= 0;
     if (!isIdle && !evenIfActive && this.#sealLease === undefined) return { sealed: false, msUntilIdle };
     const untilMs = this.#clock.monotonicMs() + leaseMs;
@@ -226,9 +234,9 @@ export class BackendRelayHost implements RelayHost {
     };
   }
 
-  #msUntilIdle(): number | undefined {
+  #msUntilIdle(rule: IdlenessRule = this.#config): number | undefined {
     if (this.#listeningSinceMs === undefined) return undefined;
-    return millisecondsUntilIdle(this.#clientActivity(), this.#config, this.#clock.monotonicMs());
+    return millisecondsUntilIdle(this.#clientActivity(), rule, this.#clock.monotonicMs());
   }
 
   #state(): RelayHostState {

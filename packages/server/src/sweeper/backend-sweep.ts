@@ -1,9 +1,19 @@
+import type { EndReason } from "@spawner/client";
 import { addressOf } from "../core/address.ts";
 import { deadlines } from "../core/deadlines.ts";
 import { millisecondsUntilIdle } from "../core/idleness.ts";
 import type { RelayHost, RelayHostState } from "../core/relay-host.ts";
 import { type Backend, completeSpec } from "../core/resource.ts";
-import { endedPatch, hasEnded, idleMessage, reachedAt, reachedPatch, stateOf, stayedPatch } from "../core/status.ts";
+import {
+  endedPatch,
+  hasEnded,
+  idleMessage,
+  reachedAt,
+  reachedPatch,
+  stateOf,
+  stayedPatch,
+  supersededMessage,
+} from "../core/status.ts";
 import { troubleOf } from "../engine/index.ts";
 import { Backoff } from "../lib/backoff.ts";
 import type { Timer } from "../lib/clock.ts";
@@ -15,6 +25,16 @@ import type { SweeperMetrics } from "./metrics.ts";
 const openingLeaseMs = 1;
 /** For hosts that know no final seal: the longest lease that they take. */
 const finalLeaseMs = 3_600_000;
+
+/** What is to end as soon as nobody is there is asked to at once: the host says how long a hold still runs. */
+function msUntilNobody({ liveConnections }: RelayHostState): number | undefined {
+  return liveConnections > 0 ? undefined : 0;
+}
+
+function endOf({ spec }: Backend, state: RelayHostState): { reason: EndReason; message: string } {
+  if (spec.stopWhenIdle === true) return { reason: "Superseded", message: supersededMessage };
+  return { reason: "Idle", message: idleMessage(spec, state) };
+}
 
 interface BackendSweepDeps extends RecordDeps {
   metrics: SweeperMetrics;
@@ -57,7 +77,9 @@ export class BackendSweep {
   /** The backend as it is now. A relay host that moved is watched at its new place. */
   update(backend: Backend): void {
     const moved = addressOf(this.#backend)?.workloadUID !== addressOf(backend)?.workloadUID;
+    const isToEnd = backend.spec.stopWhenIdle === true && this.#backend.spec.stopWhenIdle !== true;
     this.#record.heard(backend);
+    if (isToEnd) this.#actSoon(0);
     if (!moved) return;
     this.#forgetHeard();
     this.#stream.connect();
@@ -134,10 +156,11 @@ export class BackendSweep {
       const ready = (backend: Backend) => reachedPatch(backend, { Running: this.#now, Ready: this.#now });
       await this.#record.write(ready, { mostMs: deadlines.statusWriteMs });
     }
-    const untilMs = this.#msUntilIdle(heard);
+    const evenInGrace = this.#backend.spec.stopWhenIdle === true;
+    const untilMs = evenInGrace ? msUntilNobody(heard.state) : this.#msUntilIdle(heard);
     this.#noteDue(untilMs);
     if (untilMs === undefined || untilMs > 0) return untilMs;
-    const answer = await host.seal({ leaseMs: deadlines.sealLeaseMs });
+    const answer = await host.seal({ leaseMs: deadlines.sealLeaseMs, ...(evenInGrace ? { evenInGrace } : {}) });
     if (!answer.sealed) this.#noteDue(answer.msUntilIdle);
     if (!answer.sealed) return answer.msUntilIdle === undefined ? undefined : Math.max(answer.msUntilIdle, 1);
     await this.#sweep(host, heard.state);
@@ -146,9 +169,8 @@ export class BackendSweep {
 
   /** Once sealed: writes the end well within the seal's lease. Rejects where it is not known to be written. */
   async #sweep(host: RelayHost, state: RelayHostState): Promise<void> {
-    const message = idleMessage(this.#backend.spec, state);
     this.#isUnsettled = true;
-    await this.#record.write((backend) => endedPatch(backend, { reason: "Idle", message, at: this.#now }), {
+    await this.#record.write((backend) => endedPatch(backend, { ...endOf(backend, state), at: this.#now }), {
       mostMs: deadlines.sweptWriteMs,
     });
     this.#isUnsettled = false;

@@ -79,7 +79,7 @@ function validParts({ parameters, body }: Operation): fc.Arbitrary<Parts> {
       body:
         body === undefined
           ? fc.constant(undefined)
-          : valuesOf(withKnownImage(body)).map((value) => JSON.stringify(value)),
+          : valuesOf(withKnownValues(body)).map((value) => JSON.stringify(value)),
     })
     .map(({ headers, ...rest }) => ({
       ...rest,
@@ -87,10 +87,23 @@ function validParts({ parameters, body }: Operation): fc.Arbitrary<Parts> {
     }));
 }
 
-/** Which images there are is the operator's choice, and no part of the document. */
-function withKnownImage(body: JsonSchema): JsonSchema {
-  if (body.properties?.image === undefined) return body;
-  return { ...body, properties: { ...body.properties, image: { enum: ["default"] } } };
+/**
+ * Which images there are, and which tokens were handed out, is no part of the document; and whether a backend becomes ready
+ * is not the API's doing, so that nobody waits for that.
+ */
+const knownValues: Readonly<Record<string, JsonSchema | undefined>> = {
+  image: { enum: ["default"] },
+  token: undefined,
+  waitReady: { enum: [false] },
+};
+
+function withKnownValues(body: JsonSchema): JsonSchema {
+  if (body.properties === undefined) return body;
+  const properties = Object.entries(body.properties).flatMap(([name, schema]) => {
+    const known = name in knownValues ? knownValues[name] : schema;
+    return known === undefined ? [] : [[name, known] as const];
+  });
+  return { ...body, properties: Object.fromEntries(properties) };
 }
 
 function validPairs({ name, schema }: Parameter): fc.Arbitrary<Pair[]> {

@@ -135,9 +135,12 @@ export class RequestSequence {
 
   #remember({ status, body }: Answer): void {
     if (status !== 200 || !body.startsWith("{")) return;
-    const { name, state } = JSON.parse(body) as { name?: string; state?: string };
-    // A backend's view has a state; what was started just now has none.
-    if (name !== undefined && state === undefined) this.#started.push({ id: name, isKnown: true });
+    const { name, state, backend } = JSON.parse(body) as { name?: string; state?: string; backend?: string };
+    // A backend's view has a state; what was started just now has none, or is what a connection is to.
+    const id = backend ?? (state === undefined ? name : undefined);
+    if (id !== undefined && !this.#started.some((known) => known.isKnown && known.id === id)) {
+      this.#started.push({ id, isKnown: true });
+    }
   }
 
   #pick(which: number) {

@@ -61,8 +61,8 @@ function stepsFor(operations: readonly Operation[], check: AnswerCheck): fc.Arbi
       arbitrary: asksFor(operation, check),
       weight: weightOf(operation),
     })),
-    { arbitrary: wildRequests, weight: 14 },
-    { arbitrary: changes, weight: 8 },
+    { arbitrary: wildRequests, weight: 20 },
+    { arbitrary: changes, weight: 10 },
   );
 }
 

@@ -40,10 +40,14 @@ function objectsOf({
   required = [],
   propertyNames,
   additionalProperties,
+  minProperties = 0,
+  maxProperties = Number.POSITIVE_INFINITY,
 }: JsonSchema): fc.Arbitrary<object> {
   if (properties !== undefined) {
     const values = Object.fromEntries(Object.entries(properties).map(([name, schema]) => [name, valuesOf(schema)]));
-    return fc.record(values, { requiredKeys: [...required], noNullPrototype: true });
+    return fc
+      .record(values, { requiredKeys: [...required], noNullPrototype: true })
+      .filter((value) => Object.keys(value).length >= minProperties && Object.keys(value).length <= maxProperties);
   }
   if (propertyNames === undefined || typeof additionalProperties !== "object") return fc.constant({});
   const names = stringsOf(propertyNames);

@@ -33,10 +33,12 @@ const methods = fc.oneof(
 
 const paths = fc.constantFrom(
   "/spawn",
+  "/connect",
   "/backends",
   "/backend/{id}",
   "/backend/{id}/status",
   "/backend/{id}/ready",
+  "/backend/{id}/revoke",
   "/healthz",
   "/",
 );

@@ -1,4 +1,4 @@
-import { controlKeyOf, type KubeClient, keysSecretName } from "../../engine/kubernetes/index.ts";
+import { controlKeyOf, type KubeClient, keysSecretName, signingKeysOf } from "../../engine/kubernetes/index.ts";
 import { type Finding, unknown } from "./finding.ts";
 
 const subject = "keys";
@@ -24,12 +24,23 @@ function judge(secret: Secret | undefined): Finding {
     const message = `there is no Secret ${keysSecretName}`;
     return { level: "wrong", subject, message, advice: "the controller makes it: see that one runs" };
   }
-  if (controlKeyOf(secret) !== undefined) return { level: "ok", subject, message: `Secret ${keysSecretName} is whole` };
+  if (controlKeyOf(secret) !== undefined) return judgeSigningKeys(secret);
   return {
     level: "wrong",
     subject,
     message: `Secret ${keysSecretName} holds no control key of at least 32 characters`,
     advice:
       "put back the one that was there; or delete it, and the controller makes a new one: what runs then is not swept, and has to be ended by hand",
+  };
+}
+
+function judgeSigningKeys(secret: Secret): Finding {
+  if (signingKeysOf(secret) !== undefined)
+    return { level: "ok", subject, message: `Secret ${keysSecretName} is whole` };
+  return {
+    level: "wrong",
+    subject,
+    message: `Secret ${keysSecretName} holds no signing keys: nobody can be connected`,
+    advice: "take its field signing-keys out, and the controller makes one; or write ID:SECRET, one a line",
   };
 }

@@ -113,7 +113,7 @@ test("an account that lacks a right is told which, by the name of the verb and t
       message: expect.stringContaining("may not list, watch secrets spawner-keys"),
     }),
     expect.objectContaining({ subject: "rights of sweeper", level: "wrong" }),
-    expect.objectContaining({ subject: "rights of api", level: "ok" }),
+    expect.objectContaining({ subject: "rights of api", level: "wrong" }),
     expect.objectContaining({ subject: "rights of gateway", level: "wrong", message: expect.stringContaining("none") }),
   ]);
 });
@@ -137,14 +137,16 @@ test("who may not ask about others asks about itself, and says of the others tha
 });
 
 test.each([
-  ["a whole one", "x".repeat(32), "ok"],
-  ["a key that is too short", "short", "wrong"],
-  ["no key", undefined, "wrong"],
-] as const)("of a Secret with %s it says %s", async (_, key, level) => {
-  const data = key === undefined ? {} : { data: { "control-key": Buffer.from(key).toString("base64") } };
-  const finding = await checkKeys(answering(() => ({ items: [data] })));
+  ["a whole one", { "control-key": "x".repeat(32), "signing-keys": `a:${"s".repeat(43)}` }, "ok"],
+  ["a control key that is too short", { "control-key": "short", "signing-keys": `a:${"s".repeat(43)}` }, "wrong"],
+  ["signing keys that are none", { "control-key": "x".repeat(32), "signing-keys": "spoilt" }, "wrong"],
+  ["no signing keys", { "control-key": "x".repeat(32) }, "wrong"],
+  ["nothing", {}, "wrong"],
+])("of a Secret with %s it says %s", async (_, fields, level) => {
+  const encoded = Object.entries(fields).map(([name, value]) => [name, Buffer.from(value).toString("base64")]);
+  const finding = await checkKeys(answering(() => ({ items: [{ data: Object.fromEntries(encoded) }] })));
   expect(finding.level).toBe(level);
-  if (key !== undefined) expect(JSON.stringify(finding)).not.toContain(key);
+  for (const value of Object.values(fields)) expect(JSON.stringify(finding)).not.toContain(value);
 });
 
 test("a Secret that is missing is the controller's to make", async () => {

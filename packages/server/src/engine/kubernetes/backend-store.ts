@@ -2,19 +2,11 @@ import { isSpawnerError, SpawnerError } from "../../core/errors.ts";
 import { requireValidName } from "../../core/names.ts";
 import type { Backend, BackendDraft } from "../../core/resource.ts";
 import type { StatusPatch } from "../../core/status.ts";
+import { type StopRequest, stopChanges } from "../../core/stop.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
-import type {
-  BackendChange,
-  BackendPage,
-  BackendStore,
-  GetOptions,
-  ListQuery,
-  Precondition,
-  StopOptions,
-} from "../engine.ts";
+import type { BackendChange, BackendPage, BackendStore, GetOptions, ListQuery, Precondition } from "../engine.ts";
 import { required } from "../precondition.ts";
-import { stopChanges } from "../stop-changes.ts";
 import { backendError } from "./backend-errors.ts";
 import { type BackendResource, backendOf, backendsPath, resourceOf } from "./backend-resource.ts";
 import { Informer } from "./informer.ts";
@@ -100,10 +92,10 @@ export class KubernetesBackendStore implements BackendStore {
     }
   }
 
-  async requestStop(target: Precondition, options: StopOptions = {}): Promise<Backend> {
+  async requestStop(target: Precondition, request: StopRequest = {}): Promise<Backend> {
     for (let attempts = 1; ; attempts += 1) {
       const backend = await this.#require(target);
-      const spec = stopChanges(backend.spec, options);
+      const spec = stopChanges(backend.spec, request);
       if (spec === undefined) return backend;
       try {
         // In the version that was read: another caller may have shortened it more meanwhile.

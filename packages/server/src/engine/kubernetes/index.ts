@@ -1,6 +1,6 @@
 export { Announcer } from "./announcer.ts";
 export { HttpsKubeClient } from "./https-kube-client.ts";
-export { controlKeyOf, KeysSecret, keysSecretName } from "./keys-secret.ts";
+export { controlKeyOf, KeysSecret, keysSecretName, signingKeysOf } from "./keys-secret.ts";
 export { isKubeError, type KubeClient, KubeError, type KubeRequest, readIfThere } from "./kube-client.ts";
 export { type KubeConfig, UnsupportedLogin } from "./kube-config.ts";
 export { KubernetesEngine } from "./kubernetes-engine.ts";

@@ -1,5 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { deadlines } from "../../core/deadlines.ts";
+import { isSpawnerError } from "../../core/errors.ts";
+import { formatSigningKeys, makeSigningKey, parseSigningKeys, type SigningKey } from "../../core/signing-keys.ts";
 import { Backoff } from "../../lib/backoff.ts";
 import type { Clock, Timer } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
@@ -11,6 +13,7 @@ import type { KubeObject } from "./objects.ts";
 /** Name of the Secret that the roles of a namespace share. */
 export const keysSecretName = "spawner-keys";
 const controlKeyField = "control-key";
+const signingKeysField = "signing-keys";
 /** Twice what an attacker could ever try (RFC 2104 3: at least the length of the hash). */
 const keyBytes = 32;
 
@@ -22,13 +25,16 @@ interface Secret extends KubeObject {
 /** What is kept of the Secret. */
 interface Keys extends KubeObject {
   readonly controlKey: string | undefined;
+  readonly signingKeys: readonly SigningKey[] | undefined;
+  /** Whether there is such a field, whatever is in it. */
+  readonly hasSigningKeys: boolean;
 }
 
 export interface KeysSecretOptions {
   readonly client: KubeClient;
   readonly clock: Clock;
   readonly log: Log;
-  /** `ensure`: makes the Secret where there is none. One that is there is never written to. */
+  /** `ensure`: makes the Secret where there is none, and adds a field that one of before lacks. What is there is never written over. */
   readonly how: "read" | "ensure";
 }
 
@@ -38,6 +44,17 @@ export function controlKeyOf({ data = {} }: Pick<Secret, "data">): string | unde
   return key.length >= keyBytes ? key : undefined;
 }
 
+/** The signing keys as a Secret's data has them; undefined where there are none that could be some. */
+export function signingKeysOf({ data = {} }: Pick<Secret, "data">): readonly SigningKey[] | undefined {
+  try {
+    const keys = parseSigningKeys(Buffer.from(data[signingKeysField] ?? "", "base64").toString("utf8"));
+    return keys.length > 0 ? keys : undefined;
+  } catch (error) {
+    if (isSpawnerError(error)) return undefined;
+    throw error;
+  }
+}
+
 /** The keys that the roles share, as they are now: a change of the Secret is seen at once. */
 export class KeysSecret {
   readonly #options: KeysSecretOptions;
@@ -45,6 +62,7 @@ export class KeysSecret {
   readonly #backoff = new Backoff({ firstMs: deadlines.reconcileRetryFirstMs, mostMs: deadlines.reconcileRetryMostMs });
   readonly #unwatch: () => void;
   #controlKey: string | undefined;
+  #signingKeys: readonly SigningKey[] = [];
   #retry: Timer | undefined;
   #isMaking = false;
   #closed = false;
@@ -59,17 +77,27 @@ export class KeysSecret {
       path: `/api/v1/namespaces/${client.namespace}/secrets`,
       query: { fieldSelector: `metadata.name=${keysSecretName}` },
       what: "secrets",
-      keep: (secret: Secret) => ({ metadata: secret.metadata, controlKey: controlKeyOf(secret) }),
+      keep: (secret: Secret) => ({
+        metadata: secret.metadata,
+        controlKey: controlKeyOf(secret),
+        signingKeys: signingKeysOf(secret),
+        hasSigningKeys: secret.data?.[signingKeysField] !== undefined,
+      }),
     });
     this.#unwatch = this.#informer.watch((change) => {
       if (change.kind === "changed") this.#read(change.item);
-      else this.#ensure();
+      this.#ensure();
     });
   }
 
   /** As last read; where the Secret is gone or spoilt meanwhile, what it was. */
   controlKey(): string | undefined {
     return this.#controlKey;
+  }
+
+  /** What connection tokens are signed and verified with, as last read. */
+  signingKeys(): readonly SigningKey[] {
+    return this.#signingKeys;
   }
 
   async close(): Promise<void> {
@@ -79,46 +107,75 @@ export class KeysSecret {
     await this.#informer.close();
   }
 
-  #read({ controlKey }: Keys): void {
-    if (controlKey !== undefined) this.#controlKey = controlKey;
-    else {
-      const problem = `its field ${controlKeyField} must have at least ${keyBytes} characters`;
-      this.#options.log.error({ secret: keysSecretName, problem }, "the Secret cannot be used");
-    }
+  #read({ controlKey, signingKeys, hasSigningKeys }: Keys): void {
+    this.#controlKey = controlKey ?? this.#controlKey;
+    this.#signingKeys = signingKeys ?? this.#signingKeys;
+    if (controlKey === undefined) this.#complain(`${controlKeyField} must have at least ${keyBytes} characters`);
+    if (signingKeys === undefined && hasSigningKeys)
+      this.#complain(`${signingKeysField} must have ID:SECRET in each line`);
+  }
+
+  #complain(need: string): void {
+    this.#options.log.error({ secret: keysSecretName, problem: `its field ${need}` }, "the Secret cannot be used");
   }
 
   /** One that was deleted comes again as it was: what runs knows the key that it was started with. */
   #ensure(): void {
     if (this.#options.how === "read" || this.#isMaking || this.#closed) return;
-    if (!this.#informer.hasSynced || this.#informer.get(keysSecretName) !== undefined) return;
+    const secret = this.#informer.get(keysSecretName);
+    if (!this.#informer.hasSynced || secret?.hasSigningKeys) return;
     this.#isMaking = true;
-    void this.#make().finally(() => {
+    void this.#write(secret).finally(() => {
       this.#isMaking = false;
     });
   }
 
-  async #make(): Promise<void> {
-    const { client, clock, log } = this.#options;
-    const key = this.#controlKey ?? randomBytes(keyBytes).toString("base64url");
+  async #write(secret: Keys | undefined): Promise<void> {
+    const { clock, log } = this.#options;
     try {
-      await client.json({
-        method: "POST",
-        path: `/api/v1/namespaces/${client.namespace}/secrets`,
-        body: {
-          apiVersion: "v1",
-          kind: "Secret",
-          metadata: { name: keysSecretName, labels: { "app.kubernetes.io/managed-by": "spawner" } },
-          stringData: { [controlKeyField]: key },
-        },
-      });
-      log.info({ secret: keysSecretName }, "the Secret was made");
+      if (secret === undefined) await this.#make();
+      else await this.#addSigningKeys(secret);
+      log.info({ secret: keysSecretName }, secret === undefined ? "the Secret was made" : "the Secret was completed");
       this.#backoff.reset();
     } catch (error) {
       // Another controller's, of which the informer tells; unless it is gone again before that.
-      const isMadeByAnother = isKubeError(error, "AlreadyExists");
+      const isMadeByAnother = isKubeError(error, "AlreadyExists", "Conflict", "NotFound");
       if (!isMadeByAnother)
-        log.warn({ secret: keysSecretName, ...troubleOf(error) }, "the Secret could not be made, will be tried again");
+        log.warn(
+          { secret: keysSecretName, ...troubleOf(error) },
+          "the Secret could not be written, will be tried again",
+        );
       this.#retry = clock.after(this.#backoff.next(), () => this.#ensure());
     }
+  }
+
+  async #make(): Promise<void> {
+    const { client } = this.#options;
+    const controlKey = this.#controlKey ?? randomBytes(keyBytes).toString("base64url");
+    await client.json({
+      method: "POST",
+      path: `/api/v1/namespaces/${client.namespace}/secrets`,
+      body: {
+        apiVersion: "v1",
+        kind: "Secret",
+        metadata: { name: keysSecretName, labels: { "app.kubernetes.io/managed-by": "spawner" } },
+        stringData: { [controlKeyField]: controlKey, ...this.#signingKeysData() },
+      },
+    });
+  }
+
+  /** In the version that lacks them: nobody's are written over. */
+  async #addSigningKeys({ metadata: { resourceVersion } }: Keys): Promise<void> {
+    const { client } = this.#options;
+    await client.json({
+      method: "PATCH",
+      path: `/api/v1/namespaces/${client.namespace}/secrets/${keysSecretName}`,
+      body: { metadata: { resourceVersion }, stringData: this.#signingKeysData() },
+    });
+  }
+
+  #signingKeysData(): Record<string, string> {
+    const keys = this.#signingKeys.length > 0 ? this.#signingKeys : [makeSigningKey(this.#options.clock.now())];
+    return { [signingKeysField]: formatSigningKeys(keys) };
   }
 }

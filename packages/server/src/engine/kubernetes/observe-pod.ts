@@ -2,7 +2,7 @@ import type { ServiceAddress, WorkloadAddress } from "../../core/address.ts";
 import { deadlines } from "../../core/deadlines.ts";
 import type { StartProblem, WorkloadObservation } from "../../core/decide.ts";
 import { endOfLostPod, endOfPod, type PodEnd } from "./pod-end.ts";
-import { sidecarName } from "./pod-names.ts";
+import { fencingTokenAnnotation, sidecarName } from "./pod-names.ts";
 import type { Pod } from "./pod-object.ts";
 import type { PodProblem } from "./pod-problem.ts";
 import {
@@ -37,7 +37,7 @@ export function observePod(pod: Pod, context: PodContext): PodObservation {
   const address = addressOf(pod, context);
   const { constructedAt, scheduledAt, runningAt } = times;
   if (runningAt !== undefined && scheduledAt !== undefined && address !== undefined) {
-    return { kind: "running", constructedAt, scheduledAt, runningAt, address, ...notListening(pod) };
+    return { kind: "running", constructedAt, scheduledAt, runningAt, address, ...told(pod), ...notListening(pod) };
   }
   const problem = problemOf(context);
   const waitsFor = waitOf(pod);
@@ -45,6 +45,7 @@ export function observePod(pod: Pod, context: PodContext): PodObservation {
   return {
     kind: "pending",
     constructedAt,
+    ...told(pod),
     ...(scheduledAt === undefined ? {} : { scheduledAt }),
     // Whoever dials earlier meets nobody, and is late when there is somebody.
     ...(address === undefined || !isRelaying ? {} : { address }),
@@ -105,6 +106,11 @@ function problemOf({ now, problem, problemSince = now }: PodContext): StartProbl
   if (patience === "all") return { reason, message };
   const waitMs = patience === "none" ? 0 : deadlines.startProblemMs;
   return { reason, message, until: new Date(problemSince.getTime() + waitMs) };
+}
+
+function told({ metadata }: Pod): { fencingToken?: string } {
+  const fencingToken = metadata.annotations?.[fencingTokenAnnotation];
+  return fencingToken === undefined ? {} : { fencingToken };
 }
 
 /** A program may well listen, and nobody hear of it. */

@@ -1,6 +1,6 @@
 import { isReservedEnvName } from "../../core/environment.ts";
 import { type Backend, completeSpec } from "../../core/resource.ts";
-import { identityOf } from "../../core/workload.ts";
+import { variablesOf } from "../../core/workload.ts";
 import type { Container, EnvVar } from "./pod-object.ts";
 
 /**
@@ -11,8 +11,13 @@ export function applicationEnvironment(backend: Backend, { env = [] }: Container
   const { httpPort } = completeSpec(backend.spec);
   const ours = [
     ...(httpPort === 0 ? [] : [{ name: "PORT", value: String(httpPort) }]),
-    { name: "SPAWNER_BACKEND", value: identityOf(backend) },
+    ...Object.entries(variablesOf(backend)).map(([name, value]) => ({ name, value: literal(value) })),
   ];
   const isFree = (name: string) => !isReservedEnvName(name) || (name === "PORT" && httpPort === 0);
   return [...ours, ...env.filter(({ name }) => isFree(name))];
+}
+
+/** Kubernetes takes `$(NAME)` for another variable's value, and `$$` for `$`. */
+function literal(value: string): string {
+  return value.replaceAll("$", "$$$$");
 }

@@ -6,6 +6,8 @@ import type { KubeObject, OwnerReference } from "./objects.ts";
 /** Says of every Pod of ours which generation of a backend it is of. */
 export const backendUidLabel = "spawner.dev/backend-uid";
 
+/** What the program of the Pod was told as SPAWNER_FENCING_TOKEN. */
+export const fencingTokenAnnotation = "spawner.dev/fencing-token";
 const managedByLabel = "app.kubernetes.io/managed-by";
 const manager = "spawner";
 

@@ -1,5 +1,5 @@
 import { legacyServePort } from "../../core/address.ts";
-import { sidecarName } from "./pod-names.ts";
+import { fencingTokenAnnotation, sidecarName } from "./pod-names.ts";
 import type { Container, ContainerStatus, Pod, PodCondition } from "./pod-object.ts";
 
 /** The container of the program: the first, whatever its name. */
@@ -68,6 +68,7 @@ export const defaultScheduler = "default-scheduler";
 /** What is kept in memory of a Pod: what is read here and by those who observe it. */
 export function keepOfPod({ metadata, spec, status = {} }: Pod): Pod {
   const { name, uid, resourceVersion, creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds } = metadata;
+  const fencingToken = metadata.annotations?.[fencingTokenAnnotation];
   const { phase, reason, message, podIP, conditions, containerStatuses, initContainerStatuses } = status;
   return withoutUndefined({
     metadata: withoutUndefined({
@@ -78,6 +79,7 @@ export function keepOfPod({ metadata, spec, status = {} }: Pod): Pod {
       deletionTimestamp,
       deletionGracePeriodSeconds,
       ownerReferences: metadata.ownerReferences,
+      annotations: fencingToken === undefined ? undefined : { [fencingTokenAnnotation]: fencingToken },
       // Whether one that has no owner was ours is in its labels.
       labels: metadata.ownerReferences?.length ? undefined : metadata.labels,
     }),

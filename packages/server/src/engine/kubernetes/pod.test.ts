@@ -41,6 +41,7 @@ describe("the Pod of a backend", () => {
         annotations: {
           "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
           "karpenter.sh/do-not-disrupt": "true",
+          "spawner.dev/fencing-token": "1",
         },
         ownerReferences: [
           {
@@ -70,6 +71,7 @@ describe("the Pod of a backend", () => {
             env: [
               { name: "PORT", value: "8080" },
               { name: "SPAWNER_BACKEND", value: "b/u" },
+              { name: "SPAWNER_FENCING_TOKEN", value: "1" },
             ],
             resources: { requests: { cpu: "50m", memory: "64Mi" } },
             securityContext: { allowPrivilegeEscalation: false },
@@ -134,7 +136,7 @@ describe("the Pod of a backend", () => {
     };
     const { spec } = buildFrom(template, { httpPort: null });
     expect(JSON.stringify(spec)).not.toMatch(/[:[,]null\b/);
-    expect(spec.containers[0]).toMatchObject({ name: "application", env: [{ name: "PORT", value: "8080" }, {}] });
+    expect(spec.containers[0]).toMatchObject({ name: "application", env: [{ name: "PORT", value: "8080" }, {}, {}] });
   });
 
   test("has the user's labels beside ours, and none in the place of ours", () => {
@@ -204,6 +206,7 @@ describe("the application", () => {
     expect(applicationOf({ env }, { httpPort: 3000 })?.env).toEqual([
       { name: "PORT", value: "3000" },
       { name: "SPAWNER_BACKEND", value: "b/u" },
+      { name: "SPAWNER_FENCING_TOKEN", value: "1" },
       { name: "URL", value: "http://localhost:$(PORT)/" },
       { name: "PASSWORD", valueFrom: secret },
     ]);
@@ -211,7 +214,16 @@ describe("the application", () => {
 
   test("that listens where it likes is told no port, and may have one in its environment", () => {
     const env = [{ name: "PORT", value: "1234" }];
-    expect(applicationOf({ env }, { httpPort: 0 })?.env).toEqual([{ name: "SPAWNER_BACKEND", value: "b/u" }, ...env]);
+    const ours = [
+      { name: "SPAWNER_BACKEND", value: "b/u" },
+      { name: "SPAWNER_FENCING_TOKEN", value: "1" },
+    ];
+    expect(applicationOf({ env }, { httpPort: 0 })?.env).toEqual([...ours, ...env]);
+  });
+
+  test("of a key is told it as it is: nothing in it is taken for another variable", () => {
+    const key = "$(PORT) $$ $";
+    expect(applicationOf({}, { key })?.env).toContainEqual({ name: "SPAWNER_KEY", value: "$$(PORT) $$$$ $$" });
   });
 
   test.each([
@@ -247,7 +259,10 @@ describe("the application", () => {
       { name: "log-shipper", image: "l", env: [{ name: "PORT", value: "1" }] },
     ];
     const [first, second] = buildFrom({ containers }).spec.containers;
-    expect(first).toMatchObject({ name: "web", env: [{ name: "PORT", value: "8080" }, { name: "SPAWNER_BACKEND" }] });
+    expect(first).toMatchObject({
+      name: "web",
+      env: [{ name: "PORT", value: "8080" }, { name: "SPAWNER_BACKEND" }, { name: "SPAWNER_FENCING_TOKEN" }],
+    });
     expect(second).toMatchObject({ name: "log-shipper", env: [{ name: "PORT", value: "1" }] });
     expect(second).not.toHaveProperty("resources");
   });

@@ -1,6 +1,7 @@
 import { type Backend, completeSpec } from "../../core/resource.ts";
+import { fencingTokenOf } from "../../core/workload.ts";
 import { applicationEnvironment } from "./pod-environment.ts";
-import { isOurLabel, ownerReferenceTo, podLabels } from "./pod-names.ts";
+import { fencingTokenAnnotation, isOurLabel, ownerReferenceTo, podLabels } from "./pod-names.ts";
 import type { Container, PodDraft, PodSpec } from "./pod-object.ts";
 import type { PodOptions } from "./pod-options.ts";
 import { applicationResources } from "./pod-resources.ts";
@@ -43,7 +44,7 @@ export function buildPod(backend: Backend, options: BuildPodOptions): PodDraft {
       name,
       namespace: options.namespace,
       labels: { ...Object.fromEntries(users), ...podLabels(backend, options) },
-      annotations,
+      annotations: { ...annotations, [fencingTokenAnnotation]: fencingTokenOf(backend) },
       ownerReferences: [ownerReferenceTo(backend)],
     },
     spec: buildSpec(backend, options),

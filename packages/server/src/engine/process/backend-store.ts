@@ -4,18 +4,10 @@ import { SpawnerError } from "../../core/errors.ts";
 import { requireValidName } from "../../core/names.ts";
 import type { Backend, BackendDraft, BackendSpec } from "../../core/resource.ts";
 import { applyStatusPatch, hasEnded, type StatusPatch } from "../../core/status.ts";
+import { type StopRequest, stopChanges } from "../../core/stop.ts";
 import type { Clock } from "../../lib/clock.ts";
-import type {
-  BackendChange,
-  BackendPage,
-  BackendStore,
-  ListQuery,
-  Precondition,
-  StopOptions,
-  WorkloadIdentity,
-} from "../engine.ts";
+import type { BackendChange, BackendPage, BackendStore, ListQuery, Precondition, WorkloadIdentity } from "../engine.ts";
 import { required } from "../precondition.ts";
-import { stopChanges } from "../stop-changes.ts";
 
 export interface SqliteBackendStoreOptions {
   database: DatabaseSync;
@@ -114,9 +106,9 @@ export class SqliteBackendStore implements BackendStore {
     return this.#rewrite(target, { spec, status: applyStatusPatch(status, patch) });
   }
 
-  async requestStop(target: Precondition, options: StopOptions = {}): Promise<Backend> {
+  async requestStop(target: Precondition, request: StopRequest = {}): Promise<Backend> {
     const backend = this.#require(target);
-    const changes = stopChanges(backend.spec, options);
+    const changes = stopChanges(backend.spec, request);
     if (changes === undefined) return backend;
     return this.#rewrite(target, { spec: { ...backend.spec, ...changes }, status: backend.status });
   }

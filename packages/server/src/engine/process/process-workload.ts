@@ -90,7 +90,7 @@ export class ProcessWorkload {
   }
 
   observe(): WorkloadObservation {
-    const { process, end, stopping } = this.#record;
+    const { process, end, stopping, fencingToken } = this.#record;
     const constructedAt = new Date(this.#record.constructedAt);
     if (stopping) return { kind: "stopping" };
     if (end !== undefined) {
@@ -116,6 +116,7 @@ export class ProcessWorkload {
       scheduledAt: constructedAt,
       runningAt: new Date(process.startedAt),
       address,
+      ...(fencingToken === undefined ? {} : { fencingToken }),
       ...this.#notListening(),
     };
   }
@@ -128,7 +129,7 @@ export class ProcessWorkload {
     try {
       file = output.openForAppend(workload.uid);
       const env = { ...workload.env, PORT: String(this.#record.programPort) };
-      this.#started(await startChild({ template, env, output: file }));
+      this.#started(await startChild({ template, env, output: file }), workload.fencingToken);
     } catch (error) {
       this.#ended(describeStartError(error as NodeJS.ErrnoException, template, clock.now()));
     } finally {
@@ -193,13 +194,13 @@ export class ProcessWorkload {
     await (this.#cleaning ?? this.#relayHost.close());
   }
 
-  #started(child: ChildProcess): void {
+  #started(child: ChildProcess, fencingToken: string): void {
     const { pid } = child;
     if (pid === undefined) throw new Error("a child that was spawned has a pid");
     this.#child = child;
     child.once("exit", this.#onExit);
     const identity = identifyProcess(pid) ?? { pid, startTime: "", bootId: "" };
-    this.#save({ process: { ...identity, startedAt: this.#deps.clock.now().toISOString() } });
+    this.#save({ process: { ...identity, startedAt: this.#deps.clock.now().toISOString() }, fencingToken });
     this.#awaitListening();
   }
 

@@ -294,8 +294,11 @@ test("the server's own flags, some of them secret, do not reach programs", async
     const env = [{ name: "PATH", value: process.env.PATH }, { name: "EMPTY" }] as { name: string; value: string }[];
     const backend = await backends.create({ name: "b", spec: { template: { containers: [{ env }] } } });
     await workloads.ensure(backend);
-    const { input } = await other.written(backend, /SPAWNER_BACKEND=/);
-    expect(input.match(/^SPAWNER_.*$/gm)).toEqual([`SPAWNER_BACKEND=b/${backend.metadata.uid}`]);
+    const { input } = await other.written(backend, /SPAWNER_FENCING_TOKEN=/);
+    expect(input.match(/^SPAWNER_.*$/gm)?.toSorted()).toEqual([
+      `SPAWNER_BACKEND=b/${backend.metadata.uid}`,
+      `SPAWNER_FENCING_TOKEN=${backend.metadata.resourceVersion}`,
+    ]);
     expect(input).toMatch(/^FROM=template$/m);
     expect(input).toMatch(/^EMPTY=$/m);
     await other.dispose();

@@ -14,6 +14,8 @@ export interface WorkloadRecord {
   readonly gracePeriodSeconds: number;
   readonly firstClientSeconds: number;
   /** Absent until the program was started. */
+  /** As the program was told, once it was started. */
+  readonly fencingToken?: string;
   readonly process?: ProcessIdentity & { readonly startedAt: string };
   /** The program was seen to listen. */
   readonly listens?: true;

@@ -3,6 +3,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { seededRandom } from "../../../../../test/support/random.ts";
 import { Fixture, type Peer, until } from "../fixture.ts";
+import type { Cut } from "../plan.ts";
 import { acts, type Choices, leave } from "./clients.ts";
 import { serveChaos } from "./upstream.ts";
 
@@ -13,6 +14,8 @@ export interface ChaosResult {
   quietPoints: number;
   /** Connections that were open on purpose at those, in all. */
   held: number;
+  /** How many of them their handler has cut. */
+  cut: number;
   /** Descriptors on sockets, and bytes of the heap, at the first quiet point and at the last. */
   readonly sockets: { first: number; last: number };
   readonly heapBytes: { first: number; last: number };
@@ -33,7 +36,13 @@ export async function runChaos({ seed, exchanges }: { seed: number; exchanges: n
   await using outer = new Fixture();
   const upstream = await inner.raw(serveChaos);
   await inner.open(upstream);
-  await outer.open({ ...inner.relay.address, takesHalfClose: true });
+  const cuttable = new Set<Cut>();
+  const onOpen = (cut: Cut) => {
+    cuttable.add(cut);
+    return () => void cuttable.delete(cut);
+  };
+  const upstreamOfOuter = { ...inner.relay.address, takesHalfClose: true };
+  await outer.open(() => ({ kind: "forward", upstream: upstreamOfOuter, onOpen }));
   let held: Peer[] = [];
   const clients = new Set<Peer>();
   const result: ChaosResult = {
@@ -41,6 +50,7 @@ export async function runChaos({ seed, exchanges }: { seed: number; exchanges: n
     exchanges: 0,
     quietPoints: 0,
     held: 0,
+    cut: 0,
     sockets: { first: 0, last: 0 },
     heapBytes: { first: 0, last: 0 },
     acts: {},
@@ -69,7 +79,10 @@ export async function runChaos({ seed, exchanges }: { seed: number; exchanges: n
     };
     await Promise.all(Array.from({ length: clientsAtOnce }, runClient));
     await quiet();
-    for (const peer of held) leave(peer, choose);
+    if (choose.below(4) === 0) {
+      result.cut += cuttable.size;
+      for (const cut of [...cuttable]) cut({ status: 401 });
+    } else for (const peer of held) leave(peer, choose);
     held = [];
     await quiet();
     measure();
@@ -94,6 +107,7 @@ export async function runChaos({ seed, exchanges }: { seed: number; exchanges: n
     for (const peer of upstream.peers) if (peer.ended || peer.closed) peer.socket.destroy();
     await until(() => upstream.peers.filter(({ closed }) => !closed).length === held.length, "the upstream's rest");
     upstream.peers.splice(0, upstream.peers.length, ...upstream.peers.filter(({ closed }) => !closed));
+    if (cuttable.size !== held.length) throw new Error(`${held.length} are there, and ${cuttable.size} can be cut`);
     result.quietPoints += 1;
     result.held += held.length;
     await until(() => clients.size === held.length, "every other client to be gone");

@@ -1,0 +1,4 @@
+/** Calls a function of the application's by itself: what it throws is reported as its own, and stops nothing here. */
+export function tell<Value>(listener: ((value: Value) => void) | undefined, value: Value): void {
+  if (listener !== undefined) queueMicrotask(() => listener(value));
+}

@@ -1,0 +1,68 @@
+import type { ConnectRequest, ConnectResponse, RevokeRequest } from "@spawner/client";
+import type { ConnectionTokenVerifier } from "../core/connection-token.ts";
+import { SpawnerError } from "../core/errors.ts";
+import { identityOf } from "../core/workload.ts";
+import { findBackend } from "./find-backend.ts";
+import type { RouteDeps } from "./route-deps.ts";
+import { connectRequestSchema, idParamsSchema, revokeRequestSchema } from "./schemas.ts";
+
+type RevokeRoute = { Params: { id: string }; Body: RevokeRequest };
+
+export interface ConnectRouteDeps extends RouteDeps {
+  readonly connect: (request: ConnectRequest) => Promise<ConnectResponse>;
+  readonly verifier: ConnectionTokenVerifier;
+}
+
+/** What an application asks for its users: to let them in, and to let them in no more. */
+export function addConnectRoutes(deps: ConnectRouteDeps): void {
+  const { app, engine, clock, connect, verifier } = deps;
+
+  app.route<{ Body: ConnectRequest }>({
+    method: "POST",
+    url: "/connect",
+    config: { role: "spawn", errors: ["already_exists", "too_many_backends", "backend_ended", "unavailable"] },
+    schema: {
+      operationId: "connect",
+      summary: "Get the one live backend of a key, which is started where there is none, and a token for one user",
+      body: connectRequestSchema,
+      response: { 200: { $ref: "ConnectResponse#" } },
+    },
+    handler: async ({ body }) => connect(body),
+  });
+
+  app.route<RevokeRoute>({
+    method: "POST",
+    url: "/backend/:id/revoke",
+    config: { role: "spawn", errors: ["unavailable"] },
+    schema: {
+      operationId: "revokeConnections",
+      summary: "End the access of one user, or of one token, at every gateway: open connections are closed",
+      params: idParamsSchema,
+      body: revokeRequestSchema,
+      response: { 200: { type: "object", description: "Nobody gets in by it any more." } },
+    },
+    handler: async ({ params, body }) => {
+      const backend = await findBackend(deps, params.id);
+      const { name, uid } = backend.metadata;
+      const time = clock.now().toISOString();
+      const { user, token = "" } = body;
+      const revocations =
+        user === undefined
+          ? { tokens: { [idOfToken(token, identityOf(backend))]: time } }
+          : { users: { [user]: time } };
+      await engine.backends.patchStatus({ name, uid }, { revocations });
+      return {};
+    },
+  });
+
+  /** One that is over already, or of an earlier generation, lets nobody in: taking it back is no error. */
+  function idOfToken(text: string, identity: string): string {
+    const verdict = verifier.verify(text);
+    if (verdict.kind !== "invalid" && verdict.token.backend.split("/")[0] === identity.split("/")[0])
+      return verdict.token.id;
+    throw new SpawnerError(
+      "invalid_request",
+      "token must be a connection token of this backend; another text was given.",
+    );
+  }
+}

@@ -1,0 +1,62 @@
+import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { formatSigningKeys, makeSigningKey, parseSigningKeys, type SigningKey } from "../core/signing-keys.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
+
+/** A change is seen by the first use this long after the last look. */
+const lookMs = 1_000;
+
+/** The signing keys of a state folder, one a line: looked at again when they are used, so that they rotate without a restart. */
+export class SigningKeysFile {
+  readonly #path: string;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  #keys: readonly SigningKey[];
+  #version: string;
+  #lookedAtMs: number;
+
+  /** Makes the file where there is none, readable by its owner alone. Throws where it cannot be read or made, or holds no key. */
+  constructor(stateDir: string, { clock, log }: { clock: Clock; log: Log }) {
+    this.#path = join(stateDir, "signing-keys");
+    this.#clock = clock;
+    this.#log = log;
+    try {
+      writeFileSync(this.#path, formatSigningKeys([makeSigningKey(clock.now())]), { mode: 0o600, flag: "wx" });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    }
+    this.#version = this.#readVersion();
+    this.#keys = this.#read();
+    this.#lookedAtMs = clock.monotonicMs();
+  }
+
+  /** As they are now; what cannot be read, or holds none, leaves those that were. */
+  keys(): readonly SigningKey[] {
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs - this.#lookedAtMs < lookMs) return this.#keys;
+    this.#lookedAtMs = nowMs;
+    try {
+      const version = this.#readVersion();
+      if (version === this.#version) return this.#keys;
+      this.#version = version;
+      this.#keys = this.#read();
+      this.#log.info({ file: this.#path, keys: this.#keys.map(({ id }) => id) }, "signing keys read");
+    } catch (error) {
+      this.#log.error({ file: this.#path, err: error }, "signing keys cannot be read: those from before go on");
+    }
+    return this.#keys;
+  }
+
+  #read(): SigningKey[] {
+    const keys = parseSigningKeys(readFileSync(this.#path, "utf8"));
+    if (keys.length === 0) throw new Error(`${this.#path} holds no key; remove it, and another one is made`);
+    return keys;
+  }
+
+  /** Changes with every write, and with every other file under the same path. */
+  #readVersion(): string {
+    const { dev, ino, size, mtimeNs, ctimeNs } = statSync(this.#path, { bigint: true });
+    return [dev, ino, size, mtimeNs, ctimeNs].join(" ");
+  }
+}

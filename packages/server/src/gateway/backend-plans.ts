@@ -1,0 +1,181 @@
+import { addressOf } from "../core/address.ts";
+import { refusalHeader } from "../core/relay-host.ts";
+import type { Backend } from "../core/resource.ts";
+import { isRevoked } from "../core/revocations.ts";
+import { hasEnded } from "../core/status.ts";
+import { identityOf } from "../core/workload.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { Answer, Cut, Exchange, Plan, ResponseHead } from "../relay/index.ts";
+import {
+  type Admission,
+  type AdmissionRules,
+  type Admitted,
+  admit,
+  asksForToken,
+  revokedMessage,
+} from "./admission.ts";
+import { endedAnswer, refusalAnswer, safeLocation } from "./answers.ts";
+import {
+  cookieOf,
+  hostCookieName,
+  isEmbedded,
+  isForPage,
+  isNavigation,
+  pathCookieName,
+  withoutToken,
+} from "./connection-credential.ts";
+import { allowedOriginOf, corsFields, isPreflight, preflightAnswer, readableBy } from "./cors.ts";
+import type { ClientView } from "./forwarded.ts";
+import { backwardHead, forwardHead } from "./heads.ts";
+import type { OpenConnections } from "./open-connections.ts";
+import { endedPage, waitingPage } from "./pages.ts";
+import { isReachable, type Wanted } from "./parking.ts";
+import { hostOf } from "./route.ts";
+
+export interface BackendPlansDeps {
+  readonly clock: Clock;
+  readonly rules: AdmissionRules;
+  readonly open: OpenConnections;
+  /** How the client of a request reached us. */
+  readonly viewOf: (exchange: Exchange) => ClientView;
+  /** A backend as last heard. */
+  readonly peek: (name: string) => Backend | undefined;
+  /** Where browsers follow the states of a backend; undefined where they cannot. */
+  readonly streamOf: (wanted: Wanted, view: ClientView) => string | undefined;
+  /** Whether browsers get a page while a backend is on its way. */
+  readonly hasWaitingPage: boolean;
+  readonly onResponse: (response: ResponseHead) => void;
+}
+
+/** What requests get that are for one backend, by who asks and how the backend is. */
+export class BackendPlans {
+  readonly #deps: BackendPlansDeps;
+
+  constructor(deps: BackendPlansDeps) {
+    this.#deps = deps;
+  }
+
+  /** To a backend that is reachable. */
+  forward(exchange: Exchange, backend: Backend, wanted: Wanted): Plan {
+    const { rules, viewOf, onResponse } = this.#deps;
+    const { head } = exchange;
+    const address = addressOf(backend);
+    if (address === undefined) throw new Error("a reachable backend has an address");
+    const view = viewOf(exchange);
+    const admission = this.#admit(exchange, backend, { wanted, view });
+    const instead = this.#instead(exchange, admission, wanted);
+    if (instead !== undefined) return instead;
+    const identity = identityOf(backend);
+    const { prefix, target } = wanted;
+    const place = { prefix: `${view.prefix}${prefix}`, hosts: [view.host, hostOf(head)] };
+    const origin = allowedOriginOf(head, rules.allowedOrigins);
+    const isShared = admission.kind === "admitted" && rules.allowedOrigins.size > 0;
+    return {
+      kind: "forward",
+      upstream: {
+        host: address.ip,
+        port: address.port,
+        key: `${identity} ${address.ip} ${address.port}`,
+        takesHalfClose: true,
+      },
+      head: (isFirst) => forwardHead(head, { prefix, target, view, admission, ...(isFirst ? { identity } : {}) }),
+      onResponseHead: (response) => {
+        onResponse(response);
+        return backwardHead(response, place, isShared && !response.isInterim ? corsFields(response, origin) : []);
+      },
+      isRefusal: (response) => response.header(refusalHeader) !== undefined,
+      ...(admission.kind === "admitted" ? { onOpen: this.#keepOpen(admission, { backend, origin }) } : {}),
+    };
+  }
+
+  /** What a request gets that is not to wait for its backend; undefined for one that is. */
+  answer(exchange: Exchange, backend: Backend, wanted: Wanted): Plan | undefined {
+    const view = this.#deps.viewOf(exchange);
+    const instead = this.#instead(exchange, this.#admit(exchange, backend, { wanted, view }), wanted);
+    if (instead !== undefined || !this.#deps.hasWaitingPage || !isForPage(exchange.head)) return instead;
+    if (exchange.previousFailure !== undefined || isReachable(backend)) return undefined;
+    const stream = this.#deps.streamOf(wanted, view);
+    return { kind: "answer", answer: waitingPage(backend, { prefix: view.prefix, stream }) };
+  }
+
+  /** What is said of a backend that is over: a page, where a browser is to show it. */
+  ended(exchange: Exchange, backend: Backend): Plan {
+    const isShown = this.#deps.hasWaitingPage && isForPage(exchange.head);
+    const answer = isShown ? endedPage(backend, this.#deps.viewOf(exchange)) : endedAnswer(backend);
+    return { kind: "answer", answer };
+  }
+
+  /**
+   * A browser asks for leave without a token, and so cannot be told more. Pages that are allowed get it where a token is asked
+   * for, and where there is nobody to ask, so that they can read what they get then.
+   */
+  preflight({ head }: Exchange, known: Backend | undefined): Answer | undefined {
+    const { rules } = this.#deps;
+    const origin = isPreflight(head) ? allowedOriginOf(head, rules.allowedOrigins) : undefined;
+    if (origin === undefined) return undefined;
+    const isProgramAsked = known !== undefined && !hasEnded(known) && !asksForToken(known, rules);
+    return isProgramAsked ? undefined : preflightAnswer(head, origin);
+  }
+
+  #admit({ head }: Exchange, backend: Backend, { wanted, view }: { wanted: Wanted; view: ClientView }): Admission {
+    const { proto, host } = view;
+    const cookieName = cookieNameOf(wanted, proto);
+    const asked = { head, target: wanted.target, cookieName, ownOrigin: `${proto}://${host}` };
+    return admit(asked, backend, this.#deps.rules);
+  }
+
+  /** What a request gets before anything is passed on. */
+  #instead(exchange: Exchange, admission: Admission, wanted: Wanted): Plan | undefined {
+    if (admission.kind === "refused")
+      return { kind: "answer", answer: refusalAnswer(admission.code, admission.message) };
+    const isShown = admission.kind === "admitted" && admission.credential.by === "query" && isNavigation(exchange.head);
+    return isShown ? { kind: "answer", answer: this.#keepToken(exchange, admission, wanted) } : undefined;
+  }
+
+  /** To the same page, without the token in its URL: whoever is shown that URL, or gets it as a Referer, is not let in by it. */
+  #keepToken(exchange: Exchange, { token, credential }: Admitted, wanted: Wanted): Answer {
+    const { clock, viewOf } = this.#deps;
+    const view = viewOf(exchange);
+    const prefix = `${view.prefix}${wanted.prefix}`;
+    const cookie = cookieOf(credential.text, {
+      name: cookieNameOf(wanted, view.proto),
+      path: wanted.prefix === "" ? "/" : `${prefix}/`,
+      maxAgeSeconds: Math.max(0, Math.floor((token.expiresAtMs - clock.now().getTime()) / 1000)),
+      isSecure: view.proto === "https",
+      isEmbedded: isEmbedded(exchange.head),
+    });
+    const headers = {
+      location: safeLocation(`${prefix}${withoutToken(wanted.target)}`),
+      "set-cookie": cookie,
+      "referrer-policy": "no-referrer",
+      "cache-control": "no-store",
+    };
+    return { status: 302, headers };
+  }
+
+  /** Has what is let in ended when its token is taken back. */
+  #keepOpen({ token }: Admitted, { backend, origin }: { backend: Backend; origin: string | undefined }) {
+    const { open, peek } = this.#deps;
+    return (cut: Cut) => {
+      const revoke = revokerOf(cut, origin);
+      const latest = peek(backend.metadata.name);
+      // It may have been taken back since it was judged.
+      const isStill = latest === undefined || latest === backend || latest.metadata.uid !== backend.metadata.uid;
+      if (!isStill && isRevoked(latest, token)) revoke();
+      return open.add(token, revoke);
+    };
+  }
+}
+
+/** Holds nothing of the request: it is kept for as long as what it was let in by is open. */
+function revokerOf(cut: Cut, origin: string | undefined): () => void {
+  return () => {
+    const answer = refusalAnswer("unauthorized", revokedMessage);
+    cut(origin === undefined ? answer : readableBy(origin, answer));
+  };
+}
+
+/** A host of its own has the name that no other host can set; browsers take that by https alone. */
+function cookieNameOf({ prefix }: Wanted, proto: ClientView["proto"]): string {
+  return prefix === "" && proto === "https" ? hostCookieName : pathCookieName;
+}

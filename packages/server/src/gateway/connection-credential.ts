@@ -1,0 +1,124 @@
+import type { RequestHead } from "../relay/index.ts";
+
+/** The query parameter that a URL of `connect` carries its token in. */
+export const tokenParameter = "_spawner_token";
+
+/** The cookie that a browser keeps it in, below the path of its backend. */
+export const pathCookieName = "spawner-token";
+/** The same where each backend has a host of its own, over https: no other host can set it (RFC 6265bis 4.1.3.2). */
+export const hostCookieName = "__Host-spawner-token";
+
+/** A token as a request brought it. */
+export interface Credential {
+  readonly by: "query" | "bearer" | "cookie";
+  readonly text: string;
+}
+
+/** RFC 6750 2.1: a token's characters; the scheme's name is in any case (RFC 9110 11.1). */
+const bearer = /^bearer +([A-Za-z0-9\-._~+/]+=*) *$/i;
+
+/** Every token that a request brings, the most deliberate one first. */
+export function credentialsOf(head: RequestHead, { target, cookieName }: { target: string; cookieName: string }) {
+  const found: Credential[] = [];
+  const inQuery = queryOf(target).find(isToken);
+  if (inQuery !== undefined) found.push({ by: "query", text: decoded(inQuery.split("=").slice(1).join("=")) });
+  const [, inField] = bearer.exec(head.header("authorization") ?? "") ?? [];
+  if (inField !== undefined) found.push({ by: "bearer", text: inField });
+  for (const pair of cookiesOf(head.header("cookie") ?? "")) {
+    if (pair.startsWith(`${cookieName}=`)) found.push({ by: "cookie", text: pair.slice(cookieName.length + 1) });
+  }
+  return found;
+}
+
+/** A target, or the URL in a Referer field, without our parameter; all else keeps its bytes. */
+export function withoutToken(target: string): string {
+  const at = target.indexOf("?");
+  if (at < 0 || !queryOf(target).some(isToken)) return target;
+  const rest = queryOf(target).filter((pair) => !isToken(pair));
+  return rest.length === 0 ? target.slice(0, at) : `${target.slice(0, at)}?${rest.join("&")}`;
+}
+
+/** A Cookie field's value without our cookies, null where it is empty then; as it came where none is in it. */
+export function withoutCookie(value: string): string | null {
+  if (!value.includes(`${pathCookieName}=`)) return value;
+  const kept = cookiesOf(value).filter((pair) => !isOurCookie(pair));
+  return kept.length === 0 ? null : kept.join("; ");
+}
+
+/**
+ * Whether a Cookie or Set-Cookie value is of one of our names, in any case: some clients and programs know no case. One without
+ * a name (`=a=b`) is sent as if it were `a`.
+ */
+export function isOurCookie(pair: string): boolean {
+  const name = pair
+    .replace(/^[\s=]+/, "")
+    .split("=", 1)[0]
+    ?.trim()
+    .toLowerCase();
+  return name === pathCookieName || name === hostCookieName.toLowerCase();
+}
+
+export interface CookieOptions {
+  readonly name: string;
+  /** `/<id>/`, or `/` on a host of its own. */
+  readonly path: string;
+  readonly maxAgeSeconds: number;
+  /** Whether the browser came by https. */
+  readonly isSecure: boolean;
+  /** Whether it is shown within a page of another site, where only a cookie of that page's own (CHIPS) will do. */
+  readonly isEmbedded: boolean;
+}
+
+/** The Set-Cookie value that keeps a token in the browser. No script can read it. */
+export function cookieOf(token: string, { name, path, maxAgeSeconds, isSecure, isEmbedded }: CookieOptions): string {
+  const site = isEmbedded && isSecure ? "SameSite=None; Partitioned" : "SameSite=Lax";
+  return `${name}=${token}; Path=${path}; Max-Age=${maxAgeSeconds}; HttpOnly; ${site}${isSecure ? "; Secure" : ""}`;
+}
+
+/** A browser that opens a page shows its URL: that is to be one without the token. */
+export function isNavigation(head: RequestHead): boolean {
+  if (head.method !== "GET" || head.upgrade !== undefined) return false;
+  const mode = head.header("sec-fetch-mode");
+  return mode === undefined ? takesPages(head) : mode === "navigate";
+}
+
+/** Whether a browser is to be shown a page of ours. */
+export function isForPage(head: RequestHead): boolean {
+  return isNavigation(head) && takesPages(head);
+}
+
+/** Whether a page of another site shows what is asked for in a frame (Fetch Metadata). */
+export function isEmbedded(head: RequestHead): boolean {
+  return head.header("sec-fetch-site") === "cross-site" && /^i?frame$/.test(head.header("sec-fetch-dest") ?? "");
+}
+
+function takesPages(head: RequestHead): boolean {
+  return (head.header("accept") ?? "").includes("text/html");
+}
+
+function queryOf(target: string): string[] {
+  const at = target.indexOf("?");
+  return at < 0 ? [] : target.slice(at + 1).split("&");
+}
+
+/** Under any spelling of its name: a program that decodes it would be given the token. */
+function isToken(pair: string): boolean {
+  const name = pair.split("=", 1)[0] ?? "";
+  return name === tokenParameter || (name.includes("%") && decoded(name) === tokenParameter);
+}
+
+/** What is no percent-encoding stays as it is. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+function cookiesOf(value: string): string[] {
+  return value
+    .split(";")
+    .map((pair) => pair.trim())
+    .filter((pair) => pair !== "");
+}

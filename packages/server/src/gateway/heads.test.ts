@@ -1,0 +1,100 @@
+import { expect, test } from "vitest";
+import { parseRequestHead, parseResponseHead } from "../relay/head.ts";
+import { redirect, safeLocation } from "./answers.ts";
+import { backwardHead, forwardHead, mapCookiePath, mapLocation } from "./heads.ts";
+
+const here = { prefix: "/b4x", hosts: ["127.0.0.1:8080"] };
+
+test.each([
+  ["an absolute path goes under the prefix", "/login?a=b#c", "/b4x/login?a=b#c"],
+  ["so does the root", "/", "/b4x/"],
+  ["so does a URL of this host", "http://127.0.0.1:8080/login", "http://127.0.0.1:8080/b4x/login"],
+  ["in any case", "HTTP://127.0.0.1:8080/login", "HTTP://127.0.0.1:8080/b4x/login"],
+  ["a path that is there already stays", "/b4x/login", "/b4x/login"],
+  ["one that only begins alike does not", "/b4xy/login", "/b4x/b4xy/login"],
+  ["a relative path stays", "login", "login"],
+  ["another host stays", "https://example.com/login", "https://example.com/login"],
+  ["another host without scheme stays", "//example.com/login", "//example.com/login"],
+])("Location: %s", (_, given, mapped) => {
+  expect(mapLocation(given, here)).toBe(mapped);
+});
+
+test.each([
+  ["a=b; Path=/", "a=b; Path=/b4x/"],
+  ["a=b; path=/x; HttpOnly", "a=b; path=/b4x/x; HttpOnly"],
+  ["a=b; HttpOnly;Path = /x", "a=b; HttpOnly;Path = /b4x/x"],
+  ["a=b; Path=/b4x/x", "a=b; Path=/b4x/x"],
+  ["a=path=/x", "a=path=/x"],
+  ["a=b", "a=b"],
+  ["__Host-a=b; Path=/; Secure", "__Host-a=b; Path=/; Secure"],
+  ["__host-a=b; Secure; Path=/", "__host-a=b; Secure; Path=/"],
+  ["__Secure-a=b; Path=/; Secure", "__Secure-a=b; Path=/b4x/; Secure"],
+  ["a=__Host-b; Path=/", "a=__Host-b; Path=/b4x/"],
+])("Set-Cookie: %s becomes %s", (given, mapped) => {
+  expect(mapCookiePath(given, here.prefix)).toBe(mapped);
+});
+
+const limits = { headBytesMax: 10_000, headerCountMax: 100 };
+const view = { addresses: ["192.0.2.7"], proto: "http", host: "play.example", prefix: "" } as const;
+
+/** The head that a program gets of a request with these fields. */
+function forwarded(...lines: string[]): string {
+  const text = `GET /b4x/ HTTP/1.1\r\nHost: play.example\r\n${lines.map((line) => `${line}\r\n`).join("")}\r\n`;
+  return forwardHead(parseRequestHead(Buffer.from(text), limits), { prefix: "/b4x", target: "/", view }).toString();
+}
+
+test.each([
+  "X-Spawner-User",
+  "x_spawner_user",
+  "X-Spawner_Auth",
+  "X.Spawner.User",
+  "x~spawner-user",
+  "X-Spawner-Backend",
+])("nobody but Spawner says %s to a program", (name) => {
+  expect(forwarded(`${name}: eve`)).not.toMatch(/eve/);
+});
+
+test("a program is shown no token of ours in a cookie or a Referer", () => {
+  const head = forwarded(
+    "Cookie: spawner-token=secret; a=1; __Host-spawner-token=secret",
+    "Referer: http://play.example/b4x/?_spawner_token=secret&b=2",
+  );
+  expect(head).not.toMatch(/secret/);
+  expect(head).toMatch(/^Cookie: a=1\r$/m);
+  expect(head).toMatch(/^Referer: http:\/\/play\.example\/b4x\/\?b=2\r$/m);
+  expect(forwarded("Cookie: spawner-token=secret")).not.toMatch(/cookie/i);
+});
+
+test("a program sets no cookie of ours, on whatever path and in whatever case", () => {
+  const lines = [
+    "spawner-token=x; Path=/",
+    "__HOST-spawner-token=x; Path=/",
+    "Spawner-Token=x",
+    "=spawner-token=x",
+    "mine=1; Path=/",
+  ];
+  const text = `HTTP/1.1 200 OK\r\n${lines.map((line) => `Set-Cookie: ${line}\r\n`).join("")}\r\n`;
+  for (const [prefix, path] of [
+    ["/b4x", "/b4x/"],
+    ["", "/"],
+  ] as const) {
+    const head = backwardHead(parseResponseHead(Buffer.from(text), limits), { prefix, hosts: [] }).toString();
+    expect(head).toBe(`HTTP/1.1 200 OK\r\nSet-Cookie: mine=1; Path=${path}\r\n\r\n`);
+  }
+});
+
+test.each([
+  ["/a?b", "/a?b"],
+  ["//evil.example/", "/.//evil.example/"],
+  ["/\\evil.example/", "/./\\evil.example/"],
+  ["/caf\xe9", "/caf%E9"],
+])("the Location of %s leads to this host: %s", (path, location) => {
+  expect(safeLocation(path)).toBe(location);
+  expect(new URL(location, "http://here.example").host).toBe("here.example");
+});
+
+test("a redirect that may have a token in it is not kept, and not told to others", () => {
+  expect(redirect("/b4x/?_spawner_token=x")).toMatchObject({
+    answer: { status: 308, headers: { "cache-control": "no-store", "referrer-policy": "no-referrer" } },
+  });
+});

@@ -1,0 +1,125 @@
+import { backendHeader } from "../core/relay-host.ts";
+import { type RequestHead, type ResponseHead, rewriteRequestHead, rewriteResponseHead } from "../relay/index.ts";
+import type { Admission } from "./admission.ts";
+import { isOurCookie, tokenParameter, withoutCookie, withoutToken } from "./connection-credential.ts";
+import { asPrograms, type ClientView, forwardedFields, isToldByProxies } from "./forwarded.ts";
+import { type HopByHop, hopByHopOf } from "./hop-by-hop.ts";
+import { hostOf } from "./route.ts";
+
+export interface ForwardedRequest {
+  /** `/<id>`: what was taken off the path; "" on a host of the backend's own. */
+  readonly prefix: string;
+  /** The target without it. */
+  readonly target: string;
+  readonly view: ClientView;
+  /** As whom its client was let in. Default: nobody asked. */
+  readonly admission?: Admission;
+  /** Whom the request is meant for, where the relay host has not been told on this connection. */
+  readonly identity?: string;
+  /** The host to name. Default: the one that was asked. */
+  readonly host?: string;
+}
+
+/** Who the client is, in the application's words, and what it wants its program to know of them: JSON in base64url. */
+const userHeader = "x-spawner-user";
+const authHeader = "x-spawner-auth";
+
+/** Whether only Spawner may set a field on the way to a program, under this name or one that programs take for it. */
+function isOurs(lowerName: string): boolean {
+  return lowerName.startsWith("x") && asPrograms(lowerName).startsWith("x-spawner-");
+}
+
+/** The head that a backend gets. */
+export function forwardHead(head: RequestHead, request: ForwardedRequest): Buffer {
+  const { prefix, target, view, identity, admission } = request;
+  const { host = hostOf(head) } = request;
+  const { remove, set } = hopByHopOf(head);
+  const notFromOutside = head.lowerNamesFrom("xf").filter((name) => isOurs(name) || isToldByProxies(name));
+  return rewriteRequestHead(head, {
+    target: withoutToken(target),
+    remove: [...remove, ...notFromOutside, ...(isBearer(admission) ? ["authorization"] : [])],
+    ...(head.has("cookie") || isTokenInReferer(head) ? { map: withoutOurs } : {}),
+    set: [
+      ...set,
+      ...identityFields(admission),
+      ...forwardedFields(view, prefix),
+      ...(host === (head.header("host") ?? "") ? [] : [["host", host] as const]),
+      ...(identity === undefined ? [] : [[backendHeader, identity] as const]),
+    ],
+  });
+}
+
+/** Our own tokens are not for programs: they could go with them to others. */
+function withoutOurs(lowerName: string, value: string): string | null | undefined {
+  if (lowerName === "cookie") return withoutCookie(value);
+  return lowerName === "referer" ? withoutToken(value) : undefined;
+}
+
+function isTokenInReferer(head: RequestHead): boolean {
+  return head.header("referer")?.includes(tokenParameter) === true;
+}
+
+function isBearer(admission: Admission | undefined): boolean {
+  return admission?.kind === "admitted" && admission.isAuthorizationOurs;
+}
+
+/** Who the client is, as its token says. */
+function identityFields(admission: Admission | undefined): (readonly [name: string, value: string])[] {
+  if (admission?.kind !== "admitted") return [];
+  const { user, auth } = admission.token;
+  return [
+    ...(user === undefined ? [] : [[userHeader, user] as const]),
+    ...(auth === undefined ? [] : [[authHeader, Buffer.from(JSON.stringify(auth)).toString("base64url")] as const]),
+  ];
+}
+
+/** Where the paths of a program are, as its clients see them. */
+export interface PublicPlace {
+  /** `/<id>`, behind what a proxy in front has taken off; "" where they are what its clients see. */
+  readonly prefix: string;
+  /** The hosts that stand for this server in the program's own URLs, with their ports. */
+  readonly hosts: readonly string[];
+}
+
+/**
+ * The head that a client gets: paths that the program gives are put behind the prefix, and no program sets our cookie.
+ * `added`: more fields, in place of any with the same name.
+ */
+export function backwardHead(head: ResponseHead, place: PublicPlace, added: HopByHop["set"] = []): Buffer {
+  const { remove, set } = hopByHopOf(head);
+  const changes = { remove, set: [...set, ...added] };
+  if (!head.has("location") && !head.has("set-cookie")) return rewriteResponseHead(head, changes);
+  return rewriteResponseHead(head, {
+    ...changes,
+    map(lowerName, value) {
+      if (lowerName === "set-cookie") return isOurCookie(value) ? null : mapCookiePath(value, place.prefix);
+      return lowerName === "location" ? mapLocation(value, place) : undefined;
+    },
+  });
+}
+
+/** An absolute path, or a URL of the host that was asked, under the prefix; anything else as it is. */
+export function mapLocation(location: string, { prefix, hosts }: PublicPlace): string {
+  if (prefix === "") return location;
+  const [, origin = "", path] = /^(https?:\/\/[^/?#]+)?(\/(?!\/).*|\/)$/i.exec(location) ?? [];
+  if (path === undefined) return location;
+  const named = origin.replace(/^https?:\/\//i, "").toLowerCase();
+  if (named !== "" && !hosts.some((host) => host.toLowerCase() === named)) return location;
+  return `${origin}${underPrefix(path, prefix)}`;
+}
+
+/**
+ * `Path=/…` of a Set-Cookie value under the prefix. Not of a `__Host-` cookie, in any case: browsers take that with no other
+ * path than `/` (RFC 6265bis 4.1.3.2).
+ */
+export function mapCookiePath(cookie: string, prefix: string): string {
+  if (prefix === "" || /^__host-/i.test(cookie)) return cookie;
+  return cookie.replace(/(;\s*path\s*=\s*)(\/[^;]*)/gi, (_, name: string, path: string) => {
+    return `${name}${underPrefix(path.trimEnd(), prefix)}`;
+  });
+}
+
+/** A program that knows X-Forwarded-Prefix has put the path there already. */
+function underPrefix(path: string, prefix: string): string {
+  return path === prefix || path.startsWith(`${prefix}/`) ? path : `${prefix}${path}`;
+}

@@ -1,0 +1,55 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { BackendList } from "@spawner/client";
+import { chromium } from "playwright-core";
+import { expect, onTestFinished, test } from "vitest";
+import { startDocumentedApp } from "../support/documented-app.ts";
+
+async function openBrowser() {
+  const profile = mkdtempSync(join(tmpdir(), "spawner-browser-"));
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: process.env.SPAWNER_TEST_BROWSER ?? "",
+    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"],
+  });
+  onTestFinished(async () => {
+    await context.close();
+    rmSync(profile, { recursive: true, force: true });
+  });
+  return context;
+}
+
+test("the application of docs/connect.md, as it stands there", { timeout: 90_000 }, async () => {
+  const { url, spawnerUrl } = await startDocumentedApp();
+  const browser = await openBrowser();
+  const open = async (user: string) => {
+    const page = await browser.newPage();
+    await page.goto(`${url}/?document=plans&user=${user}`);
+    await page.waitForSelector("text=Connected");
+    return page;
+  };
+  const [ada, bob] = [await open("ada"), await open("bob")];
+  const write = async (page: typeof ada, text: string) => {
+    await page.fill("#text", text);
+    await page.press("#text", "Enter");
+  };
+  await write(ada, "hello");
+  await bob.waitForSelector("text=ada: hello");
+  await write(bob, "hi");
+  await ada.waitForSelector("text=bob: hi");
+
+  // Its program ends: the next one has read the file, and the pages come to it by themselves.
+  const { backends } = (await (await fetch(`${spawnerUrl}/api/backends`)).json()) as BackendList;
+  expect(backends).toHaveLength(1);
+  const [backend] = backends;
+  await fetch(`${spawnerUrl}/api/backend/${backend?.name}`, { method: "DELETE" });
+  await ada.waitForSelector("text=Connecting…");
+  await ada.waitForSelector("text=Connected");
+  await ada.waitForSelector("text=bob: hi");
+  await bob.waitForSelector("text=Connected");
+
+  expect((await fetch(`${url}/remove?document=plans&user=bob`, { method: "POST" })).status).toBe(200);
+  await bob.waitForSelector("text=Over (Refused)", { timeout: 10_000 });
+  await write(ada, "still here");
+  await ada.waitForSelector("text=ada: still here");
+});

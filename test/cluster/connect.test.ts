@@ -1,0 +1,95 @@
+import { readFileSync } from "node:fs";
+import type { ConnectRequest, ConnectResponse } from "@spawner/client";
+import { expect, test } from "vitest";
+import { idOfKey } from "../../packages/server/src/core/keyed-id.ts";
+import { eventually } from "../support/cluster/eventually.ts";
+import { testImage } from "../support/cluster/overlay.ts";
+import { startController, startGateway, startSweeper } from "../support/cluster/roles.ts";
+import { podsOf, readSession } from "../support/cluster/session.ts";
+import { openStage } from "../support/cluster/stage.ts";
+import { raceStop, raceSweep } from "../support/connect-race.ts";
+
+/** The image's own program is that of the roles, and connect can name no command: this one is loaded before it, and stays. */
+const program = `process.exit = () => {}; process.on("SIGTERM", () => process.reallyExit(0));
+${readFileSync(new URL("../support/cluster/echo-program.mjs", import.meta.url), "utf8")}`;
+const preload = `--import=data:text/javascript;base64,${Buffer.from(program).toString("base64")}`;
+
+type Connected = ConnectResponse & { readonly url: string };
+
+/** All roles, the api twice: connects go to one and the other in turn. */
+async function openTwoApis() {
+  const { client, namespace, start, defer } = await openStage();
+  const place = { namespace };
+  defer(await startController(place));
+  defer(await startSweeper(place));
+  const gateway = defer(await startGateway(place));
+  const flags = ["--url-template", `${gateway.url}/{}/`];
+  const apis = [await start("api", { flags }), await start("api", { flags })] as const;
+  let turn = 0;
+  const ask = (path: string, init: RequestInit) => fetch(`${apis[turn++ % 2 === 0 ? 0 : 1].url}${path}`, init);
+  /** As clients do, again where there is none yet. */
+  const connect = async (request: ConnectRequest): Promise<Connected> => {
+    const body = {
+      image: testImage,
+      env: { NODE_OPTIONS: preload },
+      terminationGracePeriodSeconds: 1,
+      ...request,
+    };
+    for (let attempt = 1; ; attempt++) {
+      const response = await ask("/connect", {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify(body),
+      });
+      if (response.ok) return (await response.json()) as Connected;
+      const text = await response.text();
+      expect([attempt < 10, response.status], text).toEqual([true, 503]);
+      await new Promise((resolve) => setTimeout(resolve, 1_000 * Number(response.headers.get("retry-after") ?? 1)));
+    }
+  };
+  const stop = async (id: string) =>
+    expect((await ask(`/backend/${id}`, { method: "DELETE" })).status).toBeLessThan(300);
+  // The controller makes the key that they are signed with.
+  await eventually(async () => expect((await connect({ key: "first" })).token).toBeDefined());
+  return { client, connect, stop, spreadMs: 200 };
+}
+
+test("100 callers of one key by two apis get one backend, and 100 working answers", async () => {
+  const { client, connect } = await openTwoApis();
+  const answers = await Promise.all(
+    Array.from({ length: 100 }, (_, user) => connect({ key: "doc", user: `u${user}` })),
+  );
+  expect(new Set(answers.map(({ generation }) => generation)).size).toBe(1);
+  expect(answers.filter(({ spawned }) => spawned)).toHaveLength(1);
+  const echoes = await Promise.all(
+    answers.map(
+      async ({ url }) => (await (await fetch(url)).json()) as { headers: object; env: Record<string, string> },
+    ),
+  );
+  const users = echoes.map(({ headers }) => (headers as Record<string, string>)["x-spawner-user"]);
+  expect(new Set(users).size).toBe(100);
+  expect((await podsOf(client)).filter((name) => name === idOfKey("doc"))).toHaveLength(1);
+  const { env } = echoes[0] ?? expect.unreachable();
+  expect(env).toMatchObject({ SPAWNER_KEY: "doc", SPAWNER_FENCING_TOKEN: expect.stringMatching(/^\d+$/) });
+  await eventually(async () =>
+    expect((await readSession(client, idOfKey("doc")))?.status.fencingToken).toBe(env.SPAWNER_FENCING_TOKEN),
+  );
+});
+
+test.each([
+  ["swept", raceSweep],
+  ["asked to end", raceStop],
+])(
+  "50 connects while the backend is %s are each given one that answers",
+  async (what, race) => {
+    const { client: _, connect, ...racers } = await openTwoApis();
+    const request = { gracePeriodSeconds: 0, firstClientSeconds: 30 };
+    const counts = await race(
+      { ...racers, connect: (wanted) => connect({ ...request, ...wanted }) },
+      { rounds: 50, keys: 5 },
+    );
+    console.log(`connect raced with a backend being ${what}: ${JSON.stringify(counts)}`);
+    expect(counts.kept + counts.replaced + counts.stoppedLater).toBe(50);
+  },
+  600_000,
+);
