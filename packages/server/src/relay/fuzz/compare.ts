@@ -22,7 +22,7 @@ export class Disagreement extends Error {}
  */
 export function compare(stream: Stream): Verdict {
   const reading = readAsRelay(stream);
-  const llhttp = new LlhttpReader(stream.kind, stream.requests);
+  using llhttp = new LlhttpReader(stream.kind, stream.requests);
   const notes: Notes = { requestLines: [], goesOn: false };
   let previous: ReadMessage | undefined;
   let alike = 0;

@@ -3,6 +3,7 @@ interface HttpParser {
   initialize(type: number, resource: object, maxHeaderBytes: number, lenientFlags: number): void;
   execute(bytes: Buffer): number | (Error & { code: string });
   finish(): undefined | (Error & { code: string });
+  close(): void;
   [callback: number]: unknown;
 }
 
@@ -25,8 +26,8 @@ const { HTTPParser, methods: methodNames } = process.getBuiltinModule("node:_htt
 /** More than any test sends: a limit of Node's, not a rule of llhttp's. */
 const maxHeaderBytes = 2 ** 24;
 
-/** One side's reading of a connection by llhttp, with no leniency allowed. */
-export class LlhttpReader {
+/** One side's reading of a connection by llhttp, with no leniency allowed. To be disposed of: no garbage collector frees a parser. */
+export class LlhttpReader implements Disposable {
   /** Of the heads that were whole: names and values in turn. */
   readonly heads: { readonly fields: readonly string[]; readonly status: number }[] = [];
   /** Of the requests among them. */
@@ -82,6 +83,10 @@ export class LlhttpReader {
     this.errorCode ??= this.#parser.finish()?.code;
   }
 
+  [Symbol.dispose](): void {
+    this.#parser.close();
+  }
+
   #onHead(
     _major: number,
     _minor: number,
@@ -111,7 +116,7 @@ export class LlhttpReader {
 }
 
 function methodsIn(requests: Buffer): string[] {
-  const reader = new LlhttpReader("request");
+  using reader = new LlhttpReader("request");
   reader.read(requests);
   return reader.methods;
 }
