@@ -30,6 +30,8 @@ export interface RelayLimits {
   pendingBytesMax: number;
   /** Open client connections; further ones get 503. Default 20,000. */
   connectionsMax: number;
+  /** Connections that are being told so at once; further ones are reset. Default 1,000. */
+  refusalsMax: number;
   /** Open connections to one upstream; requests that need a further one get 503. Default 5,000. */
   connectionsPerUpstreamMax: number;
 }
@@ -50,5 +52,6 @@ export const defaultLimits: RelayLimits = {
   lingerBytesMax: 67_108_864,
   pendingBytesMax: 65_536,
   connectionsMax: 20_000,
+  refusalsMax: 1_000,
   connectionsPerUpstreamMax: 5_000,
 };

@@ -191,6 +191,39 @@ describe("an upstream that takes its time", () => {
   });
 });
 
+describe("connections above connectionsMax", () => {
+  it("are answered 503 until one of those that are served is gone, however long they linger", async () => {
+    await using fixture = new Fixture();
+    await fixture.open(await fixture.answering(ok("a")), { limits: { connectionsMax: 1 } });
+    const first = await fixture.client();
+    first.send(get());
+    await first.takeUntil("\r\n\r\na");
+    const refused = await fixture.client();
+    expect(await refused.takeAll()).toMatch(/^HTTP\/1.1 503 [\s\S]*1 connections are open already/);
+    first.send(get());
+    await first.takeUntil("\r\n\r\na");
+    first.end();
+    await until(() => first.ended, "it to be gone");
+    expect(fixture.relay.openConnections).toBe(1);
+    await (await fixture.client()).send(get()).takeUntil("\r\n\r\na");
+  });
+
+  it("are reset where refusalsMax are being answered: a flood holds no more sockets than that", async () => {
+    await using fixture = new Fixture();
+    await fixture.open(await fixture.answering(ok("a")), { limits: { connectionsMax: 1, refusalsMax: 20 } });
+    const served = await fixture.client();
+    const flood = await Promise.all(Array.from({ length: 500 }, () => fixture.client()));
+    await until(() => flood.every(({ ended, closed }) => ended || closed), "each of them to be told");
+    expect(flood.filter(({ text }) => text.startsWith("HTTP/1.1 503 "))).toHaveLength(20);
+    expect(flood.filter(({ errorCode }) => errorCode === "ECONNRESET")).toHaveLength(480);
+    expect(fixture.relay.openConnections).toBe(21);
+    await served.send(get()).takeUntil("\r\n\r\na");
+    await fixture.pass(2_500); // none of them has anything more to say
+    expect(fixture.relay.openConnections).toBe(1);
+    expect(await (await fixture.client()).takeAll()).toMatch(/^HTTP\/1.1 503 /);
+  });
+});
+
 describe("connections to one upstream above connectionsPerUpstreamMax", () => {
   it("are refused with 503 until one of them is gone; others are not concerned", async () => {
     await using fixture = new Fixture();

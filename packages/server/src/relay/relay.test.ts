@@ -271,17 +271,6 @@ describe("what the relay answers itself", () => {
     expect(await client.takeUntil("\r\n\r\n")).toMatch(/^HTTP\/1\.1 200 /);
   });
 
-  it("is 503 for a connection that is one too many", async () => {
-    await using fixture = new Fixture();
-    await fixture.open(await fixture.answering(ok("a")), { limits: { connectionsMax: 1 } });
-    const first = await fixture.client();
-    first.send(get());
-    await first.takeUntil("\r\n\r\na");
-    expect(await (await fixture.client()).takeAll()).toMatch(/^HTTP\/1.1 503 /);
-    first.send(get());
-    await first.takeUntil("\r\n\r\na");
-  });
-
   it("is what the handler says, without a body for HEAD", async () => {
     await using fixture = new Fixture();
     await fixture.open(() => ({ kind: "answer", answer: { status: 410, headers: { x: "a\r\nb" }, body: "gön" } }));

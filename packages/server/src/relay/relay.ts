@@ -7,6 +7,7 @@ import type { RequestHead } from "./head.ts";
 import { defaultLimits, type RelayLimits } from "./limits.ts";
 import type { RequestHandler } from "./plan.ts";
 import { RelayProblem, statusOfProblem } from "./problem.ts";
+import { reset } from "./reset.ts";
 import type { Answer } from "./response.ts";
 import { UpstreamCounts } from "./upstream-counts.ts";
 
@@ -61,6 +62,8 @@ export class Relay {
   readonly #upstreams = new UpstreamCounts();
   readonly #server: Server;
   readonly #connections = new Set<ClientConnection>();
+  /** Those of them that were one too many, and are being told so. */
+  readonly #refused = new Set<ClientConnection>();
   /** Of the connections that are closed. */
   #bytesReceived = 0;
   #bytesSent = 0;
@@ -155,6 +158,19 @@ export class Relay {
   }
 
   #accept(socket: Socket): void {
+    const { connectionsMax, refusalsMax } = this.#limits;
+    const isTooMany = this.#connections.size - this.#refused.size >= connectionsMax;
+    // To answer costs a socket until its client has gone, up to 30 s: a flood of connections gets no more of them.
+    if (isTooMany && this.#refused.size >= refusalsMax) return reset(socket.on("error", ignore));
+    const connection = this.#open(socket);
+    if (isTooMany) {
+      this.#refused.add(connection);
+      connection.refuse(new RelayProblem("too_many_connections", `${connectionsMax} connections are open already`));
+    }
+    if (this.#tick === undefined) this.#scheduleTick();
+  }
+
+  #open(socket: Socket): ClientConnection {
     const { clock, isActivity, onRequest, describeProblem = describePlainly, onAnswered } = this.#options;
     const connection = new ClientConnection(socket, {
       clock,
@@ -168,16 +184,12 @@ export class Relay {
       onClosed: () => this.#forget(connection),
     });
     this.#connections.add(connection);
-    if (this.#connections.size > this.#limits.connectionsMax) {
-      connection.refuse(
-        new RelayProblem("too_many_connections", `more than ${this.#limits.connectionsMax} connections are open`),
-      );
-    }
-    if (this.#tick === undefined) this.#scheduleTick();
+    return connection;
   }
 
   #forget(connection: ClientConnection): void {
     if (!this.#connections.delete(connection)) return;
+    this.#refused.delete(connection);
     this.#bytesReceived += connection.bytesReceived;
     this.#bytesSent += connection.bytesSent;
   }
@@ -199,6 +211,8 @@ export class Relay {
     else this.#tick = undefined;
   }
 }
+
+function ignore(): void {}
 
 function describePlainly({ kind, message }: RelayProblem): Answer {
   return {
