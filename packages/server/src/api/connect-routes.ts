@@ -1,6 +1,7 @@
 import type { ConnectRequest, ConnectResponse, RevokeRequest } from "@spawner/client";
 import type { ConnectionTokenVerifier } from "../core/connection-token.ts";
 import { SpawnerError } from "../core/errors.ts";
+import { nextRevocation, revocationOf } from "../core/revocations.ts";
 import { identityOf } from "../core/workload.ts";
 import { findBackend } from "./find-backend.ts";
 import type { RouteDeps } from "./route-deps.ts";
@@ -44,12 +45,11 @@ export function addConnectRoutes(deps: ConnectRouteDeps): void {
     handler: async ({ params, body }) => {
       const backend = await findBackend(deps, params.id);
       const { name, uid } = backend.metadata;
-      const time = clock.now().toISOString();
       const { user, token = "" } = body;
       const revocations =
         user === undefined
-          ? { tokens: { [idOfToken(token, identityOf(backend))]: time } }
-          : { users: { [user]: time } };
+          ? { tokens: { [idOfToken(token, identityOf(backend))]: clock.now().toISOString() } }
+          : { users: { [user]: nextRevocation(clock.now(), revocationOf(backend, user)) } };
       await engine.backends.patchStatus({ name, uid }, { revocations });
       return {};
     },

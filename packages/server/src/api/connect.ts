@@ -3,6 +3,7 @@ import type { ConnectionTokenSigner } from "../core/connection-token.ts";
 import { deadlines } from "../core/deadlines.ts";
 import { SpawnerError } from "../core/errors.ts";
 import type { Backend } from "../core/resource.ts";
+import { revocationOf } from "../core/revocations.ts";
 import { hasEnded, stateOf, statusMessage } from "../core/status.ts";
 import { identityOf } from "../core/workload.ts";
 import { nextChange } from "./next-change.ts";
@@ -33,11 +34,13 @@ export function makeConnect(deps: ConnectDeps, options: SpawnOptions) {
 
   function answer(request: ConnectRequest, { backend, spawned, stale, previousFailure }: Obtained): ConnectResponse {
     const { key, user, auth, tokenTtlSeconds: ttlSeconds = defaultTtlSeconds } = request;
+    const revocation = revocationOf(backend, user);
     const signed = deps.signer.sign(
       {
         backend: identityOf(backend),
         ...(user === undefined ? {} : { user }),
         ...(auth === undefined ? {} : { auth }),
+        ...(revocation === undefined ? {} : { revocation }),
       },
       { ttlSeconds },
     );

@@ -21,7 +21,7 @@ function forge(header: object, claims: object, secret: string | undefined): stri
   return `${input}.${secret === undefined ? "" : createHmac("sha256", secret).update(input).digest("base64url")}`;
 }
 
-const claims = { aud: "spawner.dev/connection", jti: "t", backend: "b/u", iat: 0, exp: 9_999_999_999, at: 0 };
+const claims = { aud: "spawner.dev/connection", jti: "t", backend: "b/u", iat: 0, exp: 9_999_999_999 };
 
 test("a token says whom it lets in and where, and is remembered as such", () => {
   const { sign, verify } = setUp();

@@ -10,13 +10,14 @@ export interface ConnectionGrant {
   readonly user?: string;
   /** What the application wants its program to know of the user. */
   readonly auth?: Readonly<Record<string, unknown>>;
+  /** The latest revocation of this user that the signer knows of: a later one takes the token back. Default: none. */
+  readonly revocation?: string;
 }
 
 /** A token as it was verified. */
 export interface ConnectionToken extends ConnectionGrant {
   /** Names this one token, to be revoked. */
   readonly id: string;
-  readonly issuedAtMs: number;
   /** Requests and connections that begin later are refused; those that are open go on. */
   readonly expiresAtMs: number;
 }
@@ -50,8 +51,8 @@ interface Claims {
   /** Seconds since 1970 (RFC 7519 2). */
   readonly iat: number;
   readonly exp: number;
-  /** Milliseconds since 1970 at which it was signed: a revocation names a moment, and seconds are too coarse for it. */
-  readonly at: number;
+  /** `revocation` of the grant. */
+  readonly rev?: string;
 }
 
 /** Makes connection tokens: JSON Web Tokens (RFC 7519) signed with HMAC-SHA-256. */
@@ -77,9 +78,8 @@ export class ConnectionTokenSigner {
     if (this.#signer?.key.secret !== key.secret || this.#signer.key.id !== key.id) {
       this.#signer = { key, sign: createSigner({ algorithm, key: key.secret, kid: key.id }) };
     }
-    const at = this.#now().getTime();
-    const iat = Math.floor(at / 1000);
-    const { backend, user, auth } = grant;
+    const iat = Math.floor(this.#now().getTime() / 1000);
+    const { backend, user, auth, revocation } = grant;
     const claims: Claims = {
       aud: audience,
       jti: randomUUID(),
@@ -88,7 +88,7 @@ export class ConnectionTokenSigner {
       ...(auth === undefined ? {} : { auth }),
       iat,
       exp: iat + ttlSeconds,
-      at,
+      ...(revocation === undefined ? {} : { rev: revocation }),
     };
     return { text: this.#signer.sign(claims), expiresAt: new Date(claims.exp * 1000) };
   }
@@ -157,7 +157,7 @@ export class ConnectionTokenVerifier {
       key: secret,
       algorithms: [algorithm],
       allowedAud: audience,
-      requiredClaims: ["aud", "jti", "backend", "iat", "exp", "at"],
+      requiredClaims: ["aud", "jti", "backend", "iat", "exp"],
       ignoreExpiration: true,
     }) as (token: string) => Claims;
     this.#verifiers.set(secret, verifier);
@@ -171,13 +171,13 @@ export class ConnectionTokenVerifier {
   }
 }
 
-function tokenOf({ jti, sub, backend, auth, exp, at }: Claims): ConnectionToken {
+function tokenOf({ jti, sub, backend, auth, exp, rev }: Claims): ConnectionToken {
   return {
     id: jti,
     backend,
     ...(sub === undefined ? {} : { user: sub }),
     ...(auth === undefined ? {} : { auth }),
-    issuedAtMs: at,
+    ...(rev === undefined ? {} : { revocation: rev }),
     expiresAtMs: exp * 1000,
   };
 }

@@ -38,7 +38,7 @@ const container = Type.Object(
       Type.String({
         minLength: 1,
         maxLength: 512,
-        description: "Container image; on a local engine the name of a template.",
+        description: "Container image; on a local engine the name of the template that the command comes from.",
       }),
     ),
     imagePullPolicy: Type.Optional(
@@ -46,6 +46,7 @@ const container = Type.Object(
     ),
     command: Type.Optional(Type.Array(Type.String(), { description: "Replaces the image's entry point." })),
     args: Type.Optional(Type.Array(Type.String(), { description: "Arguments of the command." })),
+    workingDir: Type.Optional(Type.String({ description: "Folder in which the command is run." })),
     env: Type.Optional(Type.Array(envVar, { maxItems: 1000, description: "Environment variables of the program." })),
   },
   {
@@ -54,7 +55,7 @@ const container = Type.Object(
   },
 );
 
-const templateSchema = Type.Object(
+export const templateSchema = Type.Object(
   {
     containers: Type.Array(container, {
       minItems: 1,
@@ -195,7 +196,8 @@ export const statusSchema = Type.Object(
         {
           users: Type.Optional(
             Type.Record(Type.String(), Type.String({ format: "date-time" }), {
-              description: "Users whose tokens up to this time are good no more.",
+              description:
+                "Users whose tokens are good no more, unless they were signed in the knowledge of this revocation, and since when.",
             }),
           ),
           tokens: Type.Optional(

@@ -1,11 +1,21 @@
 import type { ConnectionToken } from "./connection-token.ts";
 import type { Backend } from "./resource.ts";
 
-/** Whether a token of this backend was taken back. */
-export function isRevoked({ status }: Pick<Backend, "status">, token: ConnectionToken): boolean {
-  const { users, tokens } = status.revocations ?? {};
-  if (tokens?.[token.id] !== undefined) return true;
-  const time = token.user === undefined ? undefined : users?.[token.user];
-  // A user who was let in again has a token that is younger.
-  return time !== undefined && token.issuedAtMs <= Date.parse(time);
+/** The latest revocation of a user, as it is stored. */
+export function revocationOf({ status }: Pick<Backend, "status">, user: string | undefined): string | undefined {
+  return user === undefined ? undefined : status.revocations?.users?.[user];
+}
+
+/** Whether a token of this backend was taken back. No clocks are compared: those of two machines may differ by half a minute. */
+export function isRevoked(backend: Pick<Backend, "status">, token: ConnectionToken): boolean {
+  if (backend.status.revocations?.tokens?.[token.id] !== undefined) return true;
+  const latest = revocationOf(backend, token.user);
+  // Whoever was let in again has a token that was signed in the knowledge of it, or of one of which is not heard here yet.
+  return latest !== undefined && (token.revocation ?? "") < latest;
+}
+
+/** What the next revocation of a user is stored as: the moment, but later than the latest one, whoever's clock that was by. */
+export function nextRevocation(now: Date, latest: string | undefined): string {
+  const laterMs = latest === undefined ? 0 : Date.parse(latest) + 1;
+  return new Date(Math.max(now.getTime(), laterMs)).toISOString();
 }
