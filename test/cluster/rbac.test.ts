@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { clusterRoles, compatRules, roleRules } from "../../packages/server/src/cli/role-rules.ts";
 import { eventually } from "../support/cluster/eventually.ts";
@@ -20,6 +21,7 @@ test.each([
 ])("each role may do all that it does and nothing else, in deploy/$of", async ({ of, flags, pathPrefix }) => {
   const manifests = await manifestsOf({ of, namespace: namespace.name });
   await applyAccounts(manifests);
+  await kubectl(["create", "--filename=-"], JSON.stringify(secretOfBefore()));
   const roles = await startRoles(flags);
   // What is not allowed explains best why a session has not come to its end.
   const trouble = await liveThroughEverything(roles, pathPrefix).catch((error: unknown) => error);
@@ -81,6 +83,7 @@ async function liveThroughEverything(
     isLost = true;
     return { kind: "cut", moment: "after" };
   };
+  await loseKeys();
   await spawnThrough(apiUrl, spawnRequestFor("echo-program.mjs", { gracePeriodSeconds: 1, firstClientSeconds: 1 }));
   // Ends well and by itself: what it wrote last has to be read.
   await spawnThrough(apiUrl, { image: testImage });
@@ -92,9 +95,56 @@ async function liveThroughEverything(
   expect((await fetch(`${apiUrl}/backend/bcdfghjklm/status`)).status).toBe(404);
   expect(await (await fetch(`${apiUrl}/backend/${stopped}/logs`)).text()).toContain("listening");
   expect((await fetch(`${apiUrl}/backend/${stopped}`, { method: "DELETE" })).ok).toBe(true);
+  await connectAndRevoke(apiUrl, sessions);
   await eventually(async () => {
     expect(await kubectl(["get", "slab", "--namespace", namespace.name, "--output=name"])).toBe("");
   }, 60_000);
+}
+
+/** A user of a key is let in and taken off, and the next generation is asked for before the one before is gone. */
+async function connectAndRevoke(apiUrl: string, sessions: string): Promise<void> {
+  const post = async (path: string, body: object) => {
+    const headers = { "content-type": "application/json" };
+    const response = await fetch(`${apiUrl}${path}`, { method: "POST", headers, body: JSON.stringify(body) });
+    const text = await response.text();
+    expect(response.status, text).toBe(200);
+    return JSON.parse(text) as { backend: string; generation: string; token: string };
+  };
+  const connect = () =>
+    post("/connect", spawnRequestFor("echo-program.mjs", { key: "doc", user: "ada", waitReady: true }));
+  const first = await connect();
+  const open = async () => {
+    const headers = { authorization: `Bearer ${first.token}` };
+    return (await fetch(`${sessions}/${first.backend}/`, { headers })).status;
+  };
+  expect(await open()).toBe(200);
+  await post(`/backend/${first.backend}/revoke`, { user: "ada" });
+  await eventually(async () => expect(await open()).toBe(401), 1_000);
+  const end = () => fetch(`${apiUrl}/backend/${first.backend}`, { method: "DELETE" });
+  expect((await end()).ok).toBe(true);
+  expect((await connect()).generation).not.toBe(first.generation);
+  expect((await end()).ok).toBe(true);
+}
+
+const keysSecret = "spawner-keys";
+
+/** As a controller made it that knew of no connection tokens. */
+function secretOfBefore(): object {
+  const metadata = { name: keysSecret, namespace: namespace.name };
+  return { apiVersion: "v1", kind: "Secret", metadata, stringData: { "control-key": randomBytes(32).toString("hex") } };
+}
+
+/** The controller completes the Secret that it has found, and makes it again where it is deleted. */
+async function loseKeys(): Promise<void> {
+  const secret = ["secret", keysSecret, "--namespace", namespace.name];
+  const signingKeys = async () => {
+    const keys = await kubectl(["get", ...secret, "--output=jsonpath={.data.signing-keys}"]);
+    expect(keys).not.toBe("");
+    return keys;
+  };
+  const keys = await eventually(signingKeys);
+  await kubectl(["delete", ...secret]);
+  expect(await eventually(signingKeys)).toBe(keys);
 }
 
 /** Its Pod waits for a Secret that never comes, which only an event tells. */
