@@ -90,6 +90,7 @@ export class ClientConnection implements ForwardingOwner {
   /** To be called now and then: does what is due. */
   tick(nowMs: number): void {
     this.#deadline.tick(nowMs);
+    if (this.#state.kind === "tunnel") this.#state.tunnel.tick(nowMs);
     this.#pair.probe();
   }
 
@@ -288,7 +289,7 @@ export class ClientConnection implements ForwardingOwner {
     if (this.#pair.clientEnded && this.#isWaiting) this.#shutDown(nothing);
   }
 
-  onUpgraded(behindHead: Buffer): void {
+  onUpgraded(behindHead: Buffer, protocol: string | undefined): void {
     const { pending, link, client, clientEnded } = this.#pair;
     if (this.#state.kind !== "exchange" || link === undefined) return;
     const tunnel = new Tunnel({
@@ -296,6 +297,8 @@ export class ClientConnection implements ForwardingOwner {
       link,
       lease: this.#state.forwarding.exchange.lease,
       activity: this.#deps.activity,
+      clock: this.#deps.clock,
+      protocol,
       limits: this.#deps.limits,
       deadline: this.#deadline,
       clientEnded,

@@ -25,7 +25,8 @@ export interface ForwardingDeps {
 export interface ForwardingOwner extends UpstreamEvents {
   /** The response is whole. `keepsAlive`: both sides would go on. */
   onDone(keepsAlive: boolean): void;
-  onUpgraded(behindHead: Buffer): void;
+  /** `protocol`: what the upstream says that the connection was upgraded to. */
+  onUpgraded(behindHead: Buffer, protocol: string | undefined): void;
   /** The relay is to answer itself. */
   onAnswer(answer: Answer): void;
   onProblem(problem: RelayProblem): void;
@@ -225,7 +226,7 @@ export class Forwarding {
         return this.#passResponseBody(body, rest, headBytes);
       }
       this.#pair.toClient(headBytes);
-      if (head.status === 101) return this.#owner.onUpgraded(rest);
+      if (head.status === 101) return this.#owner.onUpgraded(rest, head.header("upgrade"));
       if (head.status === 100) exchange.mayBodyCome = true;
       this.#watch();
     }

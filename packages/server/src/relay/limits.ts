@@ -18,6 +18,11 @@ export interface RelayLimits {
   upgradeTimeoutMs: number;
   /** Time in which an upstream begins to answer any other request that is all sent; 0: any. Default 0, for long polls. */
   responseTimeoutMs: number;
+  /**
+   * Time for which an upgraded connection counts as activity without data in either direction; pings, pongs and closes of a
+   * WebSocket are none. 0: it counts until it closes. Default 0.
+   */
+  silentConnectionMs: number;
   /** Time without a byte after which a half-closed connection is taken for gone. Default 10 s. */
   halfClosedSilenceMs: number;
   /** Time in which a client may go on sending after an answer that it did not wait for. Default 30 s. */
@@ -46,6 +51,7 @@ export const defaultLimits: RelayLimits = {
   connectTimeoutMs: 5_000,
   upgradeTimeoutMs: 60_000,
   responseTimeoutMs: 0,
+  silentConnectionMs: 0,
   halfClosedSilenceMs: 10_000,
   lingerMs: 30_000,
   lingerSilenceMs: 2_000,

@@ -1,5 +1,7 @@
 import type { Socket } from "node:net";
+import type { Clock } from "../lib/clock.ts";
 import type { Activity, ActivityLease } from "./activity.ts";
+import { DataLease } from "./data-lease.ts";
 import type { Deadline } from "./deadline.ts";
 import type { RelayLimits } from "./limits.ts";
 import type { UpstreamLink } from "./upstream-link.ts";
@@ -7,8 +9,12 @@ import type { UpstreamLink } from "./upstream-link.ts";
 export interface TunnelParts {
   readonly client: Socket;
   readonly link: UpstreamLink;
+  /** What counts the connection. */
   readonly lease: ActivityLease;
   readonly activity: Activity;
+  readonly clock: Clock;
+  /** What it was upgraded to, as the upstream says. */
+  readonly protocol: string | undefined;
   readonly limits: RelayLimits;
   readonly deadline: Deadline;
   /** Whether the client had sent its end before there was a tunnel. */
@@ -22,6 +28,9 @@ export interface TunnelParts {
 /** An upgraded connection: copies both ways, and ends each way by itself. */
 export class Tunnel {
   readonly #parts: TunnelParts;
+  readonly #lease: ActivityLease;
+  /** The same, where a silent connection does not count; else nobody looks at what passes. */
+  readonly #dataLease: DataLease | undefined;
   #clientEnded = false;
   #clientClosed = false;
   #upstreamEnded = false;
@@ -31,6 +40,8 @@ export class Tunnel {
 
   constructor(parts: TunnelParts) {
     this.#parts = parts;
+    this.#dataLease = dataLeaseOf(parts);
+    this.#lease = this.#dataLease ?? parts.lease;
   }
 
   /** Begins with what came before it, or right behind the 101. */
@@ -45,23 +56,30 @@ export class Tunnel {
 
   /** The client has gone; what is left of the tunnel holds nothing. */
   abandon(): void {
-    this.#parts.lease.end();
+    this.#lease.end();
     this.#parts.release?.();
   }
 
+  /** To be called now and then: does what is due. */
+  tick(nowMs: number): void {
+    this.#dataLease?.tick(nowMs);
+  }
+
   onClientData(bytes: Buffer): void {
+    this.#dataLease?.onClientBytes(bytes);
     if (!this.#parts.link.write(bytes)) this.#parts.client.pause();
     if (this.#upstreamEnded) this.#expectBytes();
   }
 
   onClientDrain(): void {
+    this.#dataLease?.onData(); // what was read a while ago has gone through only now
     this.#parts.link.resume();
     if (this.#clientEnded || this.#upstreamEnded) this.#expectBytes();
   }
 
   onClientEnd(): void {
     this.#clientEnded = true;
-    this.#parts.lease.end();
+    this.#lease.end();
     this.#parts.link.end();
     this.#expectBytes();
   }
@@ -75,6 +93,7 @@ export class Tunnel {
   }
 
   onUpstreamData(bytes: Buffer): void {
+    this.#dataLease?.onUpstreamBytes(bytes);
     if (!this.#parts.client.write(bytes)) this.#parts.link.pause();
     if (!this.#clientEnded) return;
     // A sign of life, though not a live connection.
@@ -83,6 +102,7 @@ export class Tunnel {
   }
 
   onUpstreamDrain(): void {
+    this.#dataLease?.onData();
     this.#parts.client.resume();
     if (this.#clientEnded || this.#upstreamEnded) this.#expectBytes();
   }
@@ -104,4 +124,10 @@ export class Tunnel {
   #expectBytes(): void {
     this.#parts.deadline.set("bytes", this.#parts.limits.halfClosedSilenceMs, () => this.#parts.onOver("closed"));
   }
+}
+
+function dataLeaseOf({ clock, activity, lease, protocol, limits }: TunnelParts): DataLease | undefined {
+  const silentMs = limits.silentConnectionMs;
+  if (silentMs === 0) return undefined;
+  return new DataLease({ clock, activity, lease, silentMs, isWebSocket: protocol?.toLowerCase() === "websocket" });
 }
