@@ -74,6 +74,7 @@ export async function runRole(options: RoleOptions, serve: (process: RoleProcess
   const whyNotReady = () => {
     if (ending.signal.aborted) return "it is ending";
     if (!hasSynced) return "the backends have not been read yet";
+    if (keys?.hasSynced === false) return "the Secret spawner-keys has not been read yet";
     if (asksHosts.has(role) && keys?.controlKey() === undefined)
       return "there is no control key yet (Secret spawner-keys)";
     return undefined;

@@ -119,6 +119,11 @@ export class ConnectionTokenVerifier {
     this.#rememberedMax = rememberedMax;
   }
 
+  /** Whether there is a key to judge any by. */
+  get canVerify(): boolean {
+    return this.#keys().length > 0;
+  }
+
   verify(text: string): TokenVerdict {
     const token = this.#recall(text) ?? this.#check(text);
     if (token === undefined) return { kind: "invalid" };

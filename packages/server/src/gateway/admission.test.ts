@@ -9,12 +9,12 @@ import { cookieOf, hostCookieName, pathCookieName, withoutCookie, withoutToken }
 
 const ownOrigin = "https://play.example.com";
 
-function setUp({ spec = {}, status = {}, requireToken = false }: Setting = {}) {
+function setUp({ spec = {}, status = {}, requireToken = false, hasKeys = true }: Setting = {}) {
   const clock = new FakeClock();
   const now = () => clock.now();
   const keys = [makeSigningKey(new Date())];
   const signer = new ConnectionTokenSigner(() => keys, { now });
-  const verifier = new ConnectionTokenVerifier(() => keys, { now });
+  const verifier = new ConnectionTokenVerifier(() => (hasKeys ? keys : []), { now });
   const rules: AdmissionRules = { verifier, requireToken, allowedOrigins: new Set(["https://app.example.com"]) };
   const backend: Backend = {
     metadata: {
@@ -46,6 +46,8 @@ interface Setting {
   spec?: Partial<BackendSpec>;
   status?: BackendStatus;
   requireToken?: boolean;
+  /** Whether the gateway has read the keys. */
+  hasKeys?: boolean;
 }
 
 const cookie = (token: string) => `cookie: a=1; ${pathCookieName}=${token}; b=2`;
@@ -63,6 +65,14 @@ test("a token is taken from the URL, the Authorization field or the cookie, and 
   expect(ask({ query: `?a=1&_spawner_token=${token}` })).toMatchObject(admitted("query"));
   expect(ask({ fields: [`Authorization: bearer ${token}`] })).toMatchObject(admitted("bearer"));
   expect(ask({ fields: [cookie(token)] })).toMatchObject(admitted("cookie"));
+});
+
+test("a gateway that has no key yet calls no token bad, and lets nobody in", () => {
+  const { ask, token } = setUp({ hasKeys: false });
+  for (const request of [{ query: `?_spawner_token=${token}` }, { fields: [cookie(token)] }]) {
+    expect(ask(request)).toMatchObject({ kind: "refused", code: "unavailable" });
+  }
+  expect(ask({})).toMatchObject({ kind: "refused", code: "unauthorized" });
 });
 
 test("an Authorization field and a cookie of the program's own are passed over", () => {

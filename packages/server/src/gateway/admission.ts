@@ -52,6 +52,7 @@ export function asksForToken({ spec }: Backend, rules: Pick<AdmissionRules, "req
 export function admit(request: AdmissionRequest, backend: Backend, rules: AdmissionRules): Admission {
   if (!asksForToken(backend, rules)) return { kind: "open" };
   const credentials = credentialsOf(request.head, request);
+  if (credentials.length > 0 && !rules.verifier.canVerify) return refuse("unavailable", noKeyMessage);
   let refusal: Refused | undefined;
   for (const credential of credentials) {
     const judged = judge(credential, request, backend, rules);
@@ -91,6 +92,9 @@ function judge(
   if (origin === undefined) return { kind: "valid", token };
   return refuse("forbidden_origin", `Pages of ${JSON.stringify(origin)} may not use this session's cookie.`);
 }
+
+/** Nobody can say yet whether a token is good: to call it bad would have its client give up. */
+const noKeyMessage = "There is no key yet to judge connection tokens by.";
 
 /** What those are told whose token was taken back. */
 export const revokedMessage = "The token was revoked.";

@@ -90,6 +90,11 @@ export class KeysSecret {
     });
   }
 
+  /** Whether it is known what there is, or that there is none. */
+  get hasSynced(): boolean {
+    return this.#informer.hasSynced;
+  }
+
   /** As last read; where the Secret is gone or spoilt meanwhile, what it was. */
   controlKey(): string | undefined {
     return this.#controlKey;
