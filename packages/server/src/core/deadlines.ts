@@ -9,8 +9,8 @@ export const deadlines = {
   sweptWriteMs: 4_000,
   /** How long any other write of a sweeper may take. */
   statusWriteMs: 2_000,
-  /** How long one call of an API server may take. */
-  apiServerMs: 2_000,
+  /** How long one call of an API server may take: whoever asked for what needs it is refused within 2 s. */
+  apiServerMs: 1_800,
   /** How long it may take for a page of all there is, by which what is watched is known at first. */
   apiServerListMs: 10_000,
   /** How long one request to a relay host may take. */

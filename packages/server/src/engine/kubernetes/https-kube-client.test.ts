@@ -101,7 +101,7 @@ test("a call that is not answered in time is given up, and its connection with i
   clock.advance(1);
   expect(await call).toMatchObject({
     code: "unavailable",
-    message: expect.stringContaining("did not answer within 2 s"),
+    message: expect.stringContaining("did not answer within 1.8 s"),
   });
   await pass(() => expect(server.connections).toBe(0));
 });
