@@ -155,8 +155,12 @@ describe("GET /backends", () => {
     } while (after !== "");
     expect(seen).toHaveLength(6);
     expect(new Set(seen).size).toBe(6);
-    const labelled = await getJson<BackendList>(api, "/backends?label=team=a");
-    expect(labelled.backends.map(({ name }) => name)).toEqual(["labelled"]);
+    const labelled = async (query: string) =>
+      (await getJson<BackendList>(api, `/backends?${query}`)).backends.map(({ name }) => name);
+    expect(await labelled("label=team=a")).toEqual(["labelled"]);
+    expect(await labelled("label=team+in+(a,b),!stage")).toEqual(["labelled"]);
+    expect(await labelled("label=team&label=team!=a")).toEqual([]);
+    expect(await labelled("label=!team")).toHaveLength(5);
   });
 });
 

@@ -1,4 +1,4 @@
-import { SpawnerError } from "../core/errors.ts";
+import { parseLabelSelector } from "../core/label-selector.ts";
 import type { Backend } from "../core/resource.ts";
 import { hasEnded } from "../core/status.ts";
 import { findBackend } from "./find-backend.ts";
@@ -32,9 +32,9 @@ export function addBackendRoutes(deps: RouteDeps): void {
       response: { 200: { $ref: "BackendList#" } },
     },
     handler: async ({ query }) => {
-      const labels = labelsOf(query.label ?? []);
+      const selector = (query.label ?? []).flatMap(parseLabelSelector);
       const after = query.continue === undefined ? {} : { continue: query.continue };
-      const page = await engine.backends.list({ labels, limit: query.limit ?? defaultLimit, ...after });
+      const page = await engine.backends.list({ selector, limit: query.limit ?? defaultLimit, ...after });
       const backends = (await Promise.all(page.items.map(view))).filter((each) => each !== undefined);
       return page.continue === undefined ? { backends } : { backends, continue: page.continue };
     },
@@ -72,18 +72,4 @@ export function addBackendRoutes(deps: RouteDeps): void {
       return reply.code(isOver ? 200 : 202).send(await view(asked));
     },
   });
-}
-
-/** Throws invalid_request where one label is to have two values, as none has. */
-function labelsOf(selectors: readonly string[]): Record<string, string> {
-  const labels = new Map<string, string>();
-  for (const selector of selectors) {
-    const [name = "", value = ""] = selector.split("=", 2);
-    const other = labels.get(name);
-    if (other !== undefined && other !== value) {
-      throw new SpawnerError("invalid_request", `label ${name} has one value; ${other} and ${value} were given.`);
-    }
-    labels.set(name, value);
-  }
-  return Object.fromEntries(labels);
 }

@@ -1,5 +1,6 @@
 import { backendStates, errorCodes, failedReasons, specChangePolicies, sweptReasons } from "@spawner/client";
 import { Type } from "typebox";
+import { labelSelectorPattern } from "../core/label-selector.ts";
 import { envValuePattern, longestSeconds, longestTerminationSeconds } from "../core/resource-schema.ts";
 
 const seconds = (description: string, { minimum = 0, maximum = longestSeconds } = {}) =>
@@ -8,10 +9,6 @@ const seconds = (description: string, { minimum = 0, maximum = longestSeconds } 
 /** Names as Kubernetes takes them, without those that Spawner sets itself, and the one that no JSON here may have. */
 const envName = "^(?!PORT$|SPAWNER_|__proto__$)[ -<>-~]{1,1024}$";
 
-/** A label as Kubernetes takes it; with anything else, a selector could ask for more than one thing. */
-const labelWord = "[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?";
-export const labelPattern = `^([a-z0-9.-]{1,253}/)?${labelWord}=(${labelWord})?$`;
-
 /** SpawnRequest of the client's protocol. */
 export const spawnRequestSchema = Type.Object(
   {
@@ -19,7 +16,16 @@ export const spawnRequestSchema = Type.Object(
       Type.String({
         minLength: 1,
         maxLength: 512,
-        description: "Container image; on one machine the name of a template. Not needed where there is only one.",
+        description: "Container image, over that of the template; on one machine the name of a template as well.",
+      }),
+    ),
+    template: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 63,
+        description:
+          "Name of a template of the server: the other fields go over its own, env by each variable. Default, where no " +
+          "image is given: the one that is called default, or the only one.",
       }),
     ),
     port: Type.Optional(
@@ -53,7 +59,7 @@ export const spawnRequestSchema = Type.Object(
   },
   {
     additionalProperties: false,
-    description: "What to start. {} starts the only template there is.",
+    description: "What to start. {} starts the default template.",
     examples: [{}, { env: { DOCUMENT: "budget" }, gracePeriodSeconds: 60 }],
   },
 );
@@ -294,14 +300,21 @@ export const namedSchemas = {
 export const listQuerySchema = Type.Object(
   {
     label: Type.Optional(
-      Type.Array(Type.String({ pattern: labelPattern, examples: ["team=blue"] }), {
-        maxItems: 32,
-        description:
-          "Only backends with this label, `name=value`; may be repeated, for backends that have all of them.",
-      }),
+      Type.Array(
+        Type.String({
+          pattern: labelSelectorPattern,
+          examples: ["team=maps", "stage in (test, live)", "!old"],
+        }),
+        {
+          maxItems: 32,
+          description:
+            "Only backends with labels that this selects, as Kubernetes has it: name=value, name!=value, name in (a, b), " +
+            "name notin (a, b), name, !name; several with commas, or by repeating it, where all have to be met.",
+        },
+      ),
     ),
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500, description: "Page size. Default 100." })),
-    continue: Type.Optional(Type.String({ maxLength: 63, description: "`continue` of the page before." })),
+    continue: Type.Optional(Type.String({ maxLength: 1_024, description: "`continue` of the page before." })),
   },
   { additionalProperties: false },
 );

@@ -1,8 +1,9 @@
 import type { FastifySchemaCompiler } from "fastify";
 import type { TSchema } from "typebox";
 import { SpawnerError } from "../core/errors.ts";
+import { labelSelectorPattern } from "../core/label-selector.ts";
 import { envPatternNeeds, makeChecker, type PatternNeeds } from "../core/validation.ts";
-import { keyPattern, labelPattern, userPattern } from "./schemas.ts";
+import { keyPattern, userPattern } from "./schemas.ts";
 
 const wholes: Readonly<Record<string, string>> = { body: "the body", querystring: "the query", params: "the path" };
 
@@ -10,7 +11,8 @@ const patternNeeds: PatternNeeds = {
   ...envPatternNeeds,
   [keyPattern]: "must be Unicode without a zero byte and without half a surrogate pair",
   [userPattern]: "must be printable ASCII, without a space at its beginning and end",
-  [labelPattern]: "must be a label: name=value is needed, of letters, digits, dots, - and _",
+  [labelSelectorPattern]:
+    "must be a label selector: name=value, name!=value, name in (a, b), name notin (a, b), name or !name is needed",
 };
 
 /** Makes every refusal of a request's parts by the one mechanism that all validation uses. */

@@ -2,6 +2,7 @@ import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { WorkloadObservation } from "../core/decide.ts";
 import type { SpawnerError } from "../core/errors.ts";
+import { parseLabelSelector } from "../core/label-selector.ts";
 import type { Backend, BackendSpec } from "../core/resource.ts";
 import { identityOf } from "../core/workload.ts";
 import type { BackendChange, BackendStore, Engine, WorkloadIdentity } from "./engine.ts";
@@ -119,13 +120,36 @@ export function describeEngineContract(
         });
       });
 
-      test("a list can be limited to those that carry all of some labels", async () => {
+      test.each([
+        ["team=red", ["a", "b"]],
+        ["team==red,stage=test", ["a"]],
+        ["team=green", []],
+        ["team!=red", ["c", "d"]],
+        ["team in (red, blue)", ["a", "b", "c"]],
+        ["team notin (red,blue)", ["d"]],
+        ["stage", ["a", "c"]],
+        ["!stage", ["b", "d"]],
+        ["stage=,team", ["c"]],
+        ["stage in (test,)", ["a", "c"]],
+        ["team=red,team=blue", []],
+        ["example.com/constructor", ["d"]],
+        ["constructor", []],
+      ])("a list can be limited to those whose labels are as Kubernetes understands %s", async (selector, expected) => {
         await create("a", { team: "red", stage: "test" });
         await create("b", { team: "red" });
-        await create("c", { team: "blue", stage: "test" });
-        expect(names((await store.list({ labels: { team: "red" } })).items)).toEqual(["a", "b"]);
-        expect(names((await store.list({ labels: { team: "red", stage: "test" } })).items)).toEqual(["a"]);
-        expect((await store.list({ labels: { team: "green" } })).items).toEqual([]);
+        await create("c", { team: "blue", stage: "" });
+        await create("d", { "example.com/constructor": "1" });
+        const { items } = await store.list({ selector: parseLabelSelector(selector) });
+        expect(names(items)).toEqual(expected);
+      });
+
+      test("pages of a selection have as many as they may, and no others", async () => {
+        for (const name of ["a", "b", "c", "d", "e"]) await create(name, name === "c" ? {} : { team: "red" });
+        const selector = parseLabelSelector("team");
+        const first = await store.list({ selector, limit: 3 });
+        expect(names(first.items)).toEqual(["a", "b", "d"]);
+        const last = await store.list({ selector, limit: 3, continue: first.continue ?? "" });
+        expect([names(last.items), last.continue]).toEqual([["e"], undefined]);
       });
 
       test("pages follow each other without a gap, and the last says that it is", async () => {

@@ -1,4 +1,5 @@
 import type { WorkloadObservation } from "../core/decide.ts";
+import type { LabelSelector } from "../core/label-selector.ts";
 import type { RelayHost } from "../core/relay-host.ts";
 import type { Backend, BackendDraft } from "../core/resource.ts";
 import type { StatusPatch } from "../core/status.ts";
@@ -30,8 +31,8 @@ export type BackendChange =
   | { readonly kind: "synced" };
 
 export interface ListQuery {
-  /** Only those that carry each of these labels. */
-  readonly labels?: Readonly<Record<string, string>>;
+  /** Only those whose labels are like this. Default: all. */
+  readonly selector?: LabelSelector;
   /** At most this many, in order of their names. Default: all. */
   readonly limit?: number;
   /** The `continue` of the page before. */

@@ -208,9 +208,9 @@ function badPairs({ name, schema }: Parameter): fc.Arbitrary<Pair[]> {
         "",
         "=",
         "=b",
-        "a",
         "a=b=c",
-        "a=b,c",
+        "a=b,",
+        "a in (b",
         "a b=c",
         "ä=b",
         "-a=b",
@@ -220,10 +220,6 @@ function badPairs({ name, schema }: Parameter): fc.Arbitrary<Pair[]> {
       ];
       return fc.oneof(
         oneOf(name, texts),
-        fc.constant<Pair[]>([
-          [name, "a=1"],
-          [name, "a=2"],
-        ]),
         fc.constant(Array.from({ length: (schema.maxItems ?? 0) + 1 }, (_, index): Pair => [name, `a${index}=1`])),
       );
     }

@@ -1,3 +1,4 @@
+import { formatLabelSelector } from "../../core/label-selector.ts";
 import type { Backend } from "../../core/resource.ts";
 import type { BackendPage, ListQuery } from "../engine.ts";
 import { backendError } from "./backend-errors.ts";
@@ -21,9 +22,8 @@ interface PageQuery {
 
 /** The backends as the API server has them, in order of their names. */
 export async function listBackends(query: ListQuery, collection: Collection): Promise<BackendPage> {
-  const { labels = {}, limit } = query;
-  const selectors = Object.entries(labels).map(([label, value]) => `${label}=${value}`);
-  const labelSelector = selectors.length > 0 ? selectors.join(",") : undefined;
+  const { selector = [], limit } = query;
+  const labelSelector = selector.length > 0 ? formatLabelSelector(selector) : undefined;
   const items: Backend[] = [];
   let next = query.continue;
   do {

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
 import { SpawnerError } from "../../core/errors.ts";
+import { matchesLabels } from "../../core/label-selector.ts";
 import { requireValidName } from "../../core/names.ts";
 import type { Backend, BackendDraft, BackendSpec } from "../../core/resource.ts";
 import { applyStatusPatch, hasEnded, type StatusPatch } from "../../core/status.ts";
@@ -78,11 +79,11 @@ export class SqliteBackendStore implements BackendStore {
   }
 
   async list(query: ListQuery = {}): Promise<BackendPage> {
-    const wanted = Object.entries(query.labels ?? {});
+    const { selector = [] } = query;
     const after = query.continue ?? "";
     const matching = [...this.#backends.values()]
       .filter(({ metadata }) => metadata.name > after)
-      .filter(({ metadata }) => wanted.every(([label, value]) => metadata.labels[label] === value))
+      .filter(({ metadata }) => matchesLabels(selector, metadata.labels))
       .sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
     const items = matching.slice(0, query.limit);
     const last = items.at(-1);
