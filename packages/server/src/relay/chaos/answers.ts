@@ -1,4 +1,11 @@
 /** What the upstream of the chaos answers, known to both sides: `/<kind>/<number>/<how>`. */
+import type { Answer } from "../response.ts";
+
+/** Chances, the same for the same seed. */
+export interface Choices {
+  below(bound: number): number;
+  from<T>(items: readonly T[]): T;
+}
 
 const filler = Buffer.from("spawner ".repeat(128 * 1024));
 
@@ -11,6 +18,11 @@ export const switching = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrad
 export const greeting = "hello";
 /** Sent through a tunnel, it has the upstream end it. */
 export const farewell = "\0bye";
+
+/** Where a handler sends what the upstream is to turn down (421), so that the handler is asked again. */
+export const misdirected = "/refuse/421";
+/** What a handler answers in place of the upstream. */
+export const saidByHandler: Answer = { status: 503, body: "said by the handler" };
 
 /** With the trailers that all chunked messages have here, of requests too. */
 export const lastChunk = "0\r\nX-Sum: 1\r\n\r\n";
@@ -38,6 +50,11 @@ export function answerTo(target: Target): Buffer {
   return answer;
 }
 
+/** What an answer that the upstream breaks off would have been. */
+export function wholeOfCut(kind: string): Buffer {
+  return answerTo({ kind: kind === "cut-chunked" ? "chunked" : "ok", count: 5_000, how: "" });
+}
+
 function makeAnswer({ kind, count }: Target): Buffer {
   const body = bytesOf(count);
   switch (kind) {
@@ -47,6 +64,11 @@ function makeAnswer({ kind, count }: Target): Buffer {
       return Buffer.concat([Buffer.from("HTTP/1.1 200 OK\r\n\r\n"), body]);
     case "hints":
       return Buffer.concat([Buffer.from("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"), withLength(body, 200)]);
+    case "last":
+      return Buffer.concat([
+        Buffer.from(`HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: ${count}\r\n\r\n`),
+        body,
+      ]);
     case "refuse":
       return withLength(bytesOf(3), count);
     default:

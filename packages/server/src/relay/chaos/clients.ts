@@ -1,17 +1,23 @@
 import { type Peer, until } from "../fixture.ts";
-import { answerTo, bytesOf, farewell, greeting, lastChunk, parseTarget, switching } from "./answers.ts";
+import {
+  answerTo,
+  bytesOf,
+  type Choices,
+  farewell,
+  greeting,
+  lastChunk,
+  parseTarget,
+  saidByHandler,
+  switching,
+  wholeOfCut,
+} from "./answers.ts";
 
-/** Chances, the same for the same seed. */
-export interface Choices {
-  below(bound: number): number;
-  from<T>(items: readonly T[]): T;
-}
-
-/** What a client does, on connections that it opens; what it leaves open on purpose is told by `hold`. */
+/** What a client does, on connections that it opens. */
 export interface ChaosClient {
   readonly choose: Choices;
   open(): Promise<Peer>;
-  hold(peer: Peer): void;
+  /** Tells what it leaves open on purpose, and whether its request waits at the handler or was forwarded. */
+  hold(peer: Peer, where: "handler" | "upstream"): void;
 }
 
 const get = (target: string, fields = "") => `GET ${target} HTTP/1.1\r\nHost: a\r\n${fields}\r\n`;
@@ -30,7 +36,7 @@ export const acts: Readonly<Record<string, (client: ChaosClient) => Promise<numb
     const peer = await open();
     const count = 1 + choose.below(4);
     for (let index = 0; index < count; index += 1) {
-      const target = `/${choose.from(["ok", "chunked", "hints"])}/${choose.from([0, 1, 900, 60_000])}`;
+      const target = `/${choose.from(["ok", "chunked", "hints", "more"])}/${choose.from([0, 1, 900, 60_000])}`;
       peer.send(choose.from([Buffer.from(get(target)), upload(target, choose.below(30_000)), chunks(target)]));
       await expectAnswer(peer, target);
     }
@@ -51,7 +57,9 @@ export const acts: Readonly<Record<string, (client: ChaosClient) => Promise<numb
   async "answered to the end of the connection, or a half-closed client"({ choose, open }) {
     const peer = await open();
     const isHalfClosed = choose.below(2) === 0;
-    const target = isHalfClosed ? "/ok/70000" : `/until-close/${choose.from([0, 900, 60_000])}`;
+    const target = isHalfClosed
+      ? "/ok/70000"
+      : `/${choose.from(["until-close", "last"])}/${choose.from([0, 900, 60_000])}`;
     peer.send(get(target));
     if (isHalfClosed) peer.end();
     await until(() => peer.ended || peer.closed, "the end of an answer");
@@ -64,12 +72,21 @@ export const acts: Readonly<Record<string, (client: ChaosClient) => Promise<numb
     const request = choose.from([
       upload("/ok/9", 70_000),
       chunks("/ok/9"),
-      Buffer.from(get("/ok/9")),
+      Buffer.from(get(choose.from(["/ok/9", "/continue", "/parked"]))),
+      upload("/parked", 60_000),
       Buffer.from(upgrade("/tunnel")),
     ]);
-    peer.send(request.subarray(0, choose.below(request.length)));
+    peer.send(request.subarray(0, choose.below(request.length + 1)));
     await someRounds(choose);
     leave(peer, choose);
+    return 1;
+  },
+  // Nothing is read from it: had it only ended its side, that would come out when keep-alive asks its system.
+  async "reset by a client that is held back"({ choose, open }) {
+    const peer = await open();
+    peer.send(upload("/parked", 200_000));
+    await someRounds(choose);
+    peer.reset();
     return 1;
   },
   async "broken off by the client within its answer"({ choose, open }) {
@@ -83,19 +100,18 @@ export const acts: Readonly<Record<string, (client: ChaosClient) => Promise<numb
   async "broken off by the upstream"({ choose, open }) {
     const peer = await open();
     const how = choose.from(["end", "reset", "destroy"]);
-    const whole = answerTo({ kind: "ok", count: 5_000, how: "" });
-    const target = choose.from([`/cut/${choose.below(whole.length)}/${how}`, `/drop/0/${how}`, "/garbage"]);
+    const kind = choose.from(["cut", "cut-chunked"]);
+    const whole = wholeOfCut(kind);
+    const target = choose.from([`/${kind}/${choose.below(whole.length)}/${how}`, `/drop/0/${how}`, "/garbage"]);
     peer.send(choose.from([Buffer.from(get(target)), upload(target, 20_000)]));
     await until(() => peer.ended || peer.closed, `the end of ${target}`);
-    const got = peer.bytes;
-    const isPart = got.equals(whole.subarray(0, got.length)) || /^HTTP\/1\.1 502 /.test(peer.text);
-    if (!isPart) throw new Error(`${target}: what came is no part of what was sent: ${peer.text.slice(0, 200)}`);
+    expectPart(peer, whole, { unless: 502 });
     leave(peer, choose);
     return 1;
   },
   async "a refused upgrade, and another request"({ choose, open }) {
     const peer = await open();
-    const target = `/refuse/${choose.from([200, 400, 403, 426, 500, 503])}`;
+    const target = `/refuse/${choose.from([200, 400, 403, 421, 426, 500, 503])}`;
     peer.send(upgrade(target));
     await expectAnswer(peer, target);
     peer.send(get("/ok/5"));
@@ -109,6 +125,27 @@ export const acts: Readonly<Record<string, (client: ChaosClient) => Promise<numb
     if (how === 0) peer.end();
     else if (how === 1) peer.send(farewell);
     if (how === 1) await until(() => peer.ended || peer.closed, "the upstream's end of a tunnel");
+    leave(peer, choose);
+    return 1;
+  },
+  async "answered by the handler, or not"({ choose, open }) {
+    const peer = await open();
+    const target = choose.from(["/answered", "/failing", "/turned-away"]);
+    peer.send(choose.from([Buffer.from(get(target)), upload(target, choose.below(30_000)), chunks(target)]));
+    await until(() => peer.ended || peer.closed, `the end of ${target}`);
+    if (target === "/failing") expectPart(peer, Buffer.alloc(0), { unless: 502 });
+    else if (!peer.text.endsWith(`\r\n\r\n${saidByHandler.body}`)) throw new Error(`${target}: ${peer.text}`);
+    leave(peer, choose);
+    return 1;
+  },
+  async "cut by the handler"({ choose, open }) {
+    const peer = await open();
+    const isUpgrade = choose.below(2) === 0;
+    const target = isUpgrade ? "/tunnel/0/revoked" : `/${choose.from(["ok", "chunked"])}/60000/revoked`;
+    const whole = isUpgrade ? Buffer.from(switching + greeting) : answerTo(parseTarget(target));
+    peer.send(isUpgrade ? upgrade(target) : get(target));
+    await until(() => peer.ended || peer.closed || (!isUpgrade && peer.receivedBytes === whole.length), "the cut");
+    expectPart(peer, whole, { unless: 401 });
     leave(peer, choose);
     return 1;
   },
@@ -133,15 +170,15 @@ export const acts: Readonly<Record<string, (client: ChaosClient) => Promise<numb
   },
   async "held open"({ choose, open, hold }) {
     const peer = await open();
-    const kind = choose.from(["tunnel", "tunnel", "silent", "silent", "slow"]);
+    const kind = choose.from(["tunnel", "tunnel", "silent", "silent", "slow", "parked"]);
     if (kind === "tunnel") await openTunnel(peer, "/tunnel", choose);
-    else if (kind === "silent") peer.send(choose.from([Buffer.from(get("/silent")), upload("/silent", 10_000)]));
+    else if (kind !== "slow") peer.send(choose.from([Buffer.from(get(`/${kind}`)), upload(`/${kind}`, 10_000)]));
     else {
       peer.send(get("/endless"));
       await until(() => peer.receivedBytes > 0, "the first bytes for a slow reader");
       peer.socket.pause();
     }
-    hold(peer);
+    hold(peer, kind === "parked" ? "handler" : "upstream");
     return 1;
   },
 };
@@ -170,6 +207,13 @@ async function expectBytes(peer: Peer, bytes: Buffer, what = ""): Promise<void> 
 function expectSame(peer: Peer, bytes: Buffer): void {
   if (peer.bytes.equals(bytes)) return;
   throw new Error(`${bytes.length} bytes were sent, ${peer.receivedBytes} others came: ${peer.text.slice(0, 200)}`);
+}
+
+/** Some of the whole, from its beginning, or an answer of this status in its place. */
+function expectPart(peer: Peer, whole: Buffer, { unless }: { unless: number }): void {
+  const { bytes, text } = peer;
+  if (text.startsWith(`HTTP/1.1 ${unless} `) || bytes.equals(whole.subarray(0, bytes.length))) return;
+  throw new Error(`what came is no part of what was sent, and no ${unless}: ${text.slice(0, 200)}`);
 }
 
 async function someRounds(choose: Choices): Promise<void> {

@@ -4,7 +4,9 @@ import { runInNewContext } from "node:vm";
 import { seededRandom } from "../../../../../test/support/random.ts";
 import { Fixture, type Peer, until } from "../fixture.ts";
 import type { Cut } from "../plan.ts";
-import { acts, type Choices, leave } from "./clients.ts";
+import type { Choices } from "./answers.ts";
+import { acts, leave } from "./clients.ts";
+import { unruly, wandering } from "./handlers.ts";
 import { serveChaos } from "./upstream.ts";
 
 export interface ChaosResult {
@@ -35,15 +37,16 @@ export async function runChaos({ seed, exchanges }: { seed: number; exchanges: n
   await using inner = new Fixture();
   await using outer = new Fixture();
   const upstream = await inner.raw(serveChaos);
-  await inner.open(upstream);
+  await inner.open(wandering(choose, upstream));
   const cuttable = new Set<Cut>();
   const onOpen = (cut: Cut) => {
     cuttable.add(cut);
     return () => void cuttable.delete(cut);
   };
   const upstreamOfOuter = { ...inner.relay.address, takesHalfClose: true };
-  await outer.open(() => ({ kind: "forward", upstream: upstreamOfOuter, onOpen }));
-  let held: Peer[] = [];
+  await outer.open(unruly(choose, { upstream: upstreamOfOuter, onOpen }));
+  /** What clients hold open: those whose request waits at the handler, and those that have reached the upstream. */
+  const held = { handler: [] as Peer[], upstream: [] as Peer[] };
   const clients = new Set<Peer>();
   const result: ChaosResult = {
     seed,
@@ -63,7 +66,7 @@ export async function runChaos({ seed, exchanges }: { seed: number; exchanges: n
       peer.socket.on("close", () => clients.delete(peer));
       return peer;
     },
-    hold: (peer: Peer) => void held.push(peer),
+    hold: (peer: Peer, where: keyof typeof held) => void held[where].push(peer),
   };
 
   while (result.exchanges < exchanges) {
@@ -71,7 +74,7 @@ export async function runChaos({ seed, exchanges }: { seed: number; exchanges: n
     const runClient = async () => {
       while (left-- > 0) {
         const name = choose.from(Object.keys(acts));
-        if (name === "held open" && held.length >= 8) continue;
+        if (name === "held open" && allHeld().length >= 8) continue;
         const count = await acts[name]?.(client);
         result.exchanges += count ?? 0;
         result.acts[name] = (result.acts[name] ?? 0) + 1;
@@ -82,35 +85,44 @@ export async function runChaos({ seed, exchanges }: { seed: number; exchanges: n
     if (choose.below(4) === 0) {
       result.cut += cuttable.size;
       for (const cut of [...cuttable]) cut({ status: 401 });
-    } else for (const peer of held) leave(peer, choose);
-    held = [];
+      held.upstream = [];
+    }
+    for (const peer of allHeld()) leave(peer, choose);
+    held.handler = [];
+    held.upstream = [];
     await quiet();
     measure();
   }
   return result;
 
+  function allHeld(): Peer[] {
+    return [...held.handler, ...held.upstream];
+  }
+
   async function quiet(): Promise<void> {
+    const there = allHeld();
+    const reached = held.upstream.length;
     let looks = 0;
     const isQuiet = () => {
       looks += 1;
       // What is on its way gets there first. What then waits for nobody is ended by the relays' own limits.
       if (looks > 30) for (const { clock } of [inner, outer]) clock.advance(500);
-      return [inner, outer].every(({ relay, live }) => relay.openConnections === held.length && live === held.length);
+      return counts(outer) === `${there.length} ${there.length}` && counts(inner) === `${reached} ${reached}`;
     };
     await until(isQuiet, "rest").catch((cause: unknown) => {
-      const counts = [inner, outer].map(({ live, relay }) => `${live} there, ${relay.openConnections} connections`);
-      throw new Error(`seed ${seed}: ${held.length} are there, the relays say: ${counts.join("; ")}`, { cause });
+      const said = `the relays count (live, open) ${counts(outer)} and ${counts(inner)}`;
+      throw new Error(`seed ${seed}: ${there.length} are there, ${reached} at the upstream; ${said}`, { cause });
     });
     for (const fixture of [inner, outer]) fixture.exchanges.length = 0;
     // The relays have closed these; their own ends may be half open, or paused.
-    for (const peer of clients) if (!held.includes(peer)) peer.socket.destroy();
+    for (const peer of clients) if (!there.includes(peer)) peer.socket.destroy();
     for (const peer of upstream.peers) if (peer.ended || peer.closed) peer.socket.destroy();
-    await until(() => upstream.peers.filter(({ closed }) => !closed).length === held.length, "the upstream's rest");
+    await until(() => upstream.peers.filter(({ closed }) => !closed).length === reached, "the upstream's rest");
     upstream.peers.splice(0, upstream.peers.length, ...upstream.peers.filter(({ closed }) => !closed));
-    if (cuttable.size !== held.length) throw new Error(`${held.length} are there, and ${cuttable.size} can be cut`);
+    if (cuttable.size !== reached) throw new Error(`${reached} are there, and ${cuttable.size} can be cut`);
     result.quietPoints += 1;
-    result.held += held.length;
-    await until(() => clients.size === held.length, "every other client to be gone");
+    result.held += there.length;
+    await until(() => clients.size === there.length, "every other client to be gone");
   }
 
   function measure(): void {
@@ -121,6 +133,11 @@ export async function runChaos({ seed, exchanges }: { seed: number; exchanges: n
       if (result.quietPoints <= 6) result[what].first = now[what];
     }
   }
+}
+
+/** What a relay counts as live, and as open. */
+function counts({ live, relay }: Fixture): string {
+  return `${live} ${relay.openConnections}`;
 }
 
 function choicesOf(seed: number): Choices {

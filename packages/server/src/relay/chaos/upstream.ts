@@ -1,6 +1,16 @@
 import type { Peer } from "../fixture.ts";
 import { reset } from "../reset.ts";
-import { answerTo, bytesOf, farewell, greeting, lastChunk, parseTarget, switching, type Target } from "./answers.ts";
+import {
+  answerTo,
+  bytesOf,
+  farewell,
+  greeting,
+  lastChunk,
+  parseTarget,
+  switching,
+  type Target,
+  wholeOfCut,
+} from "./answers.ts";
 
 /** Serves one connection: each request says in its target what is to become of it. */
 export function serveChaos(peer: Peer): void {
@@ -39,14 +49,22 @@ function answer(peer: Peer, target: Target): void {
       return;
     case "drop":
       return breakOff(peer, target.how);
+    case "continue":
+      socket.write("HTTP/1.1 100 Continue\r\n\r\n");
+      return;
+    case "more":
+      socket.write(Buffer.concat([answerTo(target), Buffer.from("more than was announced")]));
+      return;
     case "endless":
       return pourOut(peer);
     case "garbage":
       socket.write("garbage\r\n\r\n");
       return;
     case "cut":
-      socket.write(answerTo({ ...target, count: 5_000 }).subarray(0, target.count), () => breakOff(peer, target.how));
+    case "cut-chunked":
+      socket.write(wholeOfCut(target.kind).subarray(0, target.count), () => breakOff(peer, target.how));
       return;
+    case "last":
     case "until-close":
       socket.end(answerTo(target));
       return;
