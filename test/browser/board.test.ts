@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import type { BackendList, BackendView } from "@spawner/client";
-import type { BrowserContext, Page } from "playwright-core";
+import type { Browser, BrowserContext, Page } from "playwright-core";
 import { expect, test } from "vitest";
 import { openBrowser } from "../support/browser.ts";
 import { startDev } from "../support/dev.ts";
@@ -9,8 +9,8 @@ import { eventually } from "../support/embedded.ts";
 const board = fileURLToPath(new URL("../../demo/board/server.js", import.meta.url));
 const gracePeriodSeconds = 2;
 
-async function openPage(context: BrowserContext, url: string): Promise<Page> {
-  const page = await context.newPage();
+async function openPage(person: Browser | BrowserContext, url: string): Promise<Page> {
+  const page = await person.newPage();
   await page.goto(url);
   await page.waitForSelector('html[data-connection="live"]');
   return page;
@@ -23,11 +23,13 @@ async function drawStroke(page: Page): Promise<void> {
   await page.mouse.up();
 }
 
-test("two pages draw on one board and a third on another; when the two are closed, exactly their board ends", async () => {
+test("two pages draw on one board and a third on another; when the two are closed, exactly their board ends", {
+  timeout: 90_000,
+}, async () => {
   const { url } = await startDev([process.execPath, board], { args: ["--grace-period", String(gracePeriodSeconds)] });
   const backends = async (): Promise<BackendView[]> =>
     ((await (await fetch(`${url}/api/backends`)).json()) as BackendList).backends;
-  const context = await openBrowser();
+  const context = await (await openBrowser()).newContext();
 
   const first = await openPage(context, `${url}/`);
   const second = await openPage(context, first.url());

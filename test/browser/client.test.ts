@@ -21,8 +21,7 @@ async function bundleClient(): Promise<string> {
 
 /** A page of a backend, which is of the same origin as the API, with the client in it. */
 async function openPage(url: string): Promise<Page> {
-  const context = await openBrowser();
-  const page = await context.newPage();
+  const page = await (await openBrowser()).newPage();
   await page.goto(url);
   await page.addScriptTag({ content: await bundleClient() });
   return page;

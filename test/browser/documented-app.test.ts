@@ -1,23 +1,7 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { BackendList } from "@spawner/client";
-import { chromium } from "playwright-core";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
+import { openBrowser } from "../support/browser.ts";
 import { startDocumentedApp } from "../support/documented-app.ts";
-
-async function openBrowser() {
-  const profile = mkdtempSync(join(tmpdir(), "spawner-browser-"));
-  const context = await chromium.launchPersistentContext(profile, {
-    executablePath: process.env.SPAWNER_TEST_BROWSER ?? "",
-    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"],
-  });
-  onTestFinished(async () => {
-    await context.close();
-    rmSync(profile, { recursive: true, force: true });
-  });
-  return context;
-}
 
 test("the application of docs/connect.md, as it stands there", { timeout: 90_000 }, async () => {
   const { url, spawnerUrl } = await startDocumentedApp();

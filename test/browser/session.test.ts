@@ -1,12 +1,10 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ConnectResponse } from "@spawner/client";
 import type { openSession, Session, SessionSocket } from "@spawner/client/session";
-import { chromium, type Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { build } from "rolldown";
 import { expect, onTestFinished, test } from "vitest";
+import { openBrowser } from "../support/browser.ts";
 import { temporaryFolder } from "../support/dev.ts";
 import { startServed } from "../support/served.ts";
 
@@ -16,7 +14,7 @@ declare const spawner: { openSession: typeof openSession };
 declare const here: {
   session: Session;
   socket: SessionSocket;
-  /** Its id. The page itself is of another one, as a visitor's. */
+  /** Its id. The page itself is of another one. */
   backend: string;
   tokens: string[];
   told: string[];
@@ -36,18 +34,12 @@ async function bundleSession(): Promise<string> {
   return output[0].code;
 }
 
-async function openPage(url: string): Promise<Page> {
-  const profile = mkdtempSync(join(tmpdir(), "spawner-browser-"));
-  const context = await chromium.launchPersistentContext(profile, {
-    executablePath: process.env.SPAWNER_TEST_BROWSER ?? "",
-    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"],
-  });
-  onTestFinished(async () => {
-    await context.close();
-    rmSync(profile, { recursive: true, force: true });
-  });
-  const page = await context.newPage();
-  await page.goto(url);
+/** A page of the program's, which is of the same origin as the API, with the client in it. */
+async function openPage({ url, spawn }: { url: string; spawn: () => Promise<string> }): Promise<Page> {
+  const id = await spawn();
+  await fetch(`${url}/${id}/`); // waits until it is ready: before, it would be another page, which lets no script in
+  const page = await (await openBrowser()).newPage();
+  await page.goto(`${url}/${id}/`);
   await page.addScriptTag({ content: await bundleSession() });
   return page;
 }
@@ -109,8 +101,8 @@ const untilTold = (page: Page, what: string, count = 1) =>
 test("a page waits for its session, comes back to it after the server has restarted, and is told its end once", {
   timeout: 90_000,
 }, async () => {
-  const { url, ask, restart } = await startServer();
-  const page = await openPage(`${url}/`);
+  const { ask, restart, ...server } = await startServer();
+  const page = await openPage(server);
   await openInPage(page, { key: "doc", user: "ada", env: { LISTEN_AFTER_MS: "500" } });
   const first = await page.evaluate(async () => {
     const echo = (await (await here.session.fetch("echo")).json()) as Echo;
@@ -138,8 +130,7 @@ test("a page waits for its session, comes back to it after the server has restar
 });
 
 test("a token is renewed before it is over, and what is open stays open", { timeout: 60_000 }, async () => {
-  const { url } = await startServer();
-  const page = await openPage(`${url}/`);
+  const page = await openPage(await startServer());
   await openInPage(page, { key: "doc", user: "ada", tokenTtlSeconds: 4 });
   await untilTold(page, "echo");
   const seen = await page.evaluate(async () => {

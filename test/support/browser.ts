@@ -1,13 +1,12 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { type BrowserContext, chromium } from "playwright-core";
+import { type Browser, chromium } from "playwright-core";
 import { onTestFinished } from "vitest";
 
-/** A browser with a profile of its own, which asks nothing of anybody by itself. Gone with the test. */
-export async function openBrowser(): Promise<BrowserContext> {
-  const profile = mkdtempSync(join(tmpdir(), "spawner-browser-"));
-  const context = await chromium.launchPersistentContext(profile, {
+/**
+ * A browser that asks nothing of anybody by itself, gone with the test. Each `newPage()` of it is a person's, with cookies of
+ * their own; the pages of one `newContext()` are all of one person's.
+ */
+export async function openBrowser(): Promise<Browser> {
+  const browser = await chromium.launch({
     executablePath: process.env.SPAWNER_TEST_BROWSER ?? "",
     args: [
       "--no-sandbox",
@@ -19,9 +18,6 @@ export async function openBrowser(): Promise<BrowserContext> {
       "--disable-sync",
     ],
   });
-  onTestFinished(async () => {
-    await context.close();
-    rmSync(profile, { recursive: true, force: true });
-  });
-  return context;
+  onTestFinished(() => browser.close());
+  return browser;
 }
