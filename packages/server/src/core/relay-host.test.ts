@@ -1,6 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { decodeRelayHostState, encodeRelayHostState, type RelayHostState } from "./relay-host.ts";
+import {
+  decodeRelayHostState,
+  encodeLegacyState,
+  encodeRelayHostState,
+  isInUse,
+  type RelayHostState,
+} from "./relay-host.ts";
 
 const at = (change: Partial<RelayHostState>): RelayHostState => ({
   ready: true,
@@ -14,6 +20,8 @@ const at = (change: Partial<RelayHostState>): RelayHostState => ({
 test.each([
   ["not ready", at({ ready: false }), '{"ready": false}'],
   ["in use", at({ liveConnections: 2 }), '{"ready": true, "live_connections": 2}'],
+  ["busy, and not in use", at({ busy: true }), '{"ready": true, "live_connections": 1, "busy": true}'],
+  ["busy, and in use", at({ busy: true, liveConnections: 2 }), '{"ready": true, "live_connections": 3, "busy": true}'],
   [
     "idle, in the whole seconds of 0.1.9 and in ours",
     at({ idleMs: 1_999.7, msUntilIdle: 58_000.3 }),
@@ -33,6 +41,10 @@ test.each([
   expect(encodeRelayHostState(state)).toBe(json);
 });
 
+test("who knows hosts of 0.1.9 alone takes a busy program for a client", () => {
+  expect(encodeLegacyState(at({ busy: true }))).toBe('{"ready": true, "live_connections": 1}');
+});
+
 test("what one says is what the other understands", () => {
   const states = fc
     .record({
@@ -40,13 +52,14 @@ test("what one says is what the other understands", () => {
       idleMs: fc.nat(),
       msUntilIdle: fc.option(fc.nat(), { nil: undefined }),
       sealed: fc.boolean(),
+      busy: fc.constantFrom({}, { busy: true }),
       awaitsFirstClient: fc.constantFrom({}, { awaitsFirstClient: true }),
     })
     // While somebody is there, nobody has been away for any time.
-    .map(
-      ({ awaitsFirstClient, ...fields }): RelayHostState =>
-        at({ ...fields, ...awaitsFirstClient, idleMs: fields.liveConnections > 0 ? 0 : fields.idleMs }),
-    );
+    .map(({ awaitsFirstClient, busy, ...fields }): RelayHostState => {
+      const state = at({ ...fields, ...awaitsFirstClient, ...busy });
+      return isInUse(state) ? { ...state, idleMs: 0 } : state;
+    });
   fc.assert(
     fc.property(states, (state) => {
       expect(decodeRelayHostState(encodeRelayHostState(state))).toEqual(state);

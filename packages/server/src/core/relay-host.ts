@@ -1,6 +1,6 @@
 /**
  * The relay host protocol: what a relay host says of itself and can be asked. Embedded it is called directly, between
- * processes it goes over HTTP (`GET /_events`, `POST /hold`, `POST /seal`).
+ * processes it goes over HTTP (`GET /_events`, `POST /hold`, `POST /seal`, and `PUT /busy` for the program itself).
  */
 export const relayHostProtocolVersion = 1;
 
@@ -16,7 +16,9 @@ export interface RelayHostState {
   readonly ready: boolean;
   /** Upgraded connections and requests in flight. */
   readonly liveConnections: number;
-  /** Milliseconds since anybody was there; 0 while somebody is. */
+  /** The program says that it is at work, which keeps the backend as a client does. Default: false. */
+  readonly busy?: boolean;
+  /** Milliseconds since anybody was there; 0 while somebody is, or the program is busy. */
   readonly idleMs: number;
   /** Milliseconds until `seal` would be taken, 0 from then on; undefined while it cannot be foretold. */
   readonly msUntilIdle: number | undefined;
@@ -50,6 +52,22 @@ export interface RelayHostWatcher {
   onLost(cause: Error): void;
 }
 
+export type BusyAnswer = { readonly accepted: true } | { readonly accepted: false; readonly because: "sealed" };
+
+/** What the program itself can ask of its relay host: `PUT /busy`, and nothing else. */
+export interface BusyHost {
+  /**
+   * The program is at work for so long from now on, in place of what it said before; 0: it is done, and the idle clock starts
+   * anew. A host that is sealed accepts nothing.
+   */
+  setBusy(ttlSeconds: number): BusyAnswer;
+}
+
+/** Whether anything keeps the backend at this moment. */
+export function isInUse({ liveConnections, busy = false }: RelayHostState): boolean {
+  return liveConnections > 0 || busy;
+}
+
 /** A relay host, wherever it runs. */
 export interface RelayHost {
   /** Watches until the returned function is called or `onLost` was. */
@@ -60,23 +78,32 @@ export interface RelayHost {
   seal(request: SealRequest): Promise<SealAnswer>;
 }
 
-/** The JSON of one event: 0.1.9's fields in its spelling, with blanks and whole numbers as it wrote them, then ours. */
+/**
+ * The JSON of one event: 0.1.9's fields in its spelling, with blanks and whole numbers as it wrote them, then ours. A busy program
+ * is one of the live connections, since sweepers that do not know of it know those.
+ */
 export function encodeRelayHostState(state: RelayHostState): string {
   if (!state.ready) return '{"ready": false}';
+  const live = state.liveConnections + Number(state.busy ?? false);
   const activity =
-    state.liveConnections > 0
-      ? `"live_connections": ${state.liveConnections}`
+    live > 0
+      ? `"live_connections": ${live}`
       : `"seconds_since_active": ${Math.floor(state.idleMs / 1000)}, "milliseconds_since_active": ${Math.floor(state.idleMs)}`;
   const until = state.msUntilIdle === undefined ? "" : `, "milliseconds_until_idle": ${Math.ceil(state.msUntilIdle)}`;
-  const flags = `${state.sealed ? ', "sealed": true' : ""}${state.awaitsFirstClient ? ', "awaits_first_client": true' : ""}`;
-  return `{"ready": true, ${activity}${until}${flags}}`;
+  const flags = [
+    ...(state.busy ? [', "busy": true'] : []),
+    ...(state.sealed ? [', "sealed": true'] : []),
+    ...(state.awaitsFirstClient ? [', "awaits_first_client": true'] : []),
+  ];
+  return `{"ready": true, ${activity}${until}${flags.join("")}}`;
 }
 
 /** The JSON of one event in the very bytes of 0.1.9: its sweeper reads no others. */
-export function encodeLegacyState({ ready, liveConnections, idleMs }: RelayHostState): string {
+export function encodeLegacyState({ ready, liveConnections, busy = false, idleMs }: RelayHostState): string {
   if (!ready) return '{"ready": false}';
-  return liveConnections > 0
-    ? `{"ready": true, "live_connections": ${liveConnections}}`
+  const live = liveConnections + Number(busy);
+  return live > 0
+    ? `{"ready": true, "live_connections": ${live}}`
     : `{"ready": true, "seconds_since_active": ${Math.floor(idleMs / 1000)}}`;
 }
 
@@ -85,9 +112,12 @@ export function decodeRelayHostState(json: string): RelayHostState | undefined {
   const event = parseObject(json);
   if (typeof event?.ready !== "boolean") return undefined;
   const seconds = numberIn(event.seconds_since_active);
+  const live = numberIn(event.live_connections) ?? 0;
+  const busy = event.busy === true;
   return {
     ready: event.ready,
-    liveConnections: numberIn(event.live_connections) ?? 0,
+    liveConnections: busy ? Math.max(live - 1, 0) : live,
+    ...(busy ? { busy } : {}),
     idleMs: numberIn(event.milliseconds_since_active) ?? (seconds ?? 0) * 1000,
     msUntilIdle: numberIn(event.milliseconds_until_idle),
     sealed: event.sealed === true,

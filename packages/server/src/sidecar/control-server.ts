@@ -1,55 +1,51 @@
-import { createHash, timingSafeEqual } from "node:crypto";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
-import type { ErrorCode } from "@spawner/client";
+import { timingSafeEqual } from "node:crypto";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { deadlines } from "../core/deadlines.ts";
-import { makeErrorBody } from "../core/error-body.ts";
-import { httpStatusOf, isSpawnerError, SpawnerError } from "../core/errors.ts";
-import { encodeRelayHostState, type RelayHost, relayHostProtocolVersion } from "../core/relay-host.ts";
+import { SpawnerError } from "../core/errors.ts";
+import { type BusyHost, encodeRelayHostState, type RelayHost } from "../core/relay-host.ts";
 import type { Clock } from "../lib/clock.ts";
+import { answerBusy, busyRoute } from "./busy-route.ts";
+import { bearerTokenSha256, readBody, send, sendJson } from "./http-messages.ts";
+import { type Address, openSmallServer, type SmallServer } from "./small-server.ts";
 
-export interface ControlServerConfig {
-  host: string;
-  port: number;
+export interface ControlServerConfig extends Address {
   /** SHA-256 of the bearer token that requests must carry, in hexadecimal. Default: none is asked for. */
   tokenSha256?: string;
+  /** The same of the program's own token, which is good for `PUT /busy` alone. Default: none is asked for. */
+  programTokenSha256?: string;
 }
 
 export interface ControlServerDeps {
-  relayHost: RelayHost;
+  relayHost: RelayHost & BusyHost;
   clock: Clock;
   /** What `GET /metrics` gives. Default: there is no such route. */
   metrics?: () => string;
 }
 
-export interface ControlServer {
-  readonly port: number;
-  close(): Promise<void>;
-}
+/** Not all of 127.0.0.0/8: a service mesh's proxy brings callers from elsewhere in under another of them. */
+const loopbackAddresses: readonly string[] = ["127.0.0.1", "::1", "::ffff:127.0.0.1"];
 
-const bodyBytesMax = 4_096;
 const longestHoldSeconds = 86_400;
 const longestLeaseSeconds = 3_600;
 
 /**
- * The relay host protocol over HTTP: `GET /_events`, `POST /hold`, `POST /seal`, and, for everybody, `GET /healthz` and
- * `GET /metrics`, which name nobody. Every answer carries the protocol's version in `x-spawner-protocol`.
+ * The relay host protocol over HTTP: `GET /_events`, `POST /hold`, `POST /seal`; `PUT /busy` for the program beside it; and, for
+ * everybody, `GET /healthz` and `GET /metrics`, which name nobody. Every answer carries the protocol's version in
+ * `x-spawner-protocol`.
  */
-export async function openControlServer(
+export function openControlServer(
   config: ControlServerConfig,
   { relayHost, clock, metrics }: ControlServerDeps,
-): Promise<ControlServer> {
-  const server = createServer((request, response) => {
-    response.setHeader("x-spawner-protocol", relayHostProtocolVersion);
-    handle(request, response).catch((error: unknown) => sendError(response, error));
-  });
-  server.requestTimeout = deadlines.requestMs;
-
+): Promise<SmallServer> {
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const route = `${request.method} ${request.url}`;
     if (route === "GET /healthz") return sendJson(response, 200, {});
     if (route === "GET /metrics" && metrics !== undefined)
       return send(response, 200, { type: "text/plain; version=0.0.4", text: metrics() });
+    if (route === busyRoute) {
+      authorizeProgram(request, config.programTokenSha256);
+      return answerBusy(request, response, relayHost);
+    }
     authorize(request, config.tokenSha256);
     switch (route) {
       case "GET /_events":
@@ -75,33 +71,26 @@ export async function openControlServer(
     }
   };
 
-  await listen(server, config);
-  server.on("error", () => {}); // one connection could not be accepted; the next may be
-  return {
-    port: (server.address() as AddressInfo).port,
-    close() {
-      server.closeAllConnections();
-      return new Promise((resolve) => server.close(() => resolve()));
-    },
-  };
-}
-
-function listen(server: Server, { host, port }: ControlServerConfig): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen({ host, port }, () => {
-      server.off("error", reject);
-      resolve();
-    });
-  });
+  return openSmallServer(config, handle);
 }
 
 function authorize(request: IncomingMessage, tokenSha256: string | undefined): void {
-  if (tokenSha256 === undefined) return;
-  const token = /^Bearer (.+)$/.exec(request.headers.authorization ?? "")?.[1] ?? "";
-  const given = createHash("sha256").update(token).digest();
-  if (timingSafeEqual(given, Buffer.from(tokenSha256, "hex"))) return;
+  if (isGiven(request, tokenSha256)) return;
   throw new SpawnerError("unauthorized", "The control port needs this backend's bearer token.");
+}
+
+/** Only from beside it: what its containers share of a Pod is the loopback address, which no other Pod reaches. */
+function authorizeProgram(request: IncomingMessage, tokenSha256: string | undefined): void {
+  if (!loopbackAddresses.includes(request.socket.remoteAddress ?? "")) {
+    throw new SpawnerError("unauthorized", `${busyRoute} is for the program itself, by SPAWNER_CONTROL_URL.`);
+  }
+  if (isGiven(request, tokenSha256)) return;
+  throw new SpawnerError("unauthorized", `${busyRoute} needs the bearer token of SPAWNER_CONTROL_TOKEN.`);
+}
+
+function isGiven(request: IncomingMessage, tokenSha256: string | undefined): boolean {
+  if (tokenSha256 === undefined) return true;
+  return timingSafeEqual(bearerTokenSha256(request), Buffer.from(tokenSha256, "hex"));
 }
 
 /** The present state, then each change; comments in between, so that a dead connection is noticed. */
@@ -123,51 +112,10 @@ function streamEvents(response: ServerResponse, relayHost: RelayHost, clock: Clo
   });
 }
 
-async function readBody(request: IncomingMessage): Promise<Record<string, unknown>> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request) {
-    size += (chunk as Buffer).length;
-    if (size > bodyBytesMax)
-      throw new SpawnerError("body_too_large", `The body may have ${bodyBytesMax} bytes at most.`);
-    chunks.push(chunk as Buffer);
-  }
-  const text = Buffer.concat(chunks).toString("utf8");
-  try {
-    const body: unknown = JSON.parse(text);
-    if (typeof body === "object" && body !== null) return body as Record<string, unknown>;
-  } catch {
-    // said below
-  }
-  throw new SpawnerError(
-    "invalid_request",
-    `The body must be a JSON object; ${JSON.stringify(text.slice(0, 60))} was given.`,
-  );
-}
-
 function numberField(name: string, value: unknown, most: number): number {
   if (typeof value === "number" && value > 0 && value <= most) return value;
   throw new SpawnerError(
     "invalid_request",
     `${name} must be a number of seconds above 0 and at most ${most}; ${JSON.stringify(value)} was given.`,
   );
-}
-
-function sendJson(response: ServerResponse, status: number, body: object): void {
-  send(response, status, { type: "application/json", text: JSON.stringify(body) });
-}
-
-function send(response: ServerResponse, status: number, { type, text }: { type: string; text: string }): void {
-  response.writeHead(status, { "content-type": type, "content-length": Buffer.byteLength(text) });
-  response.end(text);
-}
-
-function sendError(response: ServerResponse, error: unknown): void {
-  if (response.headersSent) {
-    response.destroy();
-    return;
-  }
-  const known = isSpawnerError(error);
-  const code: ErrorCode = known ? error.code : "internal";
-  sendJson(response, httpStatusOf[code], makeErrorBody(code, known ? error.message : "An internal error happened."));
 }

@@ -6,6 +6,8 @@ export interface SidecarFigures extends RelayTraffic {
   readonly sealed: boolean;
   /** Requests in flight and upgraded connections: what keeps the backend. */
   readonly liveConnections: number;
+  /** The program says that it is at work, which keeps the backend too. */
+  readonly busy: boolean;
   readonly waitingRequests: number;
 }
 
@@ -19,6 +21,7 @@ export function expose(figures: SidecarFigures): string {
     ["spawner_sidecar_ready", "1 where the program listens.", Number(figures.ready)],
     ["spawner_sidecar_sealed", "1 where nobody is let in any more.", Number(figures.sealed)],
     ["spawner_sidecar_live_connections", "Requests in flight and upgraded connections.", figures.liveConnections],
+    ["spawner_sidecar_busy", "1 while the program says that it is busy.", Number(figures.busy)],
     ["spawner_sidecar_waiting_requests", "Requests that wait for the program to listen.", figures.waitingRequests],
     ["spawner_sidecar_open_connections", "Open connections, upgraded ones included.", figures.connections],
     ["spawner_sidecar_upgraded_connections", "Open connections that are upgraded.", figures.upgradedConnections],

@@ -1,2 +1,3 @@
+export { openProgramServer } from "./program-server.ts";
 export { BackendRelayHost } from "./relay-host.ts";
 export { run } from "./sidecar.ts";

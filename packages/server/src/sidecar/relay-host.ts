@@ -3,6 +3,8 @@ import { deadlines } from "../core/deadlines.ts";
 import { makeErrorAnswer } from "../core/error-body.ts";
 import { type ClientActivity, type IdlenessRule, millisecondsUntilIdle } from "../core/idleness.ts";
 import {
+  type BusyAnswer,
+  type BusyHost,
   backendHeader,
   type HoldAnswer,
   type RelayHost,
@@ -14,6 +16,7 @@ import {
 } from "../core/relay-host.ts";
 import type { Clock, Timer } from "../lib/clock.ts";
 import { Activity, type Exchange, type Plan, Relay, type RelayLimits, type Upstream } from "../relay/index.ts";
+import { BusyLease } from "./busy-lease.ts";
 import type { SidecarFigures } from "./figures.ts";
 import { Gate } from "./gate.ts";
 import { isLegacyEvents, type LegacyEvents, openLegacyEvents } from "./legacy-events.ts";
@@ -29,6 +32,11 @@ export interface RelayHostConfig extends IdlenessRule {
   readonly adopted?: boolean;
   /** Whether the serve port answers `/_events` itself, as 0.1.9's sidecar did for its sweeper. Default false. */
   readonly eventsOnServePort?: boolean;
+  /**
+   * How long an upgraded connection without data is a client: pings, pongs and closes of a WebSocket are none. Default, and 0:
+   * until it closes.
+   */
+  readonly silentConnectionSeconds?: number;
   /** What clients and the program may take of time, bytes and connections. Default: `defaultLimits`. */
   readonly limits?: Partial<RelayLimits>;
 }
@@ -43,13 +51,14 @@ const noGrace: IdlenessRule = { gracePeriodSeconds: 0, firstClientSeconds: 0 };
 const lastAnswersMs = 200;
 
 /**
- * The relay host of one backend: passes bytes to the program, knows when it listens, counts who is there, and promises to
- * stay (hold) or to let nobody in (seal).
+ * The relay host of one backend: passes bytes to the program, knows when it listens, counts who is there, lets the program say
+ * that it is busy, and promises to stay (hold) or to let nobody in (seal).
  */
-export class BackendRelayHost implements RelayHost {
+export class BackendRelayHost implements RelayHost, BusyHost {
   readonly #config: RelayHostConfig;
   readonly #clock: Clock;
   readonly #activity: Activity;
+  readonly #busy: BusyLease;
   readonly #relay: Relay;
   readonly #gate: Gate;
   readonly #feed: StateFeed;
@@ -66,13 +75,14 @@ export class BackendRelayHost implements RelayHost {
     this.#config = config;
     this.#clock = clock;
     this.#activity = new Activity(clock);
+    this.#busy = new BusyLease({ clock, onEnd: () => void this.#activity.touch() });
     this.#gate = new Gate({ clock, waitingMax, waitMsMax: deadlines.relayHostParkMs });
     this.#feed = new StateFeed({ clock, read: () => this.#state() });
     this.#activity.onChange(() => this.#feed.changed());
     this.#relay = new Relay({
       clock,
       activity: this.#activity,
-      ...(config.limits === undefined ? {} : { limits: config.limits }),
+      limits: { ...config.limits, silentConnectionMs: (config.silentConnectionSeconds ?? 0) * 1000 },
       ...(config.eventsOnServePort ? { isActivity: (head) => !isLegacyEvents(head) } : {}),
       onRequest: (exchange) => this.#route(exchange),
       describeProblem: ({ kind, message }) => makeErrorAnswer(kind, `${message}.`),
@@ -109,7 +119,8 @@ export class BackendRelayHost implements RelayHost {
   /** What it counts, at this moment. */
   figures(): SidecarFigures {
     const { ready, sealed, liveConnections } = this.#state();
-    return { ...this.#relay.traffic(), ready, sealed, liveConnections, waitingRequests: this.#gate.waitingCount };
+    const busy = this.#busy.isRunning;
+    return { ...this.#relay.traffic(), ready, sealed, liveConnections, busy, waitingRequests: this.#gate.waitingCount };
   }
 
   /** The program listens there: what waits, and what comes, is passed to it. */
@@ -130,6 +141,13 @@ export class BackendRelayHost implements RelayHost {
     this.#heldUntilMs = Math.max(this.#heldUntilMs, this.#clock.monotonicMs() + seconds * 1000);
     this.#feed.changed();
     return { held: true };
+  }
+
+  setBusy(ttlSeconds: number): BusyAnswer {
+    if (this.#ended || this.#sealLease !== undefined) return { accepted: false, because: "sealed" };
+    this.#busy.set(ttlSeconds * 1000);
+    this.#feed.changed();
+    return { accepted: true };
   }
 
   async seal({
@@ -159,6 +177,7 @@ export class BackendRelayHost implements RelayHost {
     if (this.#ended) return;
     this.#ended = true;
     this.#sealLease?.cancel();
+    this.#busy.drop();
     this.#changed();
   }
 
@@ -227,7 +246,7 @@ export class BackendRelayHost implements RelayHost {
   #clientActivity(): ClientActivity {
     const { live, lastActiveMs, everActive } = this.#activity;
     return {
-      live,
+      live: live + Number(this.#busy.isRunning),
       lastActiveMs: Math.max(lastActiveMs, this.#listeningSinceMs ?? 0),
       everActive: everActive || this.#config.adopted === true,
       heldUntilMs: this.#heldUntilMs,
@@ -245,7 +264,8 @@ export class BackendRelayHost implements RelayHost {
     const ready = this.#upstream !== undefined;
     return {
       ready,
-      liveConnections: live,
+      liveConnections: this.#activity.live,
+      ...(this.#busy.isRunning ? { busy: true } : {}),
       idleMs: live > 0 ? 0 : this.#clock.monotonicMs() - lastActiveMs,
       msUntilIdle: untilIdle === undefined ? undefined : Math.max(untilIdle, 0),
       sealed: this.#ended || this.#sealLease !== undefined,

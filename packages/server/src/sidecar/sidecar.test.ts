@@ -35,6 +35,33 @@ test("the sidecar finds the program by its port, relays to it and says so", asyn
   expect(await (await fetch(`http://127.0.0.1:${sidecar.port}/`)).text()).toBe("hello");
 });
 
+test("the sidecar knows its program by a token of its own, and says that it is busy", async () => {
+  const sidecar = await run(
+    {
+      host: "127.0.0.1",
+      port: 0,
+      controlPort: 0,
+      upstreamPort: 1,
+      gracePeriodSeconds: 0,
+      firstClientSeconds: 0,
+      controlTokenSha256: "0".repeat(64),
+      programToken: "the program's",
+    },
+    { clock: systemClock },
+  );
+  onTestFinished(() => sidecar.close());
+  const control = `http://127.0.0.1:${sidecar.controlPort}`;
+  const say = (token: string) =>
+    fetch(`${control}/busy`, {
+      method: "PUT",
+      headers: { authorization: `Bearer ${token}` },
+      body: '{"ttlSeconds":60}',
+    });
+  expect((await say("another's")).status).toBe(401);
+  expect((await say("the program's")).status).toBe(200);
+  expect(await (await fetch(`${control}/metrics`)).text()).toContain("\nspawner_sidecar_busy 1\n");
+});
+
 test("a control port that is taken leaves no serve port open", async () => {
   const taken = createServer();
   await new Promise<void>((resolve) => taken.listen(0, "127.0.0.1", resolve));
@@ -84,6 +111,7 @@ test("the sidecar says without a token what it counts, and names nobody", async 
     spawner_sidecar_ready: 1,
     spawner_sidecar_sealed: 0,
     spawner_sidecar_live_connections: 0,
+    spawner_sidecar_busy: 0,
     spawner_sidecar_waiting_requests: 0,
     spawner_sidecar_open_connections: 1,
     spawner_sidecar_upgraded_connections: 0,

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { Clock } from "../lib/clock.ts";
 import { ListenProbe } from "../lib/listen-probe.ts";
 import { readSocketCounts } from "../lib/listening-sockets.ts";
@@ -13,6 +14,8 @@ export interface SidecarConfig extends RelayHostConfig {
   readonly controlPort: number;
   /** SHA-256 of the token that control requests must carry, in hexadecimal. Default: none is asked for. */
   readonly controlTokenSha256?: string;
+  /** What the program must say to be busy (`PUT /busy`), over the loopback address. Default: none is asked for. */
+  readonly programToken?: string;
 }
 
 export interface Sidecar extends Listening {
@@ -23,9 +26,14 @@ export interface Sidecar extends Listening {
 export async function run(config: SidecarConfig, { clock }: { clock: Clock }): Promise<Sidecar> {
   const relayHost = await BackendRelayHost.open(config, { clock });
   const stop = new AbortController();
-  const { host, controlPort, controlTokenSha256: tokenSha256, upstreamPort } = config;
+  const { host, controlPort, controlTokenSha256: tokenSha256, programToken, upstreamPort } = config;
   const control = await openControlServer(
-    { host, port: controlPort, ...(tokenSha256 === undefined ? {} : { tokenSha256 }) },
+    {
+      host,
+      port: controlPort,
+      ...(tokenSha256 === undefined ? {} : { tokenSha256 }),
+      ...(programToken === undefined ? {} : { programTokenSha256: sha256Of(programToken) }),
+    },
     { relayHost, clock, metrics: () => expose(relayHost.figures()) },
   ).catch(async (error: unknown) => {
     await relayHost.close();
@@ -47,6 +55,10 @@ export async function run(config: SidecarConfig, { clock }: { clock: Clock }): P
       await control.close();
     },
   };
+}
+
+function sha256Of(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
 }
 
 async function waitForProgram(

@@ -2,7 +2,7 @@ import type { EndReason } from "@spawner/client";
 import { addressOf } from "../core/address.ts";
 import { deadlines } from "../core/deadlines.ts";
 import { millisecondsUntilIdle } from "../core/idleness.ts";
-import type { RelayHost, RelayHostState } from "../core/relay-host.ts";
+import { isInUse, type RelayHost, type RelayHostState } from "../core/relay-host.ts";
 import { type Backend, completeSpec } from "../core/resource.ts";
 import {
   endedPatch,
@@ -27,8 +27,8 @@ const openingLeaseMs = 1;
 const finalLeaseMs = 3_600_000;
 
 /** What is to end as soon as nobody is there is asked to at once: the host says how long a hold still runs. */
-function msUntilNobody({ liveConnections }: RelayHostState): number | undefined {
-  return liveConnections > 0 ? undefined : 0;
+function msUntilNobody(state: RelayHostState): number | undefined {
+  return isInUse(state) ? undefined : 0;
 }
 
 function endOf({ spec }: Backend, state: RelayHostState): { reason: EndReason; message: string } {
@@ -227,9 +227,9 @@ export class BackendSweep {
   #msUntilIdle({ state, atMs }: NonNullable<HostStream["heard"]>): number | undefined {
     const nowMs = this.#deps.clock.monotonicMs();
     if (state.msUntilIdle !== undefined) return atMs + state.msUntilIdle - nowMs;
-    const { liveConnections: live, idleMs } = state;
     const readyMs = nowMs - (this.#now.getTime() - (reachedAt(this.#backend, "Ready") ?? new Date(0)).getTime());
-    const activity = { live, lastActiveMs: Math.max(atMs - idleMs, readyMs), everActive: true, heldUntilMs: 0 };
+    const live = Number(isInUse(state));
+    const activity = { live, lastActiveMs: Math.max(atMs - state.idleMs, readyMs), everActive: true, heldUntilMs: 0 };
     return millisecondsUntilIdle(activity, completeSpec(this.#backend.spec), nowMs);
   }
 

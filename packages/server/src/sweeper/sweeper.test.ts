@@ -190,6 +190,24 @@ test("goes by the host: somebody who came, a hold or a refused seal put the end 
   await expectState("Swept");
 });
 
+test("asks nothing of a host whose program is busy, also where the session is to end as soon as nobody is there", async () => {
+  for (const isWanted of [true, false]) {
+    const { host, clock, backend, store, expectState } = await startSweeper();
+    await vi.waitFor(() => expect(host.watchers.size).toBe(1));
+    host.say({ busy: true });
+    await expectState("Ready");
+    if (!isWanted) await store.requestStop((await backend()).metadata, { whenIdle: true });
+    clock.advance(60_000);
+    host.say({ busy: true });
+    await settle();
+    clock.advance(60_000);
+    await settle();
+    expect(host.seals).toBe(0);
+    host.say({ msUntilIdle: 0 });
+    await expectState("Swept");
+  }
+});
+
 test("takes a lost stream for no evidence at all, and watches again with growing waits", async () => {
   const { host, clock, expectState } = await startSweeper();
   await vi.waitFor(() => expect(host.watchers.size).toBe(1));
