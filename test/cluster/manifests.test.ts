@@ -94,7 +94,8 @@ test("changes that nothing would come of are refused, with what to do instead", 
   const other = { template: { containers: [{ image: "example/app:2" }] } };
   await expect(patch(other)).rejects.toThrow(/delete it, and create another one/);
   await expect(patch({ template: { volumes: [{ name: "v", emptyDir: {} }] } })).rejects.toThrow(/create another one/);
-  for (const fields of [{ httpPort: 1 }, { gracePeriodSeconds: 1 }, { firstClientSeconds: 1 }]) {
+  const ofRelay = ["httpPort", "gracePeriodSeconds", "firstClientSeconds", "silentConnectionSeconds"];
+  for (const fields of ofRelay.map((field) => ({ [field]: 1 }))) {
     await expect(patch(fields), JSON.stringify(fields)).rejects.toThrow(/cannot be changed: the backend's relay/);
   }
   await expect(patch({ terminationGracePeriodSeconds: 31 })).rejects.toThrow(/can only be lowered/);

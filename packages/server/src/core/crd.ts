@@ -72,7 +72,7 @@ const specRules = [
     message: "what a backend runs cannot be changed: delete it, and create another one",
     fieldPath: ".template",
   },
-  ...["httpPort", "gracePeriodSeconds", "firstClientSeconds"].map((field) => ({
+  ...["httpPort", "gracePeriodSeconds", "firstClientSeconds", "silentConnectionSeconds"].map((field) => ({
     rule: `has(self.${field}) == has(oldSelf.${field}) && (!has(self.${field}) || self.${field} == oldSelf.${field})`,
     message: `${field} cannot be changed: the backend's relay was started with it`,
     fieldPath: `.${field}`,

@@ -91,6 +91,11 @@ export const specSchema = Type.Object(
         default: specDefaults.firstClientSeconds,
       },
     ),
+    silentConnectionSeconds: seconds(
+      "Seconds without data after which an open WebSocket, or another upgraded connection, is no client any more; pings are no " +
+        "data. 0: it is one until it closes. Cannot be changed.",
+      { default: specDefaults.silentConnectionSeconds },
+    ),
     lifetimeSeconds: seconds("Seconds after its creation at which the backend is ended even when in use.", {
       minimum: 1,
     }),

@@ -3,6 +3,7 @@ export const specDefaults = {
   httpPort: 8080,
   gracePeriodSeconds: 300,
   firstClientSeconds: 30,
+  silentConnectionSeconds: 0,
   startupTimeoutSeconds: 300,
   terminationGracePeriodSeconds: 30,
 } as const;
