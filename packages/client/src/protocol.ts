@@ -45,6 +45,11 @@ export interface SpawnRequest {
   gracePeriodSeconds?: number | undefined;
   /** Seconds that a ready backend waits for its first client, where that is longer than the grace period. Default 30. */
   firstClientSeconds?: number | undefined;
+  /**
+   * Seconds without data after which an open WebSocket, or another upgraded connection, is no client any more; pings are no data.
+   * Default, and 0: it is one until it closes.
+   */
+  silentConnectionSeconds?: number | undefined;
   /** Seconds after which the backend is ended even when in use. Default: no limit. */
   lifetimeSeconds?: number | undefined;
   /** Seconds in which the program must listen. Default 300. */

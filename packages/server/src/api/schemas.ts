@@ -46,6 +46,10 @@ export const spawnRequestSchema = Type.Object(
     ),
     gracePeriodSeconds: seconds("Seconds without a client after which the backend is swept. Default 300."),
     firstClientSeconds: seconds("Seconds that a ready backend waits for its first client at least. Default 30."),
+    silentConnectionSeconds: seconds(
+      "Seconds without data after which an open WebSocket, or another upgraded connection, is no client any more; pings " +
+        "are no data. Default, and 0: it is one until it closes.",
+    ),
     lifetimeSeconds: seconds("Seconds after which the backend is ended even when in use. Default: none.", {
       minimum: 1,
     }),
