@@ -1,11 +1,17 @@
+import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { connectUser, open, post } from "../support/cluster/connected.ts";
 import { eventually } from "../support/cluster/eventually.ts";
 import { type Installation, install, spawnRequestFor, spawnThrough } from "../support/cluster/install.ts";
 import { EchoClient } from "../support/cluster/traffic.ts";
 
 let spawner: Installation;
 beforeAll(async () => {
-  spawner = await install({ of: "overlays/local" });
+  const twice = ["api", "gateway"].map((role) => ({
+    target: { kind: "Deployment", name: `spawner-${role}` },
+    patch: "- { op: replace, path: /spec/replicas, value: 2 }",
+  }));
+  spawner = await install({ of: "overlays/local", patches: twice });
 });
 afterAll(() => spawner?.dispose());
 
@@ -39,17 +45,111 @@ test("a session is ended through the API, and nothing is left of it but its reco
   });
 });
 
+test("a user is let in at each gateway in each way, as nobody else, and is out at both within a second", async () => {
+  const ada = await connectUser(spawner.apiUrl, { key: "doc", user: "ada", auth: { role: "teacher" } });
+  const bob = await connectUser(spawner.apiUrl, { key: "doc", user: "bob" });
+  const other = await connectUser(spawner.apiUrl, { key: "other", user: "ada" });
+  expect(bob.generation).toBe(ada.generation);
+  const gateways = await urlsOfGateways();
+  for (const gateway of gateways) {
+    const url = `${gateway}/${ada.backend}/`;
+    const inUrl = `${url}?_spawner_token=${ada.token}`;
+    const shown = await open(inUrl, { "sec-fetch-mode": "navigate" });
+    expect(shown).toMatchObject({ status: 302, headers: { location: `/${ada.backend}/` } });
+    const [cookie = ""] = shown.headers["set-cookie"]?.[0]?.split(";") ?? [];
+    const forged = { "x-spawner-user": "eve", X_Spawner_User: "eve" };
+    const ways = [
+      await open(inUrl, forged),
+      await open(url, { ...forged, cookie }),
+      await open(url, { ...forged, authorization: `Bearer ${ada.token}` }),
+    ];
+    for (const { status, body } of ways) {
+      expect(status, body).toBe(200);
+      expect(JSON.parse(body)).toMatchObject({ url: "/", headers: { "x-spawner-user": "ada" } });
+      expect(body).not.toMatch(/eve/);
+      expect(body).not.toContain(ada.token);
+    }
+    expect((await open(url, forged)).status).toBe(401);
+    expect((await open(url, { authorization: `Bearer ${other.token}` })).status).toBe(401);
+    expect((await open(url, { cookie: `spawner-token=${other.token}` })).status).toBe(401);
+  }
+
+  const socketsOf = ({ token }: { token: string }) =>
+    Promise.all(gateways.map((gateway) => EchoClient.open(`${gateway}/${ada.backend}/?_spawner_token=${token}`)));
+  const [ofAda, ofBob] = [await socketsOf(ada), await socketsOf(bob)];
+  await Promise.all([...ofAda, ...ofBob].map((socket) => socket.echo("hello")));
+  const revokedMs = performance.now();
+  expect((await post(spawner.apiUrl, `/backend/${ada.backend}/revoke`, { user: "ada" })).status).toBe(200);
+  await eventually(() => expect(ofAda.filter(({ closed }) => closed === undefined)).toEqual([]), 1_000);
+  expect(performance.now() - revokedMs).toBeLessThan(1_000);
+  for (const gateway of gateways) {
+    const known = await open(`${gateway}/${ada.backend}/`, { cookie: `spawner-token=${ada.token}` });
+    expect(known).toMatchObject({ status: 401, body: expect.stringContaining("revoked") });
+  }
+  for (const socket of ofBob) {
+    await socket.echo("still here");
+    socket.close();
+  }
+});
+
+test("the keys in the Secret are replaced without a restart: what is open stays so, and old tokens go with their key", async () => {
+  const connect = () => connectUser(spawner.apiUrl, { key: "rotated", user: "ada" });
+  const old = await connect();
+  const gateways = await urlsOfGateways();
+  const statusesOf = ({ backend, token }: { backend: string; token: string }) =>
+    Promise.all(
+      gateways.map(
+        async (gateway) => (await open(`${gateway}/${backend}/`, { authorization: `Bearer ${token}` })).status,
+      ),
+    );
+  const write = async (keys: string) => {
+    const patch = JSON.stringify({ stringData: { "signing-keys": keys } });
+    await spawner.kubectl("patch", "secret", "spawner-keys", `--patch=${patch}`);
+  };
+  const socket = await EchoClient.open(`${gateways[0]}/${old.backend}/?_spawner_token=${old.token}`);
+  const before = await spawner.kubectl("get", "secret", "spawner-keys", "--output=jsonpath={.data.signing-keys}");
+  const fresh = `fresh:${randomBytes(32).toString("base64url")}\n`;
+
+  await write(`${fresh}${Buffer.from(before, "base64")}`);
+  // Either of two signs.
+  const signed = await eventually(async () => {
+    const both = [await connect(), await connect(), await connect(), await connect()];
+    for (const { token } of both) expect(keyOf(token)).toBe("fresh");
+    return both;
+  });
+  for (const connected of [...signed, old]) expect(await statusesOf(connected)).toEqual([200, 200]);
+
+  await write(fresh);
+  await eventually(async () => expect(await statusesOf(old)).toEqual([401, 401]), 5_000);
+  for (const connected of signed) expect(await statusesOf(connected)).toEqual([200, 200]);
+  await socket.echo("still here");
+  socket.close();
+});
+
 test("no part of it was restarted or complained that it may not do something", async () => {
   const pods = await spawner.kubectl("get", "pods", "--selector=spawner.dev/role", "--output=json");
   const { items } = JSON.parse(pods) as {
     items: { metadata: { name: string }; status: { containerStatuses: { restartCount: number }[] } }[];
   };
-  expect(items).toHaveLength(4);
+  expect(items).toHaveLength(6);
   for (const { metadata, status } of items) {
     expect(status.containerStatuses, metadata.name).toMatchObject([{ restartCount: 0 }]);
     expect(await spawner.kubectl("logs", metadata.name)).not.toMatch(/forbidden/i);
   }
 });
+
+async function urlsOfGateways(): Promise<string[]> {
+  const ips = ["get", "pods", "--selector=spawner.dev/role=gateway", "--output=jsonpath={.items[*].status.podIP}"];
+  const urls = (await spawner.kubectl(...ips)).split(" ").map((ip) => `http://${ip}:8080`);
+  expect(urls).toHaveLength(2);
+  return urls;
+}
+
+/** The name of the key that a token is signed with. */
+function keyOf(token: string): unknown {
+  const [header = ""] = token.split(".");
+  return (JSON.parse(Buffer.from(header, "base64url").toString()) as { kid: unknown }).kid;
+}
 
 async function readiness(id: string): Promise<number> {
   const { status } = await fetch(`${spawner.apiUrl}/backend/${id}/ready`, { redirect: "manual" });

@@ -1,5 +1,4 @@
 import { type IncomingHttpHeaders, request } from "node:http";
-import type { ConnectRequest, ConnectResponse } from "@spawner/client";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { WebSocket } from "ws";
 import { SigningKeysFile } from "../../packages/server/src/embedded/signing-keys-file.ts";
@@ -7,26 +6,15 @@ import { run as runGateway } from "../../packages/server/src/gateway/index.ts";
 import { systemClock } from "../../packages/server/src/lib/clock.ts";
 import { silentLog } from "../../packages/server/src/lib/log.ts";
 import { Metrics } from "../../packages/server/src/lib/metrics.ts";
-import { eventually, startEmbedded } from "../support/embedded.ts";
+import { at, startConnecting } from "../support/connecting.ts";
+import { eventually } from "../support/embedded.ts";
 
 const appOrigin = "https://app.example.com";
 
-async function setUp(overrides: Parameters<typeof startEmbedded>[0] = {}) {
-  const spawner = await startEmbedded(overrides);
-  const post = (path: string, body: object) =>
-    fetch(`${spawner.url}/api${path}`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify(body),
-    });
+async function setUp(overrides: Parameters<typeof startConnecting>[0] = {}) {
+  const spawner = await startConnecting(overrides);
   return {
     ...spawner,
-    post,
-    connect: async (body: ConnectRequest = { key: "doc" }) => {
-      const response = await post("/connect", body);
-      expect(response.status, await response.clone().text()).toBe(200);
-      return (await response.json()) as ConnectResponse & { url: string };
-    },
     /** Asks this server, whatever host is named, with these fields and no others. */
     ask: (path: string, headers: Record<string, string> = {}, method = "GET") =>
       askPort({ port: spawner.port, path, headers, method }),
@@ -87,8 +75,6 @@ const browser = {
   "sec-fetch-mode": "navigate",
   "sec-fetch-dest": "document",
 };
-/** The same URL with `path` behind the id. */
-const at = (url: string, path: string) => url.replace("/?", `${path}?`);
 
 async function openSocket(url: string): Promise<{ socket: WebSocket; closed: Promise<void> }> {
   const socket = new WebSocket(url.replace(/^http/, "ws"));

@@ -1,43 +1,21 @@
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { get, type IncomingMessage } from "node:http";
 import { join } from "node:path";
-import type { ConnectRequest, ConnectResponse } from "@spawner/client";
 import { describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { idOfKey } from "../../packages/server/src/core/keyed-id.ts";
-import { eventually, startEmbedded } from "../support/embedded.ts";
+import { at, startConnecting } from "../support/connecting.ts";
+import { eventually } from "../support/embedded.ts";
 
 type Echo = { pid: number; url: string; headers: Record<string, string>; env: Record<string, string> };
-
-async function setUp(...args: Parameters<typeof startEmbedded>) {
-  const spawner = await startEmbedded(...args);
-  const post = (path: string, body: object) =>
-    fetch(`${spawner.url}/api${path}`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify(body),
-    });
-  return {
-    ...spawner,
-    post,
-    connect: async (request: ConnectRequest = { key: "doc" }) => {
-      const response = await post("/connect", request);
-      expect(response.status, await response.clone().text()).toBe(200);
-      return (await response.json()) as ConnectResponse & { url: string };
-    },
-  };
-}
 
 const echoOf = async (url: string, headers: Record<string, string> = {}) => {
   const response = await fetch(url, { headers });
   return { status: response.status, body: response.ok ? ((await response.json()) as Echo) : await response.text() };
 };
 
-/** The same URL with `path` behind the id. */
-const at = (url: string, path: string) => url.replace("/?", `${path}?`);
-
 test("500 callers of one key get one backend, and 500 working answers", async () => {
-  const { connect, processesOf } = await setUp();
+  const { connect, processesOf } = await startConnecting();
   const answers = await Promise.all(
     Array.from({ length: 500 }, (_, user) => connect({ key: "doc", user: `u${user}` })),
   );
@@ -51,7 +29,7 @@ test("500 callers of one key get one backend, and 500 working answers", async ()
 
 describe("a token", () => {
   test("lets its user in, says who that is, and does not reach the program", async () => {
-    const { connect } = await setUp();
+    const { connect } = await startConnecting();
     const { url, token, backend } = await connect({ key: "doc", user: "ada", auth: { role: "teacher" } });
     const bare = url.replace(/\?.*/, "echo");
     const forged = { "x-spawner-user": "eve", X_Spawner_User: "eve" };
@@ -75,7 +53,7 @@ describe("a token", () => {
   });
 
   test("in a URL that a browser opens becomes a cookie of this backend's path, and goes from the URL", async () => {
-    const { connect } = await setUp();
+    const { connect } = await startConnecting();
     const { url, token, backend } = await connect();
     // As a browser does: fetch would add a Sec-Fetch-Mode of its own.
     const { statusCode, headers } = await new Promise<IncomingMessage>((resolve, reject) => {
@@ -90,7 +68,7 @@ describe("a token", () => {
   });
 
   test("of one generation does not open the next", async () => {
-    const { connect, stop, until } = await setUp();
+    const { connect, stop, until } = await startConnecting();
     const first = await connect();
     await until(first.backend, "Ready");
     await stop(first.backend);
@@ -101,7 +79,7 @@ describe("a token", () => {
   });
 
   test("that is over lets nobody in, and cuts nobody off", async () => {
-    const { connect, until } = await setUp();
+    const { connect, until } = await startConnecting();
     const { url, backend } = await connect({ key: "doc", tokenTtlSeconds: 2 });
     await until(backend, "Ready");
     const socket = new WebSocket(url.replace("http", "ws"));
@@ -114,7 +92,7 @@ describe("a token", () => {
   });
 
   test("goes on over a restart's keys, and not when its key is taken out", async () => {
-    const { connect, stateDir } = await setUp();
+    const { connect, stateDir } = await startConnecting();
     const { url } = await connect();
     expect(await echoOf(at(url, "/echo"))).toMatchObject({ status: 200 });
     const file = join(stateDir, "signing-keys");
@@ -132,7 +110,7 @@ describe("a token", () => {
 });
 
 test("a revoked user is let in no more, another one is", async () => {
-  const { connect, post } = await setUp();
+  const { connect, post } = await startConnecting();
   const ada = await connect({ key: "doc", user: "ada" });
   const bob = await connect({ key: "doc", user: "bob" });
   await echoOf(at(ada.url, "/echo"));
@@ -144,7 +122,7 @@ test("a revoked user is let in no more, another one is", async () => {
 });
 
 test("who has no token is told so at once, and does not wait for a start", async () => {
-  const { connect } = await setUp();
+  const { connect } = await startConnecting();
   const { url } = await connect({ key: "doc", env: { LISTEN_AFTER_MS: "3000" } });
   const startedAt = performance.now();
   expect(await echoOf(url.replace(/\?.*/, "echo"))).toMatchObject({ status: 401 });
@@ -152,7 +130,7 @@ test("who has no token is told so at once, and does not wait for a start", async
 });
 
 test("who asks for another spec is given the live backend as stale, and nobody there is cut off", async () => {
-  const { connect, until, backend: view } = await setUp({ gracePeriodSeconds: 3_600 });
+  const { connect, until, backend: view } = await startConnecting({ gracePeriodSeconds: 3_600 });
   const first = await connect({ key: "doc", env: { V: "1" } });
   await until(first.backend, "Ready");
   const socket = new WebSocket(first.url.replace("http", "ws"));
