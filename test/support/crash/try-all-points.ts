@@ -6,7 +6,7 @@ import type { CrashPoint, Moment, TraceLine } from "./trace.ts";
 export interface Trial {
   /** Actions of the server in the undisturbed life, each a point to crash before and after. */
   readonly points: readonly string[];
-  /** Points at which a crash before and a crash after came to the same end state. */
+  /** Points at which every crash came to the same end state. */
   readonly same: readonly string[];
   /** What came to another end, or to none, or was never reached; empty if all is well. */
   readonly problems: readonly string[];
@@ -21,15 +21,22 @@ const problemsMax = 5;
 /** A point that only a race reaches may not be reached at once. */
 const attemptsMax = 3;
 
-const moments: readonly Moment[] = ["before", "after"];
+const bothMoments: readonly Moment[] = ["before", "after"];
 
-/**
- * Lives a life undisturbed, then again with a crash before and after every action of its server; `concurrency` lives at once,
- * more of those that mostly wait.
- */
-export async function tryAllPoints(life: Life, { concurrency = concurrencyDefault } = {}): Promise<Trial> {
+export interface TrialOptions {
+  /** Lives at once: more of those that mostly wait. */
+  readonly concurrency?: number;
+  /** When to crash, by each action. Default: before it and, in another life, after it. */
+  readonly moments?: readonly Moment[];
+}
+
+/** Lives a life undisturbed, then again with a crash by every action of its server. */
+export async function tryAllPoints(
+  life: Life,
+  { concurrency = concurrencyDefault, moments = bothMoments }: TrialOptions = {},
+): Promise<Trial> {
   const undisturbed = await live(life);
-  return tryPoints(life, { undisturbed, earlier: [], actions: actionsOf(undisturbed.traces[0]), concurrency });
+  return tryPoints(life, { undisturbed, earlier: [], actions: actionsOf(undisturbed.traces[0]), concurrency, moments });
 }
 
 /**
@@ -47,6 +54,7 @@ export async function tryAllRestarts(life: Life, { name, moment }: { name: strin
     earlier: [first],
     actions: actionsOf(restarted.traces[1]),
     concurrency: concurrencyDefault,
+    moments: bothMoments,
   });
 }
 
@@ -56,9 +64,10 @@ interface Points {
   readonly earlier: readonly CrashPoint[];
   readonly actions: readonly string[];
   readonly concurrency: number;
+  readonly moments: readonly Moment[];
 }
 
-async function tryPoints(life: Life, { undisturbed, earlier, actions, concurrency }: Points): Promise<Trial> {
+async function tryPoints(life: Life, { undisturbed, earlier, actions, concurrency, moments }: Points): Promise<Trial> {
   const problems = undisturbed.endState.faults.map((fault) => `undisturbed: ${fault}`);
   const failed = new Set<number>();
   let tried = 0;
@@ -76,7 +85,7 @@ async function tryPoints(life: Life, { undisturbed, earlier, actions, concurrenc
   };
   await Promise.all(Array.from({ length: concurrency }, work));
   const same = actions.filter((_, index) => !failed.has(index + 1));
-  const summary = `${life.name}: crash points tried: ${Math.ceil(tried / 2)} (before and after), same end state: ${same.length}`;
+  const summary = `${life.name}: crash points tried: ${Math.ceil(tried / moments.length)} (${moments.join(" and ")}), same end state: ${same.length}`;
   return { points: actions, same, problems, summary };
 }
 
