@@ -1,9 +1,8 @@
 import { once } from "node:events";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { expect, onTestFinished, test } from "vitest";
+import { collectGarbage } from "../../../../test/support/garbage.ts";
 import { patientFetch } from "./patient-fetch.ts";
 
 async function serve(listener: RequestListener): Promise<string> {
@@ -56,8 +55,6 @@ test("an answer that is cut rejects", async () => {
 });
 
 test("a signal ends an answer, however much garbage was collected before", async () => {
-  setFlagsFromString("--expose-gc");
-  const collectGarbage = runInNewContext("gc") as () => void;
   const closed = Promise.withResolvers<void>();
   const url = await serve((_, response) => {
     response.on("close", closed.resolve).write("a");

@@ -1,8 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { connect, type Socket } from "node:net";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
+import { collectGarbage } from "../../../../test/support/garbage.ts";
 import { Fixture, get, ok, type Peer, settle, until } from "./fixture.ts";
 
 const big = randomBytes(8_000_000);
@@ -11,9 +10,6 @@ const headOf = (bytes: Buffer) => `Content-Length: ${bytes.length}\r\n\r\n`;
 /** More than the buffers of all the sockets between two ends: of each, Linux lets the receiver's grow to 32 MB, the sender's to 4. */
 const offeredBytesMax = 256_000_000;
 const endless = `Content-Length: ${offeredBytesMax}\r\n\r\n`;
-
-setFlagsFromString("--expose-gc");
-const collectGarbage: () => void = runInNewContext("gc");
 
 /** What all the sockets of this process hold, the relay's among them, and what was not freed yet. */
 function heldBytes(): number {

@@ -1,6 +1,5 @@
 import { readdirSync, readlinkSync } from "node:fs";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
+import { collectGarbage } from "../../../../../test/support/garbage.ts";
 import { seededRandom } from "../../../../../test/support/random.ts";
 import { Fixture, type Peer, until } from "../fixture.ts";
 import type { Cut } from "../plan.ts";
@@ -155,9 +154,6 @@ function openSockets(): number {
     }
   }).length;
 }
-
-setFlagsFromString("--expose-gc");
-const collectGarbage = runInNewContext("gc") as () => void;
 
 function heapBytes(): number {
   collectGarbage();
