@@ -4,6 +4,7 @@
 import { fileURLToPath } from "node:url";
 import { run as runApi } from "../../packages/server/src/api/index.ts";
 import { run as runController } from "../../packages/server/src/controller/index.ts";
+import { openTemplates } from "../../packages/server/src/embedded/open-templates.ts";
 import { HttpRelayHost } from "../../packages/server/src/engine/http-relay-host.ts";
 import type { BackendStore, Engine } from "../../packages/server/src/engine/index.ts";
 import { type OpenRelayHost, ProcessEngine } from "../../packages/server/src/engine/process/index.ts";
@@ -37,7 +38,6 @@ const openRelayHost: OpenRelayHost = async (options) => {
 
 const local = await ProcessEngine.open({
   stateDir: process.argv[2] ?? "",
-  templates: new Map([["default", { command: [process.execPath, program], cwd: process.cwd() }]]),
   backendsMax: 1_000,
   openRelayHost,
   clock,
@@ -74,7 +74,9 @@ const gateway = await runGateway(
 const url = `http://${host}:${gateway.port}`;
 const urls = { servicePrefix, apiServerBase: `${url}/api`, urlTemplate: `${url}/{}/` };
 const defaults = { gracePeriodSeconds: 1 };
-const api = await runApi({ host, port: 0, ...urls, auth: { kind: "anonymous" }, defaults }, deps);
+const templates = await openTemplates({ template: { command: [process.execPath, program], cwd: process.cwd() } }, deps);
+const running = { defaults, templates, imageNamesTemplate: true };
+const api = await runApi({ host, port: 0, ...urls, auth: { kind: "anonymous" }, ...running }, deps);
 apiStarted.resolve(api);
 const controller = runController({ retainSeconds: 3_600, recordsMax: 10_000, concurrency: 8 }, deps);
 const sweeper = runSweeper({}, deps);

@@ -4,7 +4,7 @@
  */
 
 /** The states of a backend in the order of its life. `Failed` can follow any state before `Swept`. */
-export const backendStates = ["Submitted", "Constructed", "Scheduled", "Running", "Ready", "Swept", "Failed"] as const;
+export const backendStates = ["Submitted", "Constructed", "Scheduled", "Running", "Ready", "Stopping", "Swept", "Failed"] as const;
 
 /** `Submitted` (accepted) … `Ready` (listening), then `Swept` (ended as meant) or `Failed`. */
 export type BackendState = (typeof backendStates)[number];
@@ -34,7 +34,12 @@ export type EndReason = SweptReason | FailedReason;
 
 /** Body of `POST /spawn`. Unknown fields are refused; what is undefined is left out. */
 export interface SpawnRequest {
-  /** Container image; on one machine the name of a template. May be left out where there is only one. */
+  /**
+   * Name of a template of the server: the fields beside it go over its own, `env` by each variable. Default, where no image is
+   * given: the one that is called `default`, or the only one.
+   */
+  template?: string | undefined;
+  /** Container image, over that of the template; on one machine the name of a template as well. */
   image?: string | undefined;
   /** Port that the program listens on in its container, 0 to 65535, default 8080; 0: the first that listens. It
    * gets it as `PORT`. On one machine each backend gets a free port of its own instead. */

@@ -27,7 +27,17 @@ describe("POST /spawn", () => {
     });
     const backend = await api.engine.backends.get(`spawner-${name}`);
     expect(backend?.spec).toEqual({
-      template: { containers: [{ name: "application", image: "default", env: [{ name: "GREETING", value: "hi" }] }] },
+      template: {
+        containers: [
+          {
+            name: "application",
+            image: "default",
+            command: ["sleep", "60"],
+            workingDir: "/",
+            env: [{ name: "GREETING", value: "hi" }],
+          },
+        ],
+      },
       httpPort: 8123,
       gracePeriodSeconds: 6,
     });
@@ -45,7 +55,9 @@ test("what a caller in the same process gives as undefined is left out", async (
   const api = await startApi({ defaults: { gracePeriodSeconds: 7 } });
   const { name } = await api.spawn({ image: undefined, env: undefined, gracePeriodSeconds: undefined });
   expect((await api.engine.backends.get(`spawner-${name}`))?.spec).toEqual({
-    template: { containers: [{ name: "application", env: [] }] },
+    template: {
+      containers: [{ name: "application", image: "default", command: ["sleep", "60"], workingDir: "/", env: [] }],
+    },
     gracePeriodSeconds: 7,
   });
 });

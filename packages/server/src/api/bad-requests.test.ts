@@ -20,7 +20,7 @@ const bodies: [name: string, body: string, status: number, message: RegExp, head
   ["an empty image", '{"image":""}', 400, /image must not be empty; "" was given/],
   ["an unknown template", '{"image":"other"}', 400, /no template.*"other".*"default"/],
   ["an image of a megabyte", `{"image":"${"x".repeat(600_000)}"}`, 400, /image must have at most 512 characters/],
-  ["an unknown field", '{"imagee":"x"}', 400, /unknown field "imagee"; known are image, port, env/],
+  ["an unknown field", '{"imagee":"x"}', 400, /unknown field "imagee"; known are image, template, port, env/],
   ["a prototype", '{"__proto__":{"image":"x"}}', 400, /must not have the name "__proto__"/],
   ["a prototype in disguise", '{"env":{"\\u005f_proto__":"x"}}', 400, /must not have the name "__proto__"/],
   ["a constructor", '{"constructor":{"prototype":{"image":"x"}}}', 400, /unknown field "constructor"/],

@@ -5,6 +5,7 @@ import { startApi, type TestApiOptions } from "./fixture.ts";
 async function spawnText(body: string, options: TestApiOptions = {}) {
   const api = await startApi({
     compat: true,
+    imageNamesTemplate: false,
     urlTemplate: "http://gw.example/p/{}/",
     apiServerBase: "http://127.0.0.1:18080",
     ...options,

@@ -383,7 +383,7 @@ test.each([
 });
 
 test.each(["/spawn", "/connect"])("%s takes only images that are allowed", async (path) => {
-  const { send } = await setUp({ images: ["def*"] });
+  const { send } = await setUp({ images: ["def*"], imageNamesTemplate: false });
   const refused = await send(path, { image: "other" });
   expect([refused.status, ((await refused.json()) as ErrorBody).message]).toEqual([
     400,

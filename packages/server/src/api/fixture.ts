@@ -15,6 +15,7 @@ import { systemClock } from "../lib/clock.ts";
 import { type Log, silentLog } from "../lib/log.ts";
 import { Metrics } from "../lib/metrics.ts";
 import { type ApiConfig, run } from "./server.ts";
+import { commandSpec } from "./template-file.ts";
 
 export interface TestApiOptions extends Partial<ApiConfig> {
   /** The engine's own limit. */
@@ -31,6 +32,8 @@ export interface TestApiOptions extends Partial<ApiConfig> {
   signingKeys?: readonly SigningKey[];
 }
 
+const sleeps = commandSpec("default", { command: ["sleep", "60"], workingDir: "/" });
+
 /** The API over a real engine of which only the records are used: the test says what becomes of them. */
 export async function startApi(options: TestApiOptions = {}) {
   const {
@@ -46,7 +49,6 @@ export async function startApi(options: TestApiOptions = {}) {
   const stateDir = mkdtempSync(join(tmpdir(), "spawner-api-"));
   const engine = await ProcessEngine.open({
     stateDir,
-    templates: new Map([["default", { command: ["sleep", "60"], cwd: "/" }]]),
     backendsMax,
     openRelayHost: () => Promise.reject(new Error("nothing is started here")),
     clock: systemClock,
@@ -63,6 +65,8 @@ export async function startApi(options: TestApiOptions = {}) {
       apiServerBase: "http://api.example",
       urlTemplate: "http://gw.example/p/{}/",
       auth: { kind: "anonymous" },
+      templates: { find: (name) => (name === "default" ? sleeps : undefined), names: () => ["default"] },
+      imageNamesTemplate: true,
       ...(apiBackendsMax === undefined ? {} : { backendsMax: apiBackendsMax }),
       ...overrides,
     },

@@ -1,18 +1,13 @@
 import type { SpawnRequest, SpawnResponse } from "@spawner/client";
-import { problemsOfEnvironment } from "../core/environment.ts";
 import { isSpawnerError, SpawnerError } from "../core/errors.ts";
-import { matchesImage } from "../core/image-patterns.ts";
 import { makeId } from "../core/names.ts";
 import type { CreateBackend } from "./limited-store.ts";
-import { type SpecDefaults, spawnResponse, specOfRequest, type UrlConfig, variablesOf } from "./views.ts";
+import { requestedSpec, type SpecOptions } from "./requested-spec.ts";
+import { spawnResponse, type UrlConfig } from "./views.ts";
 
-export interface SpawnOptions extends UrlConfig {
+export interface SpawnOptions extends UrlConfig, SpecOptions {
   /** Resource names are this and the id. */
   readonly servicePrefix: string;
-  /** For what requests leave out. */
-  readonly defaults?: SpecDefaults;
-  /** Images that callers may choose, as patterns (core/image-patterns.ts). Default: any. */
-  readonly images?: readonly string[];
 }
 
 /** How often a new id is tried where one is taken. */
@@ -24,8 +19,7 @@ export function makeSpawn(
   options: SpawnOptions,
 ): (request: SpawnRequest) => Promise<SpawnResponse> {
   return async (request) => {
-    refuseBadRequest(request, options);
-    const spec = specOfRequest(request, options.defaults ?? {});
+    const spec = requestedSpec(request, options);
     for (let attempt = 1; ; attempt++) {
       const id = makeId();
       try {
@@ -38,16 +32,4 @@ export function makeSpawn(
       }
     }
   };
-}
-
-/** What the schema of a request cannot say. Throws invalid_request. */
-export function refuseBadRequest({ env = {}, image }: SpawnRequest, { images }: Pick<SpawnOptions, "images">): void {
-  if (image !== undefined && images !== undefined && !images.some((pattern) => matchesImage(pattern, image))) {
-    throw new SpawnerError(
-      "invalid_request",
-      `image must be one of those that are allowed here (--images); ${JSON.stringify(image)} was given.`,
-    );
-  }
-  const problems = problemsOfEnvironment(variablesOf(env), { whole: "env", of: ({ name }) => `env.${name}` });
-  if (problems.length > 0) throw new SpawnerError("invalid_request", `${problems.join("; ")}.`);
 }

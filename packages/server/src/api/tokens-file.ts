@@ -2,14 +2,13 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import { type BigIntStats, readFileSync, statSync } from "node:fs";
 import { SpawnerError } from "../core/errors.ts";
 import type { Clock } from "../lib/clock.ts";
+import { fileLookMs, fileVersion } from "../lib/file-version.ts";
 import type { Log } from "../lib/log.ts";
 import { type TokenRole, tokenRoles } from "./route-config.ts";
 
 /** So that a token cannot be guessed, and an empty or half-written line is none. */
 const tokenLengthMin = 16;
 const fileBytesMax = 1024 * 1024;
-/** A change is seen by the first use this long after the last look. */
-const lookMs = 1_000;
 /** Of a file that is something else altogether, the first will do. */
 const problemsMax = 5;
 /** What can stand in an Authorization header (RFC 6750 2.1). */
@@ -56,11 +55,11 @@ export class TokensFile {
   #look(): void {
     const { clock, log } = this.#deps;
     const nowMs = clock.monotonicMs();
-    if (nowMs - this.#lookedAtMs < lookMs) return;
+    if (nowMs - this.#lookedAtMs < fileLookMs) return;
     this.#lookedAtMs = nowMs;
     try {
       const stats = this.#stat();
-      if (versionOf(stats) === this.#version) return;
+      if (fileVersion(stats) === this.#version) return;
       const { tokens, problems } = this.#read();
       if (problems.length > 0) log.error({ tokensFile: this.#path, problems }, "lines of the tokens file are left out");
       this.#use(tokens, stats);
@@ -75,7 +74,7 @@ export class TokensFile {
   #use(tokens: readonly ListedToken[], stats: BigIntStats): void {
     const { log } = this.#deps;
     const tokensFile = this.#path;
-    this.#version = versionOf(stats);
+    this.#version = fileVersion(stats);
     this.#known = tokens.map(({ token, roles }) => ({ hash: hashOf(token), roles }));
     if (tokens.length === 0) log.error({ tokensFile }, "tokens file holds no token: every token is refused");
     else log.info({ tokensFile, tokens: tokens.length }, "tokens read");
@@ -142,11 +141,6 @@ function attempt<Result>(path: string, action: () => Result): Result {
 function unusable(path: string, why: string, options?: { cause: unknown }): SpawnerError {
   const message = `The tokens file ${JSON.stringify(path)} cannot be used: ${why}. One token a line is needed.`;
   return new SpawnerError("invalid_request", message, options);
-}
-
-/** Changes with every write, and with every other file under the same path. */
-function versionOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
-  return [dev, ino, size, mtimeNs, ctimeNs].join(" ");
 }
 
 /** Tokens are compared by their hashes: these are all of one length. */

@@ -3,8 +3,8 @@ import { SpawnerError } from "../core/errors.ts";
 import { idOfKey, keyBytesMax } from "../core/keyed-id.ts";
 import { makeId } from "../core/names.ts";
 import type { BackendSpec } from "../core/resource.ts";
-import { refuseBadRequest, type SpawnOptions } from "./spawn.ts";
-import { specOfRequest } from "./views.ts";
+import { requestedSpec } from "./requested-spec.ts";
+import type { SpawnOptions } from "./spawn.ts";
 
 /** What a caller of `connect` wants, in the words of the store. */
 export interface WantedBackend {
@@ -19,9 +19,9 @@ const authBytesMax = 2_048;
 
 /** Throws invalid_request. */
 export function wantedBackend(request: ConnectRequest, options: SpawnOptions): WantedBackend {
-  const { servicePrefix, defaults = {} } = options;
+  const { servicePrefix } = options;
   const { key, onSpecChange = "whenIdle", user, auth, tokenTtlSeconds: _, waitReady: __, ...spawn } = request;
-  refuseBadRequest(spawn, options);
+  const spec = requestedSpec(spawn, options);
   refuseBadKey(key);
   refuseLongAuth(auth);
   return {
@@ -29,7 +29,7 @@ export function wantedBackend(request: ConnectRequest, options: SpawnOptions): W
     key,
     onSpecChange,
     spec: {
-      ...specOfRequest(spawn, defaults),
+      ...spec,
       requireToken: true,
       ...(key === undefined ? {} : { key }),
       ...(user === undefined ? {} : { user }),

@@ -16,12 +16,12 @@ import { type Log, silentLog } from "../lib/log.ts";
 import { Metrics } from "../lib/metrics.ts";
 import { type ControllerConfig, run } from "./controller.ts";
 
-const templates = new Map([
-  ["sleeps", { command: ["sleep", "60"], cwd: "/" }],
-  ["fails", { command: ["sh", "-c", "echo something is wrong; exit 7"], cwd: "/" }],
-  ["tells", { command: ["sh", "-c", "echo all is well; exec sleep 60"], cwd: "/" }],
-  ["tells much", { command: ["sh", "-c", "yes é | tr -d '\\n' | head -c 100001; exec sleep 60"], cwd: "/" }],
-  ["stubborn", { command: ["sh", "-c", "trap '' TERM; while :; do sleep 0.05; done"], cwd: "/" }],
+const commands = new Map([
+  ["sleeps", { command: ["sleep", "60"], workingDir: "/" }],
+  ["fails", { command: ["sh", "-c", "echo something is wrong; exit 7"], workingDir: "/" }],
+  ["tells", { command: ["sh", "-c", "echo all is well; exec sleep 60"], workingDir: "/" }],
+  ["tells much", { command: ["sh", "-c", "yes é | tr -d '\\n' | head -c 100001; exec sleep 60"], workingDir: "/" }],
+  ["stubborn", { command: ["sh", "-c", "trap '' TERM; while :; do sleep 0.05; done"], workingDir: "/" }],
 ]);
 
 /** What relay hosts say: by default that no program listens. */
@@ -40,7 +40,6 @@ async function startEngine(clock: FakeClock, hosts: RelayHosts) {
   const stateDir = mkdtempSync(join(tmpdir(), "spawner-controller-"));
   const engine = await ProcessEngine.open({
     stateDir,
-    templates,
     backendsMax: 100,
     clock,
     openRelayHost: async () => ({
@@ -77,8 +76,8 @@ async function startController(config: Partial<ControllerConfig> = {}) {
     onTestFinished(() => controller.close());
     return controller;
   };
-  const create = (name: string, image: string, spec: Partial<BackendSpec> = {}) =>
-    engine.backends.create({ name, spec: { template: { containers: [{ image }] }, ...spec } });
+  const create = (name: string, program: string, spec: Partial<BackendSpec> = {}) =>
+    engine.backends.create({ name, spec: { template: { containers: [commands.get(program) ?? {}] }, ...spec } });
   const expectState = (name: string, state: string, reason?: string) =>
     vi.waitFor(async () => {
       const backend = await engine.backends.get(name);
@@ -136,13 +135,10 @@ test("finishes what was asked for while no controller ran", async () => {
 test.each([
   ["sleeps", { stopRequested: true }, "Swept", "Requested"],
   ["fails", {}, "Failed", "Crashed"],
-  ["unknown", {}, "Failed", "InvalidSpec"],
-] as const)("ends %s %j as %s/%s, and leaves no workload", async (image, spec, state, reason) => {
+  ["has no command", {}, "Failed", "InvalidSpec"],
+] as const)("ends %s %j as %s/%s, and leaves no workload", async (program, spec, state, reason) => {
   const { engine, start, create, expectState } = await startController();
-  // What the API would not take can have come into the store by another way.
-  if (image === "unknown") templates.set("unknown", { command: ["true"], cwd: "/" });
-  await create("a", image, spec);
-  templates.delete("unknown");
+  await create("a", program, spec);
   start();
   await expectState("a", state, reason);
   await vi.waitFor(async () => expect(await engine.workloads.list()).toEqual([]));
@@ -236,10 +232,10 @@ test("gives a program less time to end when that is asked for, also after its ba
 });
 
 describe("the last lines that the program wrote are in the message", () => {
-  async function startWith(image: string, spec: Partial<BackendSpec> = {}) {
+  async function startWith(program: string, spec: Partial<BackendSpec> = {}) {
     const controlled = await startController();
     const { engine, create, expectState } = controlled;
-    const target = generationOf(await create("a", image, spec));
+    const target = generationOf(await create("a", program, spec));
     controlled.start();
     await expectState("a", "Running");
     await vi.waitFor(async () => expect((await text(engine.workloads.logs(target))).length).toBeGreaterThan(0));

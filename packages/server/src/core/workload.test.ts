@@ -11,25 +11,31 @@ describe("the workload of a backend", () => {
       name: "b",
       uid: "u",
       fencingToken: "1",
-      image: undefined,
       command: undefined,
       args: undefined,
+      workingDir: undefined,
       env: { SPAWNER_BACKEND: "b/u", SPAWNER_FENCING_TOKEN: "1" },
       httpPort: 8080,
       gracePeriodSeconds: 300,
       firstClientSeconds: 30,
+      silentConnectionSeconds: 0,
       terminationGracePeriodSeconds: 30,
     });
   });
 
   test("is that of the first container, whatever its name, with what the spec says", () => {
-    const first = { name: "any", image: "a", command: ["c"], args: ["d"] };
-    const durations = { gracePeriodSeconds: 1, firstClientSeconds: 2, terminationGracePeriodSeconds: 3 };
+    const first = { name: "any", image: "a", command: ["c"], args: ["d"], workingDir: "/e" };
+    const durations = {
+      gracePeriodSeconds: 1,
+      firstClientSeconds: 2,
+      terminationGracePeriodSeconds: 3,
+      silentConnectionSeconds: 4,
+    };
     const spec = { template: { containers: [first, { image: "other" }] }, httpPort: 0, ...durations };
     expect(buildWorkload(makeBackend(spec))).toMatchObject({
-      image: "a",
       command: ["c"],
       args: ["d"],
+      workingDir: "/e",
       httpPort: 0,
       ...durations,
     });

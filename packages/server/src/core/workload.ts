@@ -7,10 +7,9 @@ export interface Workload {
   readonly uid: string;
   /** Greater than that of every earlier backend of its name. */
   readonly fencingToken: string;
-  /** Image, or name of a template; undefined: the engine's only one. */
-  readonly image: string | undefined;
   readonly command: readonly string[] | undefined;
   readonly args: readonly string[] | undefined;
+  readonly workingDir: string | undefined;
   /** The program's environment as the caller and Spawner want it, PORT excepted: the engine knows that. */
   readonly env: Readonly<Record<string, string>>;
   readonly httpPort: number;
@@ -28,10 +27,10 @@ export function buildWorkload(backend: Backend): Workload {
     name: backend.metadata.name,
     uid: backend.metadata.uid,
     fencingToken: fencingTokenOf(backend),
-    image: application?.image,
     command: application?.command,
     args: application?.args,
     env: {
+    workingDir: application?.workingDir,
       ...Object.fromEntries(given.map(({ name, value }) => [name, value ?? ""])),
       ...variablesOf(backend),
     },

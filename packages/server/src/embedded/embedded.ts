@@ -4,7 +4,7 @@ import { run as runController } from "../controller/index.ts";
 import { SpawnerError } from "../core/errors.ts";
 import { defaultServicePrefix } from "../core/names.ts";
 import { type Engine, measured } from "../engine/index.ts";
-import { type CommandTemplate, type OpenRelayHost, ProcessEngine } from "../engine/process/index.ts";
+import { type OpenRelayHost, ProcessEngine } from "../engine/process/index.ts";
 import { type GatewayConfig, run as runGateway } from "../gateway/index.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
@@ -12,6 +12,7 @@ import { makeProcessMetrics } from "../lib/process-metrics.ts";
 import type { Listening } from "../lib/running.ts";
 import { BackendRelayHost } from "../sidecar/index.ts";
 import { run as runSweeper } from "../sweeper/index.ts";
+import { openTemplates, type Programs } from "./open-templates.ts";
 import { SigningKeysFile } from "./signing-keys-file.ts";
 import { answerVisitor } from "./visitor.ts";
 
@@ -21,14 +22,12 @@ type GatewayOptions = Pick<
   "limits" | "trustedProxies" | "hostDomain" | "requireToken" | "allowedOrigins" | "waitingPage"
 >;
 
-export interface EmbeddedConfig extends GatewayOptions {
+export interface EmbeddedConfig extends GatewayOptions, Programs {
   /** Where the gateway listens. Port 0: any. */
   host: string;
   port: number;
   /** Holds the database and the programs' output. */
   stateDir: string;
-  /** What every backend runs. */
-  template: CommandTemplate;
   gracePeriodSeconds: number;
   /** Host names that requests may name. */
   allowedHosts: readonly string[];
@@ -79,9 +78,9 @@ export async function run(config: EmbeddedConfig, deps: { clock: Clock; log: Log
   await using started = new AsyncDisposableStack();
 
   const openRelayHost: OpenRelayHost = (options) => openBackendRelayHost({ ...options, limits }, clock);
-  const templates = new Map([["default", config.template]]);
+  const templates = await openTemplates(config, { clock, log });
   const metrics = makeProcessMetrics(manifest.version);
-  const opened = await ProcessEngine.open({ stateDir, templates, backendsMax, openRelayHost, clock });
+  const opened = await ProcessEngine.open({ stateDir, backendsMax, openRelayHost, clock });
   const engine = measured(opened, metrics);
   const signingKeysFile = new SigningKeysFile(stateDir, { clock, log });
   const signingKeys = () => signingKeysFile.keys();
@@ -134,6 +133,8 @@ export async function run(config: EmbeddedConfig, deps: { clock: Clock; log: Log
     { engine, clock, log, metrics, signingKeys },
   );
   apiStarted.resolve(api);
+      templates,
+      imageNamesTemplate: true,
   started.defer(() => api.close());
 
   const controller = runController({ retainSeconds, recordsMax, concurrency }, { engine, clock, log, metrics });

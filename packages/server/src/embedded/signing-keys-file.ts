@@ -2,10 +2,8 @@ import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { formatSigningKeys, makeSigningKey, parseSigningKeys, type SigningKey } from "../core/signing-keys.ts";
 import type { Clock } from "../lib/clock.ts";
+import { fileLookMs, fileVersion } from "../lib/file-version.ts";
 import type { Log } from "../lib/log.ts";
-
-/** A change is seen by the first use this long after the last look. */
-const lookMs = 1_000;
 
 /** The signing keys of a state folder, one a line: looked at again when they are used, so that they rotate without a restart. */
 export class SigningKeysFile {
@@ -34,7 +32,7 @@ export class SigningKeysFile {
   /** As they are now; what cannot be read, or holds none, leaves those that were. */
   keys(): readonly SigningKey[] {
     const nowMs = this.#clock.monotonicMs();
-    if (nowMs - this.#lookedAtMs < lookMs) return this.#keys;
+    if (nowMs - this.#lookedAtMs < fileLookMs) return this.#keys;
     this.#lookedAtMs = nowMs;
     try {
       const version = this.#readVersion();
@@ -54,9 +52,7 @@ export class SigningKeysFile {
     return keys;
   }
 
-  /** Changes with every write, and with every other file under the same path. */
   #readVersion(): string {
-    const { dev, ino, size, mtimeNs, ctimeNs } = statSync(this.#path, { bigint: true });
-    return [dev, ino, size, mtimeNs, ctimeNs].join(" ");
+    return fileVersion(statSync(this.#path, { bigint: true }));
   }
 }

@@ -539,7 +539,7 @@ export function describeEngineContract(
         use(await harness.reopen());
         expect((await until(first, "running")).fencingToken).toBe(told);
         await remove(first, 0);
-        await store.delete({ name: "b", uid: first.metadata.uid });
+        await store.delete({ name: first.metadata.name, uid: first.metadata.uid });
         const second = await start("serves");
         const toldLater = (await until(second, "running")).fencingToken;
         expect(Number(toldLater)).toBeGreaterThan(Number(told));

@@ -88,11 +88,12 @@ function validParts({ parameters, body }: Operation): fc.Arbitrary<Parts> {
 }
 
 /**
- * Which images there are, and which tokens were handed out, is no part of the document; and whether a backend becomes ready
+ * Which images and templates there are, and which tokens were handed out, is no part of the document; and whether a backend becomes ready
  * is not the API's doing, so that nobody waits for that.
  */
 const knownValues: Readonly<Record<string, JsonSchema | undefined>> = {
   image: { enum: ["default"] },
+  template: { enum: ["default"] },
   token: undefined,
   waitReady: { enum: [false] },
 };

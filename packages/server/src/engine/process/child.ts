@@ -3,15 +3,15 @@ import { once } from "node:events";
 import type { Clock } from "../../lib/clock.ts";
 import { pause } from "../../lib/pause.ts";
 import type { WorkloadIdentity } from "../engine.ts";
+import type { Command } from "./command.ts";
 import { processesOf } from "./own-processes.ts";
-import type { CommandTemplate } from "./templates.ts";
 
 /** How long what was killed may take to go, and how often to look. */
 const goneWithinMs = 5_000;
 const goneEveryMs = 5;
 
 export interface ChildOptions {
-  template: CommandTemplate;
+  command: Command;
   env: Readonly<Record<string, string>>;
   /** Descriptor that gets stdout and stderr. */
   output: number;
@@ -21,11 +21,11 @@ export interface ChildOptions {
  * Starts the program as the leader of its own process group, so that all it starts can be ended with it. Resolves when it
  * runs; rejects when it cannot be started.
  */
-export function startChild({ template, env, output }: ChildOptions): Promise<ChildProcess> {
-  const [program = "", ...args] = template.command;
+export function startChild({ command, env, output }: ChildOptions): Promise<ChildProcess> {
+  const [program = "", ...args] = command.command;
   const child = spawn(program, args, {
-    cwd: template.cwd,
-    env: { ...inheritedEnv(), ...template.env, ...env },
+    cwd: command.cwd,
+    env: { ...inheritedEnv(), ...env },
     detached: true,
     stdio: ["ignore", output, output],
   });

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import type { WorkloadEnd } from "../../core/decide.ts";
 import { describeOutput } from "../../core/describe-output.ts";
+import type { Command } from "./command.ts";
 import { firstPort, lastPort } from "./free-port.ts";
-import type { CommandTemplate } from "./templates.ts";
 
 /** How a program ended: as in Node's exit event; code and signal both null: nobody saw it end. */
 export interface ProgramExit {
@@ -39,11 +39,11 @@ export function describeElsewhere(port: number, elsewhere: readonly number[]): s
 }
 
 /** What to say of a program that could not be started. */
-export function describeStartError(error: NodeJS.ErrnoException, template: CommandTemplate, at: Date): WorkloadEnd {
-  const program = JSON.stringify(template.command[0] ?? "");
+export function describeStartError(error: NodeJS.ErrnoException, command: Command, at: Date): WorkloadEnd {
+  const program = JSON.stringify(command.command[0] ?? "");
   return {
     reason: "StartError",
-    message: `The program ${program} could not be started: ${causeOf(error, template)}.`,
+    message: `The program ${program} could not be started: ${causeOf(error, command)}.`,
     at,
   };
 }
@@ -58,7 +58,7 @@ export function describePortsTaken({ attempts, at }: { attempts: number; at: Dat
   };
 }
 
-function causeOf(error: NodeJS.ErrnoException, { cwd }: CommandTemplate): string {
+function causeOf(error: NodeJS.ErrnoException, { cwd }: Command): string {
   switch (error.code) {
     case "ENOENT": // spawn(2) says the same of a missing working directory
       return existsSync(cwd) ? `not found (looked for in PATH, from ${cwd})` : `its folder ${cwd} does not exist`;

@@ -1,4 +1,3 @@
 export { livingPrograms } from "./living-programs.ts";
 export { ProcessEngine } from "./process-engine.ts";
 export type { OpenRelayHost } from "./relay-host-server.ts";
-export type { CommandTemplate } from "./templates.ts";

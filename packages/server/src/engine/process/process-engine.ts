@@ -1,21 +1,19 @@
 import { hostname } from "node:os";
 import type { DatabaseSync } from "node:sqlite";
-import { SpawnerError } from "../../core/errors.ts";
 import type { RelayHost } from "../../core/relay-host.ts";
-import type { Backend, BackendSpec } from "../../core/resource.ts";
+import type { Backend } from "../../core/resource.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Engine } from "../engine.ts";
 import { SqliteBackendStore } from "./backend-store.ts";
+import { refuseSeveralContainers } from "./command.ts";
 import { openDatabase } from "./database.ts";
 import { OutputFiles } from "./output-files.ts";
 import { ProcessWorkloads } from "./process-workloads.ts";
 import type { OpenRelayHost } from "./relay-host-server.ts";
-import { type CommandTemplates, findTemplate } from "./templates.ts";
 
 export interface ProcessEngineOptions {
   /** Holds the database and the programs' output; made if needed, owned by one engine at a time. */
   stateDir: string;
-  templates: CommandTemplates;
   /** How many backends may live, or have ended with their programs still running. */
   backendsMax: number;
   /** Of each program's output, the newest part is kept: half of this at least, this at most, more for moments. Default 8 MiB. */
@@ -41,19 +39,21 @@ export class ProcessEngine implements Engine {
 
   /** Rejects with `unavailable` where the state folder is another's, or not to be read. */
   static async open(options: ProcessEngineOptions): Promise<ProcessEngine> {
-    const { stateDir, templates, backendsMax, openRelayHost, clock } = options;
+    const { stateDir, backendsMax, openRelayHost, clock } = options;
     const database = openDatabase(stateDir);
     try {
       const output = new OutputFiles(stateDir, { bytesMax: options.outputBytesMax ?? outputBytesMax });
-      const admit = (spec: BackendSpec) => admitSpec(templates, spec);
       const onDeleted = ({ metadata }: Backend) => output.remove(metadata.uid);
       let workloads: ProcessWorkloads | undefined;
       const programs = () => workloads?.running() ?? [];
-      const backends = new SqliteBackendStore({ database, clock, backendsMax, programs, admit, onDeleted });
+      const backends = new SqliteBackendStore({
+        ...{ database, clock, backendsMax, programs, onDeleted },
+        admit: refuseSeveralContainers,
+      });
       const { items } = await backends.list();
       output.removeAllBut(new Set(items.map(({ metadata }) => metadata.uid)));
       const nodeName = hostname();
-      workloads = await ProcessWorkloads.open({ database, output, clock, nodeName, templates, openRelayHost });
+      workloads = await ProcessWorkloads.open({ database, output, clock, nodeName, openRelayHost });
       return new ProcessEngine({ database, backends, workloads });
     } catch (error) {
       database.close();
@@ -68,17 +68,5 @@ export class ProcessEngine implements Engine {
   close(): Promise<void> {
     this.#closing ??= this.workloads.release().then(() => this.#database.close());
     return this.#closing;
-  }
-}
-
-/** Callers choose among the operator's commands and bring none of their own. */
-function admitSpec(templates: CommandTemplates, { template: { containers } }: BackendSpec): void {
-  const [application] = containers;
-  findTemplate(templates, application?.image);
-  if (application?.command !== undefined || application?.args !== undefined || containers.length > 1) {
-    throw new SpawnerError(
-      "invalid_request",
-      "A local engine runs the operator's commands only: one container, without command and args, is allowed.",
-    );
   }
 }

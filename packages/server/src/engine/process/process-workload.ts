@@ -8,6 +8,7 @@ import { lastLines } from "../../lib/last-lines.ts";
 import { identifyProcess, isSameProcess, socketsOfTree } from "../../lib/linux-processes.ts";
 import type { ListenProbe } from "../../lib/listen-probe.ts";
 import { exitOf, killStrays, signalGroup, startChild, untilStrayless } from "./child.ts";
+import type { Command } from "./command.ts";
 import {
   describeElsewhere,
   describeExit,
@@ -20,7 +21,6 @@ import type { OutputFiles } from "./output-files.ts";
 import type { OutputLimit } from "./output-limit.ts";
 import { holdsSocketOf, listenedPorts, strangerListens } from "./port-owner.ts";
 import type { RelayHostServer } from "./relay-host-server.ts";
-import type { CommandTemplate } from "./templates.ts";
 import type { WorkloadRecord, WorkloadTable } from "./workload-table.ts";
 
 /** How long a program may be expected to begin: before, nobody looks at what it does instead of listening. */
@@ -122,16 +122,16 @@ export class ProcessWorkload {
   }
 
   /** Starts the program. A program that cannot be started is an end like any other. */
-  async start(workload: Workload, template: CommandTemplate): Promise<void> {
+  async start(workload: Workload, command: Command): Promise<void> {
     const { clock, output } = this.#deps;
     let file: number | undefined;
     this.#isStarting = true;
     try {
       file = output.openForAppend(workload.uid);
       const env = { ...workload.env, PORT: String(this.#record.programPort) };
-      this.#started(await startChild({ template, env, output: file }), workload.fencingToken);
+      this.#started(await startChild({ command, env, output: file }), workload.fencingToken);
     } catch (error) {
-      this.#ended(describeStartError(error as NodeJS.ErrnoException, template, clock.now()));
+      this.#ended(describeStartError(error as NodeJS.ErrnoException, command, clock.now()));
     } finally {
       this.#isStarting = false;
       if (file !== undefined) closeSync(file);
@@ -142,12 +142,12 @@ export class ProcessWorkload {
    * Starts the program of an interrupted workload, on another port, when nothing is left of what was started before: there
    * are never two at once.
    */
-  async startAnew(workload: Workload, template: CommandTemplate): Promise<void> {
+  async startAnew(workload: Workload, command: Command): Promise<void> {
     await this.#nobodyLeft();
     const programPort = await this.#deps.movePort(this.#record.programPort);
     this.#awaiting = new AbortController();
     this.#save({ programPort });
-    await this.start(workload, template);
+    await this.start(workload, command);
   }
 
   /** Takes over a program that an earlier server started. */

@@ -1,11 +1,12 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { WorkloadObservation } from "../../core/decide.ts";
-import { isSpawnerError, SpawnerError } from "../../core/errors.ts";
+import { SpawnerError } from "../../core/errors.ts";
 import type { Backend } from "../../core/resource.ts";
 import { buildWorkload, type Workload } from "../../core/workload.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { ListenProbe } from "../../lib/listen-probe.ts";
 import type { LogQuery, WorkloadIdentity, WorkloadRuntime } from "../engine.ts";
+import { commandOf } from "./command.ts";
 import { findFreePort } from "./free-port.ts";
 import { OutOfMemoryKills } from "./out-of-memory.ts";
 import type { OutputFiles } from "./output-files.ts";
@@ -13,7 +14,6 @@ import { OutputLimit } from "./output-limit.ts";
 import { ProcessWorkload } from "./process-workload.ts";
 import { readOutput } from "./read-output.ts";
 import type { OpenRelayHost, RelayHostServer } from "./relay-host-server.ts";
-import { type CommandTemplate, type CommandTemplates, findTemplate } from "./templates.ts";
 import { type WorkloadRecord, WorkloadTable } from "./workload-table.ts";
 
 export interface ProcessWorkloadsOptions {
@@ -21,7 +21,6 @@ export interface ProcessWorkloadsOptions {
   output: OutputFiles;
   clock: Clock;
   nodeName: string;
-  templates: CommandTemplates;
   openRelayHost: OpenRelayHost;
 }
 
@@ -125,20 +124,18 @@ export class ProcessWorkloads implements WorkloadRuntime {
   }
 
   async #begin(workload: Workload): Promise<WorkloadObservation> {
-    let template: CommandTemplate;
-    try {
-      template = findTemplate(this.#options.templates, workload.image);
-    } catch (error) {
-      if (!isSpawnerError(error)) throw error;
-      return { kind: "ended", end: { reason: "InvalidSpec", message: error.message, at: this.#options.clock.now() } };
+    const command = commandOf(workload);
+    if (command === undefined) {
+      const message = "There is nothing to run: template.containers[0].command is needed on a local engine.";
+      return { kind: "ended", end: { reason: "InvalidSpec", message, at: this.#options.clock.now() } };
     }
     const interrupted = this.#workloads.get(workload.uid);
     if (interrupted !== undefined) {
-      await interrupted.startAnew(workload, template);
+      await interrupted.startAnew(workload, command);
       return interrupted.observe();
     }
     const made = await this.#make(workload);
-    await made.start(workload, template);
+    await made.start(workload, command);
     return made.observe();
   }
 

@@ -268,41 +268,29 @@ describe("a program that cannot be started", () => {
       /programs\.test\.ts".*: not executable/,
     ],
     ["has no folder", { command: ["sleep", "1"], cwd: "/no/such" }, /"sleep".*: its folder \/no\/such does not exist/],
-    ["is none", { command: [], cwd: "/" }, /"" could not be started: /],
-  ])("because it %s ends as StartError, and says why", async (_, template, message) => {
-    const other = await makeProcessHarness({ templates: new Map([["it", template]]) });
-    const { backends, workloads } = await other.open();
-    const backend = await backends.create({ name: "b", spec: { template: { containers: [{}] } } });
-    expect(await workloads.ensure(backend)).toMatchObject({
+    ["is none", { command: [""], cwd: "/" }, /"" could not be started: /],
+  ])("because it %s ends as StartError, and says why", async (_, { command, cwd }, message) => {
+    const backend = await engine.backends.create({ name: "b", spec: harness.specOf(command, {}, cwd) });
+    expect(await engine.workloads.ensure(backend)).toMatchObject({
       kind: "ended",
       end: { reason: "StartError", message: expect.stringMatching(message) },
     });
-    await other.dispose();
-    expect(await other.remains()).toEqual([]);
   });
 });
 
 test("the server's own flags, some of them secret, do not reach programs", async () => {
   process.env.SPAWNER_TOKENS = "secret";
   try {
-    const other = await makeProcessHarness({
-      templates: new Map([
-        ["it", { command: ["sh", "-c", "env; exec sleep 600"], cwd: "/", env: { FROM: "template" } }],
-      ]),
-    });
-    const { backends, workloads } = await other.open();
-    const env = [{ name: "PATH", value: process.env.PATH }, { name: "EMPTY" }] as { name: string; value: string }[];
-    const backend = await backends.create({ name: "b", spec: { template: { containers: [{ env }] } } });
-    await workloads.ensure(backend);
-    const { input } = await other.written(backend, /SPAWNER_FENCING_TOKEN=/);
+    const env = { PATH: process.env.PATH ?? "", EMPTY: "" };
+    const spec = harness.specOf(["sh", "-c", "env; exec sleep 600"], env);
+    const backend = await engine.backends.create({ name: "b", spec });
+    await engine.workloads.ensure(backend);
+    const { input } = await harness.written(backend, /SPAWNER_FENCING_TOKEN=/);
     expect(input.match(/^SPAWNER_.*$/gm)?.toSorted()).toEqual([
       `SPAWNER_BACKEND=b/${backend.metadata.uid}`,
       `SPAWNER_FENCING_TOKEN=${backend.metadata.resourceVersion}`,
     ]);
-    expect(input).toMatch(/^FROM=template$/m);
     expect(input).toMatch(/^EMPTY=$/m);
-    await other.dispose();
-    expect(await other.remains()).toEqual([]);
   } finally {
     delete process.env.SPAWNER_TOKENS;
   }
