@@ -28,6 +28,17 @@ const server = createServer((request, response) => {
     case "/redirect":
       response.writeHead(302, { location: "/echo", "set-cookie": "a=b; Path=/; HttpOnly" }).end();
       return;
+    case "/busy":
+      // Says so itself; answers with what it was told.
+      sayBusy(Number(searchParams.get("seconds"))).then(
+        ({ status }) => response.end(String(status)),
+        (error) => response.end(error.cause?.code ?? error.message),
+      );
+      return;
+    case "/job":
+      response.end("begun");
+      void work(Number(searchParams.get("seconds")));
+      return;
     case "/exit":
       process.exit(Number(searchParams.get("code")));
       break;
@@ -35,6 +46,25 @@ const server = createServer((request, response) => {
       response.end(`${request.method} ${request.url}`);
   }
 });
+
+function sayBusy(ttlSeconds) {
+  const { SPAWNER_CONTROL_URL: url, SPAWNER_CONTROL_TOKEN: token } = process.env;
+  return fetch(`${url}/busy`, {
+    method: "PUT",
+    headers: { authorization: `Bearer ${token}` },
+    body: JSON.stringify({ ttlSeconds }),
+  });
+}
+
+/** A job of some seconds, which says every now and then that it goes on. */
+async function work(seconds) {
+  const untilMs = Date.now() + seconds * 1000;
+  while (Date.now() < untilMs) {
+    await sayBusy(1);
+    await new Promise((resolve) => setTimeout(resolve, Math.min(250, untilMs - Date.now())));
+  }
+  await sayBusy(0);
+}
 
 function trickle(response, left) {
   if (left === 0 || response.destroyed) return void response.end();

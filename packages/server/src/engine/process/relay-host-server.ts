@@ -7,6 +7,7 @@ export interface RelayHostOptions {
   readonly port: number;
   readonly gracePeriodSeconds: number;
   readonly firstClientSeconds: number;
+  readonly silentConnectionSeconds: number;
   /** Whether it follows one that may have had clients: then the grace period counts from now. */
   readonly adopted: boolean;
 }
@@ -15,6 +16,8 @@ export interface RelayHostOptions {
 export interface RelayHostServer {
   readonly port: number;
   readonly control: RelayHost;
+  /** What the program gets in its environment, to say that it is busy. Default: nothing. */
+  readonly programEnv?: Readonly<Record<string, string>>;
   /** The program listens there: from now on requests are passed to it. */
   programListens(upstream: { host: string; port: number }): void;
   /** Lets nobody in any more, for good; what is going on may go on until `close`. */

@@ -13,9 +13,11 @@ export interface WorkloadRecord {
   readonly constructedAt: string;
   readonly gracePeriodSeconds: number;
   readonly firstClientSeconds: number;
-  /** Absent until the program was started. */
+  /** Default, of servers that did not know it: 0. */
+  readonly silentConnectionSeconds?: number;
   /** As the program was told, once it was started. */
   readonly fencingToken?: string;
+  /** Absent until the program was started. */
   readonly process?: ProcessIdentity & { readonly startedAt: string };
   /** The program was seen to listen. */
   readonly listens?: true;
