@@ -15,6 +15,7 @@ export interface Workload {
   readonly httpPort: number;
   readonly gracePeriodSeconds: number;
   readonly firstClientSeconds: number;
+  readonly silentConnectionSeconds: number;
   readonly terminationGracePeriodSeconds: number;
 }
 
@@ -37,6 +38,7 @@ export function buildWorkload(backend: Backend): Workload {
     httpPort: spec.httpPort,
     gracePeriodSeconds: spec.gracePeriodSeconds,
     firstClientSeconds: spec.firstClientSeconds,
+    silentConnectionSeconds: spec.silentConnectionSeconds,
     terminationGracePeriodSeconds: spec.terminationGracePeriodSeconds,
   };
 }

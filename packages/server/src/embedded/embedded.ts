@@ -13,6 +13,7 @@ import type { Listening } from "../lib/running.ts";
 import { BackendRelayHost } from "../sidecar/index.ts";
 import { run as runSweeper } from "../sweeper/index.ts";
 import { openTemplates, type Programs } from "./open-templates.ts";
+import { ProgramControl } from "./program-control.ts";
 import { SigningKeysFile } from "./signing-keys-file.ts";
 import { answerVisitor } from "./visitor.ts";
 
@@ -77,10 +78,14 @@ export async function run(config: EmbeddedConfig, deps: { clock: Clock; log: Log
   const auth = authOf(config);
   await using started = new AsyncDisposableStack();
 
-  const openRelayHost: OpenRelayHost = (options) => openBackendRelayHost({ ...options, limits }, clock);
+  const programControl = await ProgramControl.open(stateDir, { log });
+  started.defer(() => programControl.close());
+  const openRelayHost: OpenRelayHost = (options) =>
+    openBackendRelayHost({ ...options, limits }, { clock, programControl });
   const templates = await openTemplates(config, { clock, log });
   const metrics = makeProcessMetrics(manifest.version);
   const opened = await ProcessEngine.open({ stateDir, backendsMax, openRelayHost, clock });
+  programControl.record(); // only now is it known that the folder is ours
   const engine = measured(opened, metrics);
   const signingKeysFile = new SigningKeysFile(stateDir, { clock, log });
   const signingKeys = () => signingKeysFile.keys();
@@ -185,14 +190,21 @@ function authOf({ tokensFile, allowAnonymous }: EmbeddedConfig): Auth {
 
 type RelayHostOptions = Parameters<OpenRelayHost>[0] & Required<Pick<EmbeddedConfig, "limits">>;
 
-async function openBackendRelayHost(options: RelayHostOptions, clock: Clock) {
+async function openBackendRelayHost(
+  options: RelayHostOptions,
+  { clock, programControl }: { clock: Clock; programControl: ProgramControl },
+) {
   const relayHost = await BackendRelayHost.open({ ...options, host: loopback }, { clock });
   return {
     port: relayHost.port,
     control: relayHost,
+    programEnv: programControl.add(options.identity, relayHost),
     programListens: (upstream: { host: string; port: number }) => relayHost.programListens(upstream),
     end: () => relayHost.end(),
-    close: () => relayHost.close(),
+    async close() {
+      programControl.forget(options.identity);
+      await relayHost.close();
+    },
   };
 }
 

@@ -128,7 +128,7 @@ export class ProcessWorkload {
     this.#isStarting = true;
     try {
       file = output.openForAppend(workload.uid);
-      const env = { ...workload.env, PORT: String(this.#record.programPort) };
+      const env = { ...workload.env, ...this.#relayHost.programEnv, PORT: String(this.#record.programPort) };
       this.#started(await startChild({ command, env, output: file }), workload.fencingToken);
     } catch (error) {
       this.#ended(describeStartError(error as NodeJS.ErrnoException, command, clock.now()));

@@ -139,9 +139,10 @@ export class ProcessWorkloads implements WorkloadRuntime {
     return made.observe();
   }
 
-  async #make({ name, uid, gracePeriodSeconds, firstClientSeconds }: Workload): Promise<ProcessWorkload> {
+  async #make(workload: Workload): Promise<ProcessWorkload> {
+    const { name, uid, gracePeriodSeconds, firstClientSeconds, silentConnectionSeconds } = workload;
     const programPort = await this.#reservePort();
-    const record = { name, uid, programPort, gracePeriodSeconds, firstClientSeconds };
+    const record = { name, uid, programPort, gracePeriodSeconds, firstClientSeconds, silentConnectionSeconds };
     let relayHost: RelayHostServer | undefined;
     try {
       relayHost = await this.#openRelayHost({ ...record, relayPort: 0 }, false);
@@ -191,13 +192,11 @@ export class ProcessWorkloads implements WorkloadRuntime {
   }
 
   /** On the port it had before, where that is still free. */
-  async #openRelayHost(
-    record: Pick<WorkloadRecord, "name" | "uid" | "relayPort" | "gracePeriodSeconds" | "firstClientSeconds">,
-    adopted: boolean,
-  ): Promise<RelayHostServer> {
+  async #openRelayHost(record: Omit<WorkloadRecord, "constructedAt">, adopted: boolean): Promise<RelayHostServer> {
     const { openRelayHost } = this.#options;
-    const { name, uid, relayPort, gracePeriodSeconds, firstClientSeconds } = record;
-    const options = { identity: `${name}/${uid}`, gracePeriodSeconds, firstClientSeconds, adopted };
+    const { name, uid, relayPort, gracePeriodSeconds, firstClientSeconds, silentConnectionSeconds = 0 } = record;
+    const rules = { gracePeriodSeconds, firstClientSeconds, silentConnectionSeconds };
+    const options = { identity: `${name}/${uid}`, ...rules, adopted };
     try {
       return await openRelayHost({ ...options, port: relayPort });
     } catch (error) {
