@@ -2,8 +2,9 @@ import { backendHeader } from "../core/relay-host.ts";
 import { type RequestHead, type ResponseHead, rewriteRequestHead, rewriteResponseHead } from "../relay/index.ts";
 import type { Admission } from "./admission.ts";
 import { isOurCookie, tokenParameter, withoutCookie, withoutToken } from "./connection-credential.ts";
-import { asPrograms, type ClientView, forwardedFields, isToldByProxies } from "./forwarded.ts";
+import { type ClientView, forwardedFields } from "./forwarded.ts";
 import { type HopByHop, hopByHopOf } from "./hop-by-hop.ts";
+import { isNotForClients } from "./own-fields.ts";
 import { hostOf } from "./route.ts";
 
 export interface ForwardedRequest {
@@ -24,17 +25,12 @@ export interface ForwardedRequest {
 const userHeader = "x-spawner-user";
 const authHeader = "x-spawner-auth";
 
-/** Whether only Spawner may set a field on the way to a program, under this name or one that programs take for it. */
-function isOurs(lowerName: string): boolean {
-  return lowerName.startsWith("x") && asPrograms(lowerName).startsWith("x-spawner-");
-}
-
 /** The head that a backend gets. */
 export function forwardHead(head: RequestHead, request: ForwardedRequest): Buffer {
   const { prefix, target, view, identity, admission } = request;
   const { host = hostOf(head) } = request;
   const { remove, set } = hopByHopOf(head);
-  const notFromOutside = head.lowerNamesFrom("xf").filter((name) => isOurs(name) || isToldByProxies(name));
+  const notFromOutside = head.lowerNamesFrom("xf").filter(isNotForClients);
   return rewriteRequestHead(head, {
     target: withoutToken(target),
     remove: [...remove, ...notFromOutside, ...(isBearer(admission) ? ["authorization"] : [])],

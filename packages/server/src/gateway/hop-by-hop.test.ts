@@ -47,6 +47,11 @@ describe("what goes on of a request's fields", () => {
       "Connection: HTTP2-Settings, UPGRADE\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n",
       "Connection: HTTP2-Settings, UPGRADE\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n",
     ],
+    [
+      "is no name, beside an upgrade, of what tells who asks",
+      "Connection: Upgrade, X-Spawner-User, x_spawner_auth, X-Forwarded-For, Forwarded, X-Other\r\nUpgrade: a\r\n",
+      "Upgrade: a\r\nconnection: Upgrade, X-Other\r\n",
+    ],
   ])("%s: %j", (_what, fields, ...expected) => {
     const lines = sent(fields);
     for (const part of expected) expect(lines).toContain(part);

@@ -1,4 +1,5 @@
 import { listItems, type MessageHead, RequestHead } from "../relay/index.ts";
+import { isNotForClients } from "./own-fields.ts";
 
 /** What is to become of the fields that hold for one connection alone (RFC 9110 7.6.1). */
 export interface HopByHop {
@@ -28,7 +29,7 @@ const unchanged: HopByHop = { remove: [], set: [] };
 
 /**
  * Fields named in Connection end here, with Keep-Alive and Proxy-Connection; of TE, `trailers` goes on. Where an upgrade is
- * asked for or granted, fields that are named along with it belong to it (HTTP2-Settings), and go on.
+ * asked for or granted, fields that are named along with it belong to it (HTTP2-Settings), and go on: all but those by which we tell the next server who asks, which it would drop.
  */
 export function hopByHopOf(head: MessageHead): HopByHop {
   if (!head.hasAny(concerned)) return unchanged;
@@ -46,7 +47,7 @@ export function hopByHopOf(head: MessageHead): HopByHop {
     if (sharedOptions.has(name)) return true;
     if (name === "te") return takesTrailers;
     if (name === "" || neverHopByHop.has(name) || alwaysHopByHop.includes(name)) return false;
-    if (isUpgrade) return true;
+    if (isUpgrade) return !isNotForClients(name);
     remove.push(name);
     return false;
   });

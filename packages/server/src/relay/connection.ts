@@ -3,7 +3,7 @@ import { Activity } from "./activity.ts";
 import { adopt } from "./client-socket.ts";
 import { Deadline } from "./deadline.ts";
 import { Forwarding, type ForwardingDeps, type ForwardingOwner } from "./forwarding.ts";
-import { requestFraming } from "./framing.ts";
+import { type FramingRules, requestFraming } from "./framing.ts";
 import { findHeadEnd, parseRequestHead, type RequestHead } from "./head.ts";
 import { Lingering } from "./lingering.ts";
 import { OpenExchange } from "./open-exchange.ts";
@@ -16,6 +16,7 @@ import { Tunnel } from "./tunnel.ts";
 export interface ConnectionDeps extends ForwardingDeps {
   /** Whether a request counts as activity. Default: each does. */
   readonly isActivity?: (head: RequestHead) => boolean;
+  readonly framingRules: FramingRules;
   /** The response to what the relay itself has to refuse. */
   readonly describeProblem: (problem: RelayProblem, head: RequestHead | undefined) => Answer;
   /** Told of each answer of the relay's own, with its status. */
@@ -148,7 +149,7 @@ export class ClientConnection implements ForwardingOwner {
   }
 
   #beginExchange(): boolean {
-    const { limits } = this.#deps;
+    const { limits, framingRules } = this.#deps;
     const { pending } = this.#pair;
     // RFC 9112 2.2: an empty line before a request line is ignored.
     if (pending[0] === 0x0d && pending[1] === 0x0a) {
@@ -162,7 +163,7 @@ export class ClientConnection implements ForwardingOwner {
       return false;
     }
     const head = parseRequestHead(pending.subarray(0, end), limits);
-    const requestBody = requestFraming(head, limits);
+    const requestBody = requestFraming(head, framingRules);
     if (limits.bodyBytesMax > 0) refuseTooLong(head, limits.bodyBytesMax);
     this.#pair.pending = pending.subarray(end);
     const deps = this.#depsFor(head);

@@ -104,6 +104,16 @@ describe("a chunked body is refused for", () => {
   });
 });
 
+it("a chunked body is refused for a trailer that its reader's owner wants in the head alone", () => {
+  const head = parseRequestHead(
+    Buffer.from(`POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n`),
+    limits,
+  );
+  const framing = () => requestFraming(head, { ...limits, isHeadOnly: (lowerName) => lowerName === "x-user" });
+  expect(readAll(framing(), [Buffer.from("0\r\nX-Users: a\r\n\r\n")])).toBe(17);
+  expect(() => readAll(framing(), [Buffer.from("0\r\nX-USER: a\r\n\r\n")])).toThrow(RelayProblem);
+});
+
 describe("a body ends where it says", () => {
   const length = (value: string) => () => ofRequest(`Content-Length: ${value}\r\n`);
   it.each<[what: string, framing: () => BodyFraming, body: string]>([

@@ -10,9 +10,15 @@ export interface BodyFraming {
   readonly isUntilClose: boolean;
 }
 
+export interface FramingRules {
+  readonly headBytesMax: number;
+  /** Whether a field of this lower-case name must not be in trailers, beside those that frame a message. Default: none. */
+  readonly isHeadOnly?: (lowerName: string) => boolean;
+}
+
 /** Framing of a request's body (RFC 9112 6.3). What two readers could frame differently is refused. */
-export function requestFraming(head: RequestHead, limits: { headBytesMax: number }): BodyFraming {
-  return lengthOrChunked(head, limits) ?? noBody;
+export function requestFraming(head: RequestHead, rules: FramingRules): BodyFraming {
+  return lengthOrChunked(head, rules) ?? noBody;
 }
 
 /** Framing of the body of a response to `request`. One to HEAD, of 204 or of 304 has none, whatever it says, but must say it well (RFC 9112 6.3). */
@@ -29,7 +35,7 @@ export function responseFraming(
   return framing ?? untilClose;
 }
 
-function lengthOrChunked(head: MessageHead, limits: { headBytesMax: number }): BodyFraming | undefined {
+function lengthOrChunked(head: MessageHead, rules: FramingRules): BodyFraming | undefined {
   const lengths = head.headers("content-length");
   const encodings = head.headers("transfer-encoding");
   if (encodings.length > 0) {
@@ -43,7 +49,7 @@ function lengthOrChunked(head: MessageHead, limits: { headBytesMax: number }): B
     ) {
       throw bad(`the only Transfer-Encoding taken is "chunked", ${JSON.stringify(encodings.join(", "))} was given`);
     }
-    return new ChunkedFraming(limits.headBytesMax);
+    return new ChunkedFraming(rules);
   }
   if (lengths.length === 0) return undefined;
   return new LengthFraming(parseLength(lengths));
@@ -120,6 +126,7 @@ const [cr, lf, semicolon] = [0x0d, 0x0a, 0x3b];
 class ChunkedFraming implements BodyFraming {
   readonly isUntilClose = false;
   readonly #trailerBytesMax: number;
+  readonly #isHeadOnly: (lowerName: string) => boolean;
   #state: ChunkedState = "size";
   #size = 0;
   #digits = 0;
@@ -127,8 +134,9 @@ class ChunkedFraming implements BodyFraming {
   #trailerBytes = 0;
   #trailerLine = "";
 
-  constructor(trailerBytesMax: number) {
-    this.#trailerBytesMax = trailerBytesMax;
+  constructor({ headBytesMax, isHeadOnly = () => false }: FramingRules) {
+    this.#trailerBytesMax = headBytesMax;
+    this.#isHeadOnly = isHeadOnly;
   }
 
   get isDone(): boolean {
@@ -213,8 +221,11 @@ class ChunkedFraming implements BodyFraming {
 
   #endTrailerLine(byte: number): void {
     this.#expect(byte, lf, this.#trailerLine === "" ? "done" : "trailer");
-    if (this.#trailerLine !== "" && neverInTrailers.has(parseField(this.#trailerLine).lowerName)) {
-      throw bad("a trailer holds a field that belongs into the head");
+    if (this.#trailerLine !== "") {
+      const { lowerName } = parseField(this.#trailerLine);
+      if (neverInTrailers.has(lowerName) || this.#isHeadOnly(lowerName)) {
+        throw bad("a trailer holds a field that belongs into the head");
+      }
     }
     this.#trailerLine = "";
   }

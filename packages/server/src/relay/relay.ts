@@ -3,6 +3,7 @@ import type { Clock, Timer } from "../lib/clock.ts";
 import { pause } from "../lib/pause.ts";
 import { Activity } from "./activity.ts";
 import { ClientConnection } from "./connection.ts";
+import type { FramingRules } from "./framing.ts";
 import type { RequestHead } from "./head.ts";
 import { defaultLimits, type RelayLimits } from "./limits.ts";
 import type { RequestHandler } from "./plan.ts";
@@ -19,6 +20,8 @@ export interface RelayOptions {
   readonly activity?: Activity;
   /** Whether a request counts as such. Default: each does. */
   readonly isActivity?: (head: RequestHead) => boolean;
+  /** Whether clients must not send a field of this lower-case name in trailers, which programs may merge. Default: they may. */
+  readonly isHeadOnly?: (lowerName: string) => boolean;
   readonly limits?: Partial<RelayLimits>;
   /** Makes the answer to what the relay itself has to refuse; `head` where one was read. Default: a line of text. */
   readonly describeProblem?: (problem: RelayProblem, head: RequestHead | undefined) => Answer;
@@ -58,6 +61,7 @@ const drainPollMs = 100;
 export class Relay {
   readonly #options: RelayOptions;
   readonly #limits: RelayLimits;
+  readonly #framingRules: FramingRules;
   readonly #activity: Activity;
   readonly #upstreams = new UpstreamCounts();
   readonly #server: Server;
@@ -73,6 +77,11 @@ export class Relay {
   constructor(options: RelayOptions) {
     this.#options = options;
     this.#limits = { ...defaultLimits, ...options.limits };
+    const { headBytesMax } = this.#limits;
+    this.#framingRules = {
+      headBytesMax,
+      ...(options.isHeadOnly === undefined ? {} : { isHeadOnly: options.isHeadOnly }),
+    };
     this.#activity = options.activity ?? new Activity(options.clock);
     this.#server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => this.#accept(socket));
     // After `listen`: one connection could not be accepted (too many open files, say). The next may be.
@@ -175,6 +184,7 @@ export class Relay {
     const connection = new ClientConnection(socket, {
       clock,
       limits: this.#limits,
+      framingRules: this.#framingRules,
       activity: this.#activity,
       ...(isActivity === undefined ? {} : { isActivity }),
       upstreams: this.#upstreams,
