@@ -1,0 +1,120 @@
+import type { ConnectResponse } from "@spawner/client";
+import { expect, onTestFinished } from "vitest";
+import type { ApiProxy } from "./api-proxy.ts";
+import { connectUser, open, post } from "./connected.ts";
+import { eventually } from "./eventually.ts";
+import { spawnRequestFor } from "./install.ts";
+import type { RoleProcess } from "./role-process.ts";
+import type { Stage } from "./stage.ts";
+import { EchoClient } from "./traffic.ts";
+
+interface ConnectPlace {
+  readonly stage: Stage;
+  readonly gateway: RoleProcess;
+  readonly reached: { readonly proxy?: ApiProxy };
+}
+
+/** 2 s, and what a machine takes that has other things to do. */
+const refusedWithinMs = 2_500;
+
+/** What users of `connect` see of an outage that begins when they are in. */
+export async function openConnected({ stage, gateway, reached }: ConnectPlace) {
+  const api = await stage.start("api", { ...reached, flags: ["--url-template", `${gateway.url}/{}/`] });
+  const request = (user: string) => ({ key: "doc", user, gracePeriodSeconds: 600 });
+  const connect = (user: string) => connectUser(api.url, request(user));
+  const [ada, eve] = [await connect("ada"), await connect("eve")];
+  const users = [await enter(gateway, ada)];
+  let renewed: { readonly api: RoleProcess; readonly gateway: RoleProcess } | undefined;
+
+  return {
+    users,
+    /** While the API server is away, which nobody has met yet. */
+    async useMeanwhile(): Promise<void> {
+      const refused = [
+        await expectRefused({
+          "connect to a new key": () => connectRaw(api, { key: "another" }),
+          "connect without a key": () => connectRaw(api, {}),
+          "the state of an unknown id": () => fetch(`${api.url}/backend/unknown/status`),
+          "the end of an unknown id": () => fetch(`${api.url}/backend/unknown`, { method: "DELETE" }),
+          "all backends": () => fetch(`${api.url}/backends`),
+          "an unknown id at the gateway": () => open(`${gateway.url}/unknown/`),
+        }),
+      ];
+      await expectKnownTokenWorks(gateway, ada);
+      const again = await connectRaw(api, request("bob"));
+      expect([again.status, again.ms < refusedWithinMs], again.body).toEqual([200, true]);
+      const bob = JSON.parse(again.body) as ConnectResponse;
+      expect(bob).toMatchObject({ generation: ada.generation, spawned: false });
+      users.push(await enter(gateway, bob));
+
+      const [freshGateway, freshApi] = await Promise.all([
+        stage.start("gateway", reached),
+        stage.start("api", reached),
+      ]);
+      renewed = { gateway: freshGateway, api: freshApi };
+      refused.push(
+        await expectRefused({
+          "a known token at a new gateway": () =>
+            open(`${freshGateway.url}/${ada.backend}/?_spawner_token=${ada.token}`),
+          "an unknown id at a new gateway": () => open(`${freshGateway.url}/unknown/`),
+          "whether a new gateway is ready": () => open(`${freshGateway.healthUrl}/readyz`),
+          "connect at a new api": () => connectRaw(freshApi, request("cy")),
+          "whether a new api is ready": () => open(`${freshApi.healthUrl}/readyz`),
+          // Last: it may have been done or not, and whoever connects is refused until that is known.
+          "to take back access": () => post(api.url, `/backend/${ada.backend}/revoke`, { user: "nobody" }),
+        }),
+      );
+      console.log(
+        `while the API server was away all that needs it was refused, at most after ${Math.max(...refused)} ms`,
+      );
+      await expectKnownTokenWorks(gateway, ada);
+    },
+    /** When it is back. */
+    async useAfterwards(): Promise<void> {
+      const now = renewed ?? expect.unreachable("useMeanwhile comes first");
+      await eventually(() => expectKnownTokenWorks(now.gateway, ada));
+      const cy = await connectUser(now.api.url, request("cy"));
+      expect(cy).toMatchObject({ generation: ada.generation, spawned: false });
+      for (const each of [gateway, now.gateway]) await expectKnownTokenWorks(each, cy);
+      const ofEve = [await enter(gateway, eve), await enter(now.gateway, eve)];
+      expect((await post(api.url, `/backend/${eve.backend}/revoke`, { user: "eve" })).status).toBe(200);
+      await eventually(() => expect(ofEve.filter(({ closed }) => closed === undefined)).toEqual([]), 10_000);
+      await expectKnownTokenWorks(gateway, ada);
+    },
+  };
+
+  async function connectRaw({ url }: RoleProcess, body: object) {
+    const beganMs = performance.now();
+    const response = await post(url, "/connect", spawnRequestFor("echo-program.mjs", body));
+    return { status: response.status, body: await response.text(), ms: performance.now() - beganMs };
+  }
+}
+
+async function enter({ url }: RoleProcess, { backend, token }: ConnectResponse): Promise<EchoClient> {
+  const client = await EchoClient.open(`${url}/${backend}/?_spawner_token=${token}`);
+  onTestFinished(() => client.close());
+  return client;
+}
+
+/** In each of the ways that it can be brought, and at once: nobody is asked. */
+async function expectKnownTokenWorks({ url }: RoleProcess, { backend, token }: ConnectResponse): Promise<void> {
+  const bare = `${url}/${backend}/`;
+  const answers = await Promise.all([
+    open(`${bare}?_spawner_token=${token}`),
+    open(bare, { authorization: `Bearer ${token}` }),
+    open(bare, { cookie: `spawner-token=${token}` }),
+  ]);
+  for (const { status, body, ms } of answers) expect([status, ms < 1_500], body).toEqual([200, true]);
+}
+
+/** All at once, so that nobody profits by another's having waited. Resolves to how long the last one took. */
+async function expectRefused(asked: Record<string, () => Promise<{ readonly status: number }>>): Promise<number> {
+  const took = Object.entries(asked).map(async ([what, ask]) => {
+    const beganMs = performance.now();
+    const { status } = await ask();
+    const ms = Math.round(performance.now() - beganMs);
+    expect([status, ms < refusedWithinMs], `${what}: ${status} after ${ms} ms`).toEqual([503, true]);
+    return ms;
+  });
+  return Math.max(...(await Promise.all(took)));
+}
