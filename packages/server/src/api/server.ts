@@ -5,6 +5,7 @@ import { nameMapping } from "../core/names.ts";
 import type { BackendDraft } from "../core/resource.ts";
 import type { Engine } from "../engine/index.ts";
 import type { Clock } from "../lib/clock.ts";
+import { InProcessSocket } from "../lib/in-process-socket.ts";
 import type { Log } from "../lib/log.ts";
 import type { Metrics } from "../lib/metrics.ts";
 import { pause } from "../lib/pause.ts";
@@ -52,6 +53,8 @@ export interface ApiDeps {
 }
 
 export interface Api extends Listening {
+  /** A connection from within this process, which costs a tenth of one over loopback. */
+  connect(): InProcessSocket;
   /** What `POST /spawn` does, for callers in the same process. Rejects with a SpawnerError. */
   spawn(request: SpawnRequest): Promise<SpawnResponse>;
   /**
@@ -109,6 +112,12 @@ export async function run(
   return {
     host: config.host,
     port,
+    connect() {
+      const { client, server } = InProcessSocket.pair();
+      if (app.server.listening) app.server.emit("connection", server);
+      else server.destroy();
+      return client;
+    },
     spawn: counts.countRefused(spawn),
     async quiesce({ mostMs, signal }) {
       const untilMs = clock.monotonicMs() + mostMs;

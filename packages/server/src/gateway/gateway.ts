@@ -19,6 +19,7 @@ import {
   type RelayProblem,
   type RequestHead,
   type ResponseHead,
+  type Upstream,
 } from "../relay/index.ts";
 import { endedAnswer, quote, redirect, refuse, unknown } from "./answers.ts";
 import { BackendPlans } from "./backend-plans.ts";
@@ -76,7 +77,7 @@ export interface GatewayDeps {
   log: Log;
   metrics: Metrics;
   /** Where `/api/…` leads, once that serves. Default: nowhere. */
-  api?: Promise<{ host: string; port: number }>;
+  api?: Promise<Upstream>;
   /** What connection tokens are judged by. Default: none, and nobody has a good one. */
   signingKeys?: SigningKeys;
   /** Answers `/`. Default: there is nothing there. */

@@ -1,4 +1,4 @@
-import type { Exchange, Plan, ResponseHead } from "../relay/index.ts";
+import type { Exchange, Plan, ResponseHead, Upstream } from "../relay/index.ts";
 import { allowedOriginOf, corsFields, isPreflight, preflightAnswer } from "./cors.ts";
 import type { ClientView } from "./forwarded.ts";
 import { backwardHead, forwardHead } from "./heads.ts";
@@ -11,7 +11,7 @@ export function isPublicRoute(target: string): boolean {
 }
 
 export interface ToApi {
-  readonly upstream: { readonly host: string; readonly port: number };
+  readonly upstream: Upstream;
   /** What was taken off the path. */
   readonly prefix: string;
   readonly target: string;

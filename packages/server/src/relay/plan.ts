@@ -1,3 +1,4 @@
+import type { InProcessSocket } from "../lib/in-process-socket.ts";
 import type { RequestHead, ResponseHead } from "./head.ts";
 import type { RelayProblem } from "./problem.ts";
 import type { Answer } from "./response.ts";
@@ -13,6 +14,8 @@ export interface Upstream {
    * does: many a server takes it for an abort. Default false.
    */
   readonly takesHalfClose?: boolean;
+  /** Gives a connection to it, where it is in this process. Default: one is made to host and port, over the network. */
+  readonly connect?: () => InProcessSocket;
 }
 
 /** What is to become of a request. */

@@ -1,3 +1,4 @@
+import type { InProcessSocket } from "../lib/in-process-socket.ts";
 import { keyOf, type Upstream } from "./plan.ts";
 import { reset } from "./reset.ts";
 import { UpstreamSocket } from "./upstream-socket.ts";
@@ -17,7 +18,7 @@ export interface UpstreamEvents {
 export class UpstreamLink {
   /** Of its upstream: only requests to the same may go over it. */
   readonly key: string;
-  readonly #socket: UpstreamSocket;
+  readonly #socket: UpstreamSocket | InProcessSocket;
   #isConnected = false;
   #requests = 0;
   #idleSinceMs = 0;
@@ -29,15 +30,7 @@ export class UpstreamLink {
   constructor(upstream: Upstream, { events, release }: { events: UpstreamEvents; release: () => void }) {
     this.key = keyOf(upstream);
     this.#release = release;
-    const options = {
-      host: upstream.host,
-      port: upstream.port,
-      allowHalfOpen: true,
-      noDelay: true,
-      keepAlive: true, // so that an upstream that vanished without a word does not hold an upgraded connection for ever
-      keepAliveInitialDelay: 30_000,
-    };
-    this.#socket = new UpstreamSocket(options, (bytes) => {
+    this.#socket = connectTo(upstream, (bytes) => {
       if (!this.#isDestroyed) events.onUpstreamData(bytes);
     });
     let cause: Error | undefined;
@@ -128,6 +121,20 @@ export class UpstreamLink {
     this.#socket.on("error", ignore); // an error that was on its way
     this.#socket.destroy();
   }
+}
+
+function connectTo(upstream: Upstream, onBytes: (bytes: Buffer) => void): UpstreamSocket | InProcessSocket {
+  const { host, port, connect } = upstream;
+  if (connect !== undefined) return connect().on("data", onBytes);
+  const options = {
+    host,
+    port,
+    allowHalfOpen: true,
+    noDelay: true,
+    keepAlive: true, // so that an upstream that vanished without a word does not hold an upgraded connection for ever
+    keepAliveInitialDelay: 30_000,
+  };
+  return new UpstreamSocket(options, onBytes);
 }
 
 function ignore(): void {}
