@@ -23,13 +23,12 @@ export async function startVolume() {
   return {
     path: `/${id}/`,
     connect: () => connect({ host: hostname, port: Number(port) }),
-    /** What the process has in memory, now and at most since the last reset (Linux). */
-    residentBytes: () => statusOf(served.pid, "VmRSS"),
-    peakBytes: () => statusOf(served.pid, "VmHWM"),
+    /** What the process has had in memory at most (Linux). */
+    peakBytes: () => peakOf(served.pid),
   };
 }
 
-function statusOf(pid: number, field: string): number {
+function peakOf(pid: number): number {
   const text = readFileSync(`/proc/${pid}/status`, "utf8");
-  return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, "m").exec(text)?.[1] ?? Number.NaN) * 1024;
+  return Number(/^VmHWM:\s+(\d+) kB/m.exec(text)?.[1] ?? Number.NaN) * 1024;
 }
