@@ -30,8 +30,8 @@ export function buildWorkload(backend: Backend): Workload {
     fencingToken: fencingTokenOf(backend),
     command: application?.command,
     args: application?.args,
-    env: {
     workingDir: application?.workingDir,
+    env: {
       ...Object.fromEntries(given.map(({ name, value }) => [name, value ?? ""])),
       ...variablesOf(backend),
     },

@@ -132,14 +132,14 @@ export async function run(config: EmbeddedConfig, deps: { clock: Clock; log: Log
       urlTemplate: urlTemplateOf(publicUrl, hostDomain),
       auth,
       defaults: { gracePeriodSeconds },
+      templates,
+      imageNamesTemplate: true,
       ...(userBackendsMax === undefined ? {} : { userBackendsMax }),
       allowedHosts,
     },
     { engine, clock, log, metrics, signingKeys },
   );
   apiStarted.resolve(api);
-      templates,
-      imageNamesTemplate: true,
   started.defer(() => api.close());
 
   const controller = runController({ retainSeconds, recordsMax, concurrency }, { engine, clock, log, metrics });
