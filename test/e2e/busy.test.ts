@@ -1,4 +1,3 @@
-import type { StatusMessage } from "@spawner/client";
 import { expect, test } from "vitest";
 import { startEmbedded } from "../support/embedded.ts";
 
@@ -8,11 +7,12 @@ async function textOf(url: string): Promise<string> {
 
 test("a session whose program is busy outlives its grace period, and has a whole one behind it", async () => {
   const spawner = await startEmbedded({ gracePeriodSeconds: 1 });
-  const kinds = ["working", "died", "left", "stopped", "short of life"] as const;
-  const sessions = await Promise.all(
-    kinds.map((kind) => spawner.spawn(kind === "short of life" ? { lifetimeSeconds: 2 } : {})),
-  );
-  const [working, died, left, stopped, short] = sessions as [Session, Session, Session, Session, Session];
+  const working = await spawner.spawn();
+  const died = await spawner.spawn();
+  const left = await spawner.spawn();
+  const stopped = await spawner.spawn();
+  const short = await spawner.spawn({ lifetimeSeconds: 2 });
+  const sessions = [working, died, left, stopped, short];
   await Promise.all(sessions.map(({ name }) => spawner.until(name, "Ready")));
   const begunAt = Date.now();
   expect(await textOf(`${working.url}job?seconds=2`)).toBe("begun");
@@ -22,19 +22,15 @@ test("a session whose program is busy outlives its grace period, and has a whole
   await textOf(left.url);
   await spawner.stop(stopped.name);
 
-  const over = ({ name }: Session) => spawner.until(name, "Swept");
-  const afterMs = ({ time }: StatusMessage) => Date.parse(time) - begunAt;
-  const ends = await Promise.all(sessions.map(over));
+  const ends = await Promise.all(sessions.map(({ name }) => spawner.until(name, "Swept")));
   expect(ends.map(({ reason }) => reason)).toEqual(["Idle", "Idle", "Idle", "Requested", "LifetimeExceeded"]);
-  const [workingMs = 0, diedMs = 0, leftMs = 0] = ends.map(afterMs);
+  const [workingMs = 0, diedMs = 0, leftMs = 0] = ends.map(({ time }) => Date.parse(time) - begunAt);
   expect(leftMs).toBeLessThan(2_500);
   for (const ms of [workingMs, diedMs]) {
     expect(ms).toBeGreaterThan(2_900);
     expect(ms).toBeLessThan(5_000);
   }
 });
-
-type Session = { readonly name: string; readonly url: string };
 
 test("programs have a token each, which says nothing of another's", async () => {
   const spawner = await startEmbedded();

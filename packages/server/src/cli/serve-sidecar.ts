@@ -9,11 +9,13 @@ import { outliveReader } from "./stdout.ts";
 export async function serveSidecar(flags: SidecarFlags): Promise<void> {
   using signals = listenForSignals();
   outliveReader();
-  const { servePort: port, gracePeriod, firstClient, ...rest } = flags;
-  const sidecar = await run(
-    { ...rest, port, gracePeriodSeconds: gracePeriod, firstClientSeconds: firstClient, limits: limitsOf(flags) },
-    { clock: systemClock },
-  );
+  const { servePort: port, gracePeriod, firstClient, silentConnection, ...rest } = flags;
+  const times = {
+    gracePeriodSeconds: gracePeriod,
+    firstClientSeconds: firstClient,
+    silentConnectionSeconds: silentConnection,
+  };
+  const sidecar = await run({ ...rest, port, ...times, limits: limitsOf(flags) }, { clock: systemClock });
   process.stdout.write(`serving on port ${sidecar.port}, control on port ${sidecar.controlPort}\n`);
   await signals.first;
   await sidecar.close();

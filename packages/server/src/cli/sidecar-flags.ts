@@ -12,8 +12,10 @@ export interface SidecarFlags extends RelayFlags {
   upstreamPort: number;
   gracePeriod: number;
   firstClient: number;
+  silentConnection: number;
   identity?: string;
   controlTokenSha256?: string;
+  programToken?: string;
   eventsOnServePort: boolean;
 }
 
@@ -43,7 +45,7 @@ export const sidecarFlags: readonly ValueFlag<keyof SidecarFlags>[] = [
     name: "control-port",
     key: "controlPort",
     value: "port",
-    description: "port of /_events, /hold and /seal",
+    description: "port of /_events, /hold, /seal and /busy",
     default: 9091,
     parse: port,
   },
@@ -72,6 +74,14 @@ export const sidecarFlags: readonly ValueFlag<keyof SidecarFlags>[] = [
     parse: seconds,
   },
   {
+    name: "silent-connection",
+    key: "silentConnection",
+    value: "seconds",
+    description: "time without data after which a WebSocket is no client, pings apart; 0: it is one until it closes",
+    default: specDefaults.silentConnectionSeconds,
+    parse: seconds,
+  },
+  {
     name: "identity",
     key: "identity",
     value: "name/uid",
@@ -84,6 +94,13 @@ export const sidecarFlags: readonly ValueFlag<keyof SidecarFlags>[] = [
     value: "hex",
     description: "SHA-256 of the bearer token that the control port asks for",
     parse: parseSha256,
+  },
+  {
+    name: "program-token",
+    key: "programToken",
+    value: "token",
+    description: "bearer token of the program for /busy, which it can ask for by a loopback address alone",
+    parse: text,
   },
   ...relayFlags,
 ];

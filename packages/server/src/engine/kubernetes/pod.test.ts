@@ -72,6 +72,8 @@ describe("the Pod of a backend", () => {
               { name: "PORT", value: "8080" },
               { name: "SPAWNER_BACKEND", value: "b/u" },
               { name: "SPAWNER_FENCING_TOKEN", value: "1" },
+              { name: "SPAWNER_CONTROL_URL", value: "http://127.0.0.1:9091" },
+              { name: "SPAWNER_CONTROL_TOKEN", valueFrom: { fieldRef: { fieldPath: "metadata.uid" } } },
             ],
             resources: { requests: { cpu: "50m", memory: "64Mi" } },
             securityContext: { allowPrivilegeEscalation: false },
@@ -94,6 +96,7 @@ describe("the Pod of a backend", () => {
               "--identity=b/u",
               `--control-token-sha256=${controlTokenSha256Of("key", "u")}`,
             ],
+            env: [{ name: "SPAWNER_PROGRAM_TOKEN", valueFrom: { fieldRef: { fieldPath: "metadata.uid" } } }],
             ports: [
               { name: "spawner-serve", containerPort: 9090 },
               { name: "spawner-control", containerPort: 9091 },
@@ -136,7 +139,8 @@ describe("the Pod of a backend", () => {
     };
     const { spec } = buildFrom(template, { httpPort: null });
     expect(JSON.stringify(spec)).not.toMatch(/[:[,]null\b/);
-    expect(spec.containers[0]).toMatchObject({ name: "application", env: [{ name: "PORT", value: "8080" }, {}, {}] });
+    expect(spec.containers[0]).toMatchObject({ name: "application" });
+    expect(spec.containers[0]?.env?.map(({ name }) => name)).toEqual(["PORT", ...ownNames]);
   });
 
   test("has the user's labels beside ours, and none in the place of ours", () => {
@@ -194,6 +198,9 @@ describe("the Pod of a backend", () => {
   });
 });
 
+/** What Spawner sets beside PORT. */
+const ownNames = ["SPAWNER_BACKEND", "SPAWNER_FENCING_TOKEN", "SPAWNER_CONTROL_URL", "SPAWNER_CONTROL_TOKEN"];
+
 describe("the application", () => {
   test("has the user's environment after ours, values from elsewhere included, but none of our names", () => {
     const secret = { secretKeyRef: { name: "s", key: "k" } };
@@ -202,11 +209,14 @@ describe("the application", () => {
       { name: "PASSWORD", valueFrom: secret },
       { name: "PORT", value: "1" },
       { name: "SPAWNER_BACKEND", value: "another" },
+      { name: "SPAWNER_CONTROL_TOKEN", value: "another" },
     ];
     expect(applicationOf({ env }, { httpPort: 3000 })?.env).toEqual([
       { name: "PORT", value: "3000" },
       { name: "SPAWNER_BACKEND", value: "b/u" },
       { name: "SPAWNER_FENCING_TOKEN", value: "1" },
+      { name: "SPAWNER_CONTROL_URL", value: "http://127.0.0.1:9091" },
+      { name: "SPAWNER_CONTROL_TOKEN", valueFrom: { fieldRef: { fieldPath: "metadata.uid" } } },
       { name: "URL", value: "http://localhost:$(PORT)/" },
       { name: "PASSWORD", valueFrom: secret },
     ]);
@@ -214,11 +224,14 @@ describe("the application", () => {
 
   test("that listens where it likes is told no port, and may have one in its environment", () => {
     const env = [{ name: "PORT", value: "1234" }];
-    const ours = [
-      { name: "SPAWNER_BACKEND", value: "b/u" },
-      { name: "SPAWNER_FENCING_TOKEN", value: "1" },
-    ];
-    expect(applicationOf({ env }, { httpPort: 0 })?.env).toEqual([...ours, ...env]);
+    const given = applicationOf({ env }, { httpPort: 0 })?.env;
+    expect(given?.map(({ name }) => name)).toEqual([...ownNames, "PORT"]);
+    expect(given?.at(-1)).toEqual(env[0]);
+  });
+
+  test.each([9090, 9091])("that listens on %i itself finds the sidecar where that has moved to", (httpPort) => {
+    const url = { name: "SPAWNER_CONTROL_URL", value: "http://127.0.0.1:9191" };
+    expect(applicationOf({}, { httpPort })?.env).toContainEqual(url);
   });
 
   test("of a key is told it as it is: nothing in it is taken for another variable", () => {
@@ -259,10 +272,8 @@ describe("the application", () => {
       { name: "log-shipper", image: "l", env: [{ name: "PORT", value: "1" }] },
     ];
     const [first, second] = buildFrom({ containers }).spec.containers;
-    expect(first).toMatchObject({
-      name: "web",
-      env: [{ name: "PORT", value: "8080" }, { name: "SPAWNER_BACKEND" }, { name: "SPAWNER_FENCING_TOKEN" }],
-    });
+    expect(first?.name).toBe("web");
+    expect(first?.env?.map(({ name }) => name)).toEqual(["PORT", ...ownNames]);
     expect(second).toMatchObject({ name: "log-shipper", env: [{ name: "PORT", value: "1" }] });
     expect(second).not.toHaveProperty("resources");
   });
@@ -275,8 +286,8 @@ describe("the sidecar", () => {
   });
 
   test("is told what the spec says of idleness", () => {
-    expect(sidecarOf({ gracePeriodSeconds: 5, firstClientSeconds: 6 })?.args).toEqual(
-      expect.arrayContaining(["--grace-period=5", "--first-client=6"]),
+    expect(sidecarOf({ gracePeriodSeconds: 5, firstClientSeconds: 6, silentConnectionSeconds: 7 })?.args).toEqual(
+      expect.arrayContaining(["--grace-period=5", "--first-client=6", "--silent-connection=7"]),
     );
   });
 

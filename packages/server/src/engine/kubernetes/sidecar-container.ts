@@ -2,6 +2,7 @@ import { relayPortsOf } from "../../core/relay-ports.ts";
 import { type Backend, completeSpec } from "../../core/resource.ts";
 import { identityOf } from "../../core/workload.ts";
 import { controlTokenSha256Of } from "./control-token.ts";
+import { programToken } from "./pod-environment.ts";
 import { sidecarName } from "./pod-names.ts";
 import type { Container } from "./pod-object.ts";
 import type { PodOptions } from "./pod-options.ts";
@@ -30,7 +31,7 @@ export function sidecarContainer(
   backend: Backend,
   { sidecarImage, compat = false, controlKey }: PodOptions & { controlKey: string },
 ): Container {
-  const { httpPort, gracePeriodSeconds, firstClientSeconds } = completeSpec(backend.spec);
+  const { httpPort, gracePeriodSeconds, firstClientSeconds, silentConnectionSeconds } = completeSpec(backend.spec);
   const { servePort, controlPort } = relayPortsOf(backend.spec);
   return {
     name: sidecarName,
@@ -44,10 +45,12 @@ export function sidecarContainer(
       `--upstream-port=${httpPort}`,
       `--grace-period=${gracePeriodSeconds}`,
       `--first-client=${firstClientSeconds}`,
+      ...(silentConnectionSeconds === 0 ? [] : [`--silent-connection=${silentConnectionSeconds}`]),
       `--identity=${identityOf(backend)}`,
       `--control-token-sha256=${controlTokenSha256Of(controlKey, backend.metadata.uid)}`,
       ...(compat ? ["--events-on-serve-port"] : []),
     ],
+    env: [{ name: "SPAWNER_PROGRAM_TOKEN", valueFrom: programToken }],
     ports: [
       { name: "spawner-serve", containerPort: servePort },
       { name: "spawner-control", containerPort: controlPort },
