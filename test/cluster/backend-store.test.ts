@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from "vitest";
+import { parseLabelSelector } from "../../packages/server/src/core/label-selector.ts";
 import { completeSpec } from "../../packages/server/src/core/resource.ts";
 import type { BackendChange } from "../../packages/server/src/engine/index.ts";
 import type { KubeClient } from "../../packages/server/src/engine/kubernetes/index.ts";
@@ -239,11 +240,12 @@ test("labels select, and are the resource's own", async () => {
   const labels = { "example.com/team": "red", stage: "" };
   await store.create({ name: "a", labels, spec });
   await store.create({ name: "b", labels: { "example.com/team": "blue" }, spec });
-  const { items } = await store.list({ labels });
+  const { items } = await store.list({ selector: parseLabelSelector("example.com/team=red,stage=") });
   expect(items.map(({ metadata }) => metadata)).toEqual([expect.objectContaining({ name: "a", labels })]);
   const manifest = JSON.parse(await kubectl(["get", "slab", "a", "-n", namespace.name, "-o", "json"]));
   expect(manifest.metadata.labels).toEqual(labels);
-  await expect(store.list({ labels: { "not a label!": "x" } })).rejects.toMatchObject({ code: "invalid_request" });
+  const selector = [{ kind: "exists", label: "not a label!" }] as const;
+  await expect(store.list({ selector })).rejects.toMatchObject({ code: "invalid_request" });
 });
 
 test("a token of a list that cannot be understood is refused as the caller's fault", async () => {

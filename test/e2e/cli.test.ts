@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import type { BackendView, SpawnResponse, StatusMessage } from "@spawner/client";
+import type { BackendChange, BackendView, SpawnResponse, StatusMessage } from "@spawner/client";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { identifyProcess } from "../../packages/server/src/lib/linux-processes.ts";
 import { runSpawner, spawnerCommand, startDev, temporaryFolder } from "../support/dev.ts";
@@ -112,6 +112,28 @@ describe("ls", () => {
     expect(await run("ls")).toMatchObject({ code: 0, stdout: "", stderr: "There are no backends.\n" });
     expect(await run("ls", "--json")).toMatchObject({ code: 0, stdout: "", stderr: "" });
     expect(await run("ls", "--label", "no=such")).toMatchObject({ code: 0, stdout: "" });
+    expect(await run("ls", "--label", "no", "--label", "!such")).toMatchObject({ code: 0, stdout: "" });
+    expect(await run("ls", "--label", "no such")).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("selector"),
+    });
+  });
+
+  test("with --watch goes on with each change, until it is interrupted", async () => {
+    const { run, spawner } = await startSpawner();
+    const first = await spawnOne(run, "--wait");
+    const watching = [spawner("ls", "--watch"), spawner("ls", "-w", "--json")] as const;
+    await Promise.all(watching.map(({ output }) => output.waitFor(new RegExp(`${first}.*Ready|synced`))));
+    const second = await spawnOne(run, "--wait");
+    await run("stop", first);
+    await Promise.all(watching.map(({ output }) => output.waitFor(new RegExp(`${first}.*Swept`))));
+    for (const { child } of watching) child.kill("SIGINT");
+    const [people, programs] = await Promise.all(watching.map(({ ended }) => ended));
+    expect(people?.stdout).toMatch(/^ID +STATE/);
+    expect(people?.stdout).toMatch(new RegExp(`Z {2}added {4}${second} {2}Submitted\n`));
+    expect(people?.stdout).toMatch(new RegExp(`Z {2}changed {2}${first} {2}Swept {2}Requested: `));
+    const changes = documents<BackendChange>(programs?.stdout ?? "");
+    expect(changes.slice(0, 2)).toMatchObject([{ type: "added", backend: { name: first } }, { type: "synced" }]);
   });
 });
 

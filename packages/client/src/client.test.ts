@@ -17,6 +17,7 @@ import type { BackendView } from "./protocol.ts";
 const time = "2026-01-01T00:00:00.000Z";
 const view = (name: string): BackendView => ({
   name,
+  generation: "u1",
   state: "Ready",
   time,
   createdAt: time,
@@ -40,9 +41,9 @@ describe("each call sends its request", () => {
     ["list", (client) => client.list(), { backends: [view("b1")] }, "GET /api/backends"],
     [
       "list of a page",
-      (client) => client.list({ labels: { "a/b": "c d", e: "" }, limit: 2, continue: "x&y" }),
+      (client) => client.list({ labels: { "a/b": "c d", e: "" }, selector: "!f", limit: 2, continue: "x&y" }),
       { backends: [], continue: "z" },
-      "GET /api/backends?label=a%2Fb%3Dc+d&label=e%3D&limit=2&continue=x%26y",
+      "GET /api/backends?label=a%2Fb%3Dc+d&label=e%3D&label=%21f&limit=2&continue=x%26y",
     ],
     ["an odd id", (client) => client.status("a/b?c#d é%"), { state: "Ready", time }, odd("/status")],
     ["an id that climbs", (client) => client.backend("../x"), view("b1"), "GET /api/backend/..%2Fx"],
@@ -248,7 +249,7 @@ describe("every failure is one error with a closed code", () => {
     ["an empty error", (response) => void response.writeHead(500).end(), { code: "bad_answer", status: 500 }],
     ["another JSON", json({ hello: "world" }), { code: "bad_answer", status: 200 }],
     ["null", json(null), { code: "bad_answer", status: 200 }],
-    ["a state that is unknown", json({ state: "Odd", time }), { code: "bad_answer", status: 200 }],
+    ["a state that is none", json({ state: 1, time }), { code: "bad_answer", status: 200 }],
     ["no JSON", (response) => void response.end("<html>"), { code: "bad_answer", status: 200 }],
     ["no content", (response) => void response.writeHead(204).end(), { code: "bad_answer", status: 204 }],
     ["more than any answer has", flood, { code: "bad_answer", status: 200 }],

@@ -1,4 +1,5 @@
 import { backendPath, queryOf } from "./backend-path.ts";
+import { openBackendWatch } from "./backend-watch.ts";
 import { parseBaseUrl } from "./base-url.ts";
 import { checkMs } from "./check-ms.ts";
 import { SpawnerClientError } from "./errors.ts";
@@ -6,6 +7,7 @@ import { makeLeavable } from "./leavable.ts";
 import { makeLimit } from "./limit.ts";
 import { type LogsConfig, openLogBytes, openLogs } from "./logs.ts";
 import type {
+  BackendChange,
   BackendList,
   BackendView,
   ConnectRequest,
@@ -47,10 +49,16 @@ export interface CallOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** Which backends to list. */
-export interface ListFilter {
+/** Which backends are meant. */
+export interface BackendFilter {
   /** Only backends that have all of these labels. */
   labels?: Readonly<Record<string, string>> | undefined;
+  /** Only backends with labels that this selects, as Kubernetes has it: `stage in (test, live), !old`. */
+  selector?: string | undefined;
+}
+
+/** Which backends to list. */
+export interface ListFilter extends BackendFilter {
   /** How many a page has, 1 to 500. Default 100. */
   limit?: number | undefined;
 }
@@ -231,9 +239,9 @@ export class SpawnerClient {
    * const more = next === undefined ? [] : (await client.list({ labels: { team: "maps" }, continue: next })).backends;
    */
   async list(options: ListFilter & CallOptions & { continue?: string | undefined } = {}): Promise<BackendList> {
-    const { labels = {}, limit, continue: after, signal } = options;
+    const { limit, continue: after, signal } = options;
     const query = queryOf([
-      ...Object.entries(labels).map(([name, value]) => ["label", `${name}=${value}`] as const),
+      ...selectorsOf(options).map((each) => ["label", each] as const),
       ["limit", limit],
       ["continue", after],
     ]);
@@ -248,6 +256,26 @@ export class SpawnerClient {
    */
   listAll(options: ListFilter & CallOptions = {}): AsyncGenerator<BackendView, void, undefined> {
     return makeLeavable((signal) => this.#pages({ ...options, signal }), options.signal);
+  }
+
+  /**
+   * Every backend that there is, as `added`, then `synced`, and from then on each that is `added`, `changed` or `deleted`,
+   * until it is left. With a selection, one that is not among it any more is `deleted`.
+   *
+   * Goes on over connections that are lost, as `statusStream` does: what has changed meanwhile is told when there is one again,
+   * and nothing twice. What a backend has been in between may be left out; its `transitions` have it. That a program which is
+   * over has gone is not told here (`ending` of `backend`).
+   *
+   * @example
+   * const shown = new Map();
+   * for await (const change of client.watchBackends({ labels: { team: "maps" } })) {
+   *   if (change.type === "deleted") shown.delete(change.backend.name);
+   *   else if (change.type !== "synced") shown.set(change.backend.name, change.backend);
+   * }
+   */
+  watchBackends(options: BackendFilter & CallOptions = {}): AsyncGenerator<BackendChange, void, undefined> {
+    const selectors = selectorsOf(options);
+    return openBackendWatch({ transport: this.#transport, retry: this.#retry, selectors, signal: options.signal });
   }
 
   async *#pages(options: ListFilter & CallOptions): AsyncGenerator<BackendView, void, undefined> {
@@ -300,6 +328,11 @@ export class SpawnerClient {
       }
     }
   }
+}
+
+function selectorsOf({ labels = {}, selector }: BackendFilter): string[] {
+  const exact = Object.entries(labels).map(([name, value]) => `${name}=${value}`);
+  return selector === undefined ? exact : [...exact, selector];
 }
 
 /** Throws `backend_ended` where it never will be, any more. */

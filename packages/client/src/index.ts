@@ -1,4 +1,5 @@
 export {
+  type BackendFilter,
   type CallOptions,
   type ListFilter,
   type LogOptions,
@@ -7,6 +8,7 @@ export {
 } from "./client.ts";
 export { type ClientErrorCode, clientErrorCodes, SpawnerClientError } from "./errors.ts";
 export type {
+  BackendChange,
   BackendList,
   BackendState,
   BackendView,

@@ -4,7 +4,7 @@
  */
 
 /** The states of a backend in the order of its life. `Failed` can follow any state before `Swept`. */
-export const backendStates = ["Submitted", "Constructed", "Scheduled", "Running", "Ready", "Stopping", "Swept", "Failed"] as const;
+export const backendStates = ["Submitted", "Constructed", "Scheduled", "Running", "Ready", "Swept", "Failed"] as const;
 
 /** `Submitted` (accepted) … `Ready` (listening), then `Swept` (ended as meant) or `Failed`. */
 export type BackendState = (typeof backendStates)[number];
@@ -143,6 +143,8 @@ export interface StatusMessage {
 /** A backend as `GET /backends` and `GET /backend/:id` show it. */
 export interface BackendView extends StatusMessage {
   name: string;
+  /** Its UID: another backend of the same id has another one. */
+  generation: string;
   url?: string;
   createdAt: string;
   /** Each state reached, oldest first. */
@@ -162,6 +164,13 @@ export interface BackendList {
   /** Present where there are more: give it as `continue` to get them. */
   continue?: string;
 }
+
+/** One change of all backends, or of those that were asked for: an event of `GET /backends?watch=true`. */
+export type BackendChange =
+  /** It is there, or it is another than it was; with `deleted`, its record is gone or it is not among them any more. */
+  | { type: "added" | "changed" | "deleted"; backend: BackendView }
+  /** Everything that was there at the beginning has been told. */
+  | { type: "synced" };
 
 /** Every error code the API can answer with. */
 export const errorCodes = [

@@ -1,11 +1,12 @@
 import { SpawnerClientError } from "./errors.ts";
-import { makeEventParser, type ServerSentEvent } from "./event-stream.ts";
+import { openEvents, readEvent } from "./event-source.ts";
+import { makeEventParser } from "./event-stream.ts";
 import { makeLeavable } from "./leavable.ts";
 import type { StatusMessage } from "./protocol.ts";
 import { makePatience, type Patience, type RetryPolicy } from "./retry.ts";
 import { isStatusMessage } from "./shapes.ts";
 import { makeStreamPosition, type StreamPosition } from "./stream-position.ts";
-import type { OpenAnswer, Transport } from "./transport.ts";
+import type { Transport } from "./transport.ts";
 
 /**
  * The states of one backend, to be read once. `return()`, which a `break` calls, closes its connection at once, also while
@@ -56,13 +57,13 @@ interface Connection extends StatusStreamConfig {
 
 /** The states that one connection brings. Returns after the last state; throws when it ends before. */
 async function* readConnection(connection: Connection): AsyncGenerator<StatusMessage, void, undefined> {
-  const { position, patience, retry } = connection;
-  const answer = await connect(connection);
+  const { transport, path, signal, position, patience, retry } = connection;
+  const answer = await openEvents({ transport, path: path(), lastEventId: position.lastEventId, signal });
   patience.connected();
   const parser = makeEventParser();
   for await (const chunk of answer.chunks({ silenceMs: retry.silenceMs })) {
     for (const event of parser.push(chunk).filter(({ type }) => type === "message")) {
-      const status = parseStatus(event, answer);
+      const status = readEvent(event, answer, isStatusMessage);
       if (!position.advance(status, event.lastEventId)) continue;
       patience.progress();
       yield status;
@@ -71,28 +72,4 @@ async function* readConnection(connection: Connection): AsyncGenerator<StatusMes
     patience.askedFor(parser.retryMs);
   }
   throw new SpawnerClientError("unreachable", "The status stream ended before the backend did.");
-}
-
-async function connect({ transport, path, signal, position }: Connection): Promise<OpenAnswer> {
-  const { lastEventId } = position;
-  const resume: Record<string, string> = lastEventId === undefined ? {} : { "last-event-id": lastEventId };
-  const answer = await transport.open({
-    method: "GET",
-    path: path(),
-    headers: { accept: "text/event-stream", ...resume },
-    signal,
-  });
-  if (answer.contentType.startsWith("text/event-stream")) return answer;
-  throw answer.unexpected("no event stream");
-}
-
-function parseStatus({ data }: ServerSentEvent, answer: OpenAnswer): StatusMessage {
-  let status: unknown;
-  try {
-    status = JSON.parse(data);
-  } catch {
-    // which is no state either
-  }
-  if (isStatusMessage(status)) return status;
-  throw answer.unexpected(`an event that is no state: ${JSON.stringify(data.slice(0, 200))}`);
 }

@@ -27,7 +27,8 @@ export function makeStreamPosition(startEventId: string | undefined): StreamPosi
       return rank >= firstEndRank;
     },
     advance({ state }, eventId) {
-      const [{ uid: known }, { uid }] = [splitEventId(lastEventId), splitEventId(eventId)];
+      const { uid: known } = splitEventId(lastEventId);
+      const { uid } = splitEventId(eventId);
       if (known !== "" && uid !== "" && uid !== known) {
         throw new SpawnerClientError("not_found", "The backend is gone: another one has got its id.");
       }

@@ -1,15 +1,17 @@
 import { parseLabelSelector } from "../core/label-selector.ts";
 import type { Backend } from "../core/resource.ts";
 import { hasEnded } from "../core/status.ts";
+import { openBackendWatch } from "./backend-watch.ts";
 import { findBackend } from "./find-backend.ts";
 import { letNobodyIn } from "./let-nobody-in.ts";
 import type { RouteDeps } from "./route-deps.ts";
 import { idParamsSchema, listQuerySchema, stopQuerySchema } from "./schemas.ts";
+import { sendStream } from "./send-stream.ts";
 import { viewOf } from "./views.ts";
 
 type IdRoute = { Params: { id: string } };
 type StopRoute = IdRoute & { Querystring: { graceSeconds?: number } };
-type ListRoute = { Querystring: { label?: string[]; limit?: number; continue?: string } };
+type ListRoute = { Querystring: { label?: string[]; limit?: number; continue?: string; watch?: boolean } };
 
 const defaultLimit = 100;
 
@@ -27,12 +29,29 @@ export function addBackendRoutes(deps: RouteDeps): void {
     config: { errors: ["unavailable"] },
     schema: {
       operationId: "listBackends",
-      summary: "Backends in order of their names",
+      summary: "Backends in order of their names; or each as it is added, changed and deleted",
+      description:
+        "With `watch`, server-sent events: `added` for each backend that is there, `synced`, and from then on `added`, " +
+        "`changed` and `deleted`, each with a Backend; `deleted` also of one that the labels asked for do not select any " +
+        "more. Each connection begins anew. `closed`, with `code` and `message`, says why a stream ends. A comment comes " +
+        "at least each 15 seconds.",
       querystring: listQuerySchema,
-      response: { 200: { $ref: "BackendList#" } },
+      response: {
+        200: {
+          description: "A page of backends; or, with `watch`, server-sent events.",
+          content: {
+            "application/json": { schema: { $ref: "BackendList#" } },
+            "text/event-stream": { schema: { examples: [watchExample] } },
+          },
+        },
+      },
     },
-    handler: async ({ query }) => {
+    handler: async ({ query }, reply) => {
       const selector = (query.label ?? []).flatMap(parseLabelSelector);
+      if (query.watch === true) {
+        reply.type("text/event-stream").header("cache-control", "no-cache");
+        return sendStream(deps, reply, () => openBackendWatch(deps, selector));
+      }
       const after = query.continue === undefined ? {} : { continue: query.continue };
       const page = await engine.backends.list({ selector, limit: query.limit ?? defaultLimit, ...after });
       const backends = (await Promise.all(page.items.map(view))).filter((each) => each !== undefined);
@@ -73,3 +92,5 @@ export function addBackendRoutes(deps: RouteDeps): void {
     },
   });
 }
+
+const watchExample = "event: synced\ndata: {}\n\n";

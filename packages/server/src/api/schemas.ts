@@ -238,6 +238,7 @@ const connectResponseSchema = Type.Object(
 const backendViewSchema = Type.Object(
   {
     name: Type.String({ description: "The backend's id." }),
+    generation: Type.String({ description: "Its UID: another backend of the same id has another one." }),
     ...statusFields,
     url: Type.Optional(Type.String({ description: "Where clients reach it." })),
     createdAt: Type.String({ format: "date-time", description: "When it was accepted." }),
@@ -257,6 +258,7 @@ const backendViewSchema = Type.Object(
     examples: [
       {
         name: "b4xk2m9qvd",
+        generation: "0b6a9c1e-5d0f-4c5e-9a53-0d1f7e6a2b11",
         ...sweptExample,
         url: "http://127.0.0.1:8080/b4xk2m9qvd/",
         createdAt: "2026-01-31T12:00:00.000Z",
@@ -319,6 +321,11 @@ export const listQuerySchema = Type.Object(
     ),
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500, description: "Page size. Default 100." })),
     continue: Type.Optional(Type.String({ maxLength: 1_024, description: "`continue` of the page before." })),
+    watch: Type.Optional(
+      Type.Boolean({
+        description: "Server-sent events in the place of a page, for which `limit` and `continue` mean nothing.",
+      }),
+    ),
   },
   { additionalProperties: false },
 );

@@ -46,6 +46,7 @@ export function viewOf(
   const { gracePeriodSeconds, terminationGracePeriodSeconds } = completeSpec(backend.spec);
   return {
     name: id,
+    generation: backend.metadata.uid,
     ...statusMessage(backend),
     ...(url === undefined ? {} : { url }),
     createdAt: backend.metadata.creationTimestamp,

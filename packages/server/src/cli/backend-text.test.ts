@@ -1,11 +1,12 @@
 import type { BackendView } from "@spawner/client";
 import { expect, test } from "vitest";
-import { backendTable, backendText, statusLine } from "./backend-text.ts";
+import { backendTable, backendText, changeLine, statusLine } from "./backend-text.ts";
 import { oneLine, printable } from "./printable.ts";
 
 const at = (seconds: number) => new Date(Date.UTC(2026, 0, 1) + seconds * 1000).toISOString();
 const ready: BackendView = {
   name: "b1",
+  generation: "u1",
   state: "Ready",
   time: at(1),
   url: "http://127.0.0.1/b1/",
@@ -77,4 +78,14 @@ test.each([
 
 test("lines become one, with their ends to be seen", () => {
   expect(oneLine("\n a\r\n  b\nc\rd \n")).toBe("a ⏎ b ⏎ c ⏎ d");
+});
+
+test("a change of a list is one line, whatever a program wrote at its end", () => {
+  expect(changeLine({ type: "added", backend: ready }, new Date(at(2)))).toBe(
+    "2026-01-01T00:00:02.000Z  added    b1  Ready\n",
+  );
+  const failed = { ...ready, state: "Failed", reason: "Crashed", message: "It said:\n\u001b[2Jno" } as const;
+  const line = changeLine({ type: "changed", backend: failed }, new Date(at(2)));
+  expect(line).toMatch(/^2026-01-01T00:00:02\.000Z {2}changed {2}b1 {2}Failed {2}Crashed: It said:.*no\n$/);
+  expect(line).not.toContain("\u001b");
 });

@@ -1,4 +1,4 @@
-import type { BackendView, StatusMessage } from "@spawner/client";
+import type { BackendChange, BackendView, StatusMessage } from "@spawner/client";
 import { formatAge } from "./live-table.ts";
 import { oneLine, printable } from "./printable.ts";
 import { textTable } from "./text-table.ts";
@@ -33,6 +33,12 @@ export function backendText(backend: BackendView, now: Date): string {
 export function statusLine({ time, state, reason, message }: StatusMessage): string {
   const why = reason === undefined ? "" : `  ${reason}: ${oneLine(message ?? "")}`;
   return `${time}  ${state}${why}\n`;
+}
+
+/** One change of a list as a line. */
+export function changeLine({ type, backend }: Exclude<BackendChange, { type: "synced" }>, now: Date): string {
+  const why = backend.reason === undefined ? "" : `  ${backend.reason}: ${oneLine(backend.message ?? "")}`;
+  return `${now.toISOString()}  ${type.padEnd("deleted".length)}  ${backend.name}  ${stateOf(backend)}${why}\n`;
 }
 
 /** With the word for one whose program still runs. */

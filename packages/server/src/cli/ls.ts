@@ -1,40 +1,70 @@
 import type { BackendView } from "@spawner/client";
 import type { Command } from "commander";
-import { backendTable } from "./backend-text.ts";
-import { jsonLine, withClient, write } from "./client-action.ts";
-import { addClientCommand, type ClientFlags, jsonFlag, parsePair } from "./client-flags.ts";
-import { flag } from "./flags.ts";
+import { backendTable, changeLine } from "./backend-text.ts";
+import { type ClientAction, jsonLine, withClient, write } from "./client-action.ts";
+import { addClientCommand, type ClientFlags, jsonFlag } from "./client-flags.ts";
+import { flag, switchFlag } from "./flags.ts";
 
 interface LsFlags extends ClientFlags {
   json?: boolean;
-  label?: Record<string, string>;
+  label?: string[];
+  watch?: boolean;
 }
 
 const examples = `
 Examples:
   spawner ls
-  spawner ls --label team=maps
+  spawner ls --label team=maps --label 'stage in (test, live),!old'
+  spawner ls --watch               all of them, then each change
   spawner ls --json | jq -r 'select(.state == "Ready") | .url'
   spawner ls --url https://example.com/api --token-file ./token
 
-With --json: each backend as GET /backends gives it, in a line of its own.`;
+With --json: each backend as GET /backends gives it, in a line of its own; with --watch, each change.`;
 
 export function addLsCommand(program: Command): void {
   addClientCommand(program, "ls")
     .description("List backends: those that live, and those that have ended and are remembered")
-    .addOption(flag("--label <name=value>", "only those with this label; may be repeated").argParser(parsePair))
+    .addOption(
+      flag("--label <selector>", "only those whose labels are so, as Kubernetes has it; may be repeated").argParser(
+        append,
+      ),
+    )
+    .addOption(switchFlag("-w, --watch", "go on with each change, until interrupted"))
     .addOption(jsonFlag())
     .addHelpText("after", examples)
     .action((flags: LsFlags) =>
-      withClient(flags, async ({ client, signal }) => {
-        const backends: BackendView[] = [];
-        for await (const backend of client.listAll({ labels: flags.label, limit: 500, signal })) {
-          if (flags.json) await write(jsonLine(backend));
-          else backends.push(backend);
-        }
-        if (flags.json) return;
-        if (backends.length === 0) process.stderr.write("There are no backends.\n");
-        else await write(backendTable(backends, new Date()));
-      }),
+      withClient(flags, (action) => (flags.watch ? watch(flags, action) : list(flags, action))),
     );
+}
+
+async function list({ label, json }: LsFlags, { client, signal }: ClientAction): Promise<void> {
+  const backends: BackendView[] = [];
+  for await (const backend of client.listAll({ selector: label?.join(","), limit: 500, signal })) {
+    if (json) await write(jsonLine(backend));
+    else backends.push(backend);
+  }
+  if (!json) await writeTable(backends);
+}
+
+async function watch({ label, json }: LsFlags, { client, signal }: ClientAction): Promise<void> {
+  /** Until all that there are were told. */
+  let present: BackendView[] | undefined = [];
+  for await (const change of client.watchBackends({ selector: label?.join(","), signal })) {
+    if (json) await write(jsonLine(change));
+    else if (change.type === "synced") {
+      await writeTable(present ?? []);
+      present = undefined;
+    } else if (present !== undefined) present.push(change.backend);
+    else await write(changeLine(change, new Date()));
+  }
+}
+
+async function writeTable(backends: readonly BackendView[]): Promise<void> {
+  if (backends.length === 0) process.stderr.write("There are no backends.\n");
+  else await write(backendTable(backends, new Date()));
+}
+
+/** Collects the values of a flag that may be repeated. */
+function append(text: string, before: readonly string[] = []): string[] {
+  return [...before, text];
 }

@@ -69,7 +69,10 @@ export class AnswerCheck {
   }
 
   #eventProblems(event: string): string[] {
-    if (event === ":") return [];
+    if (event === ":" || event === "event: synced\ndata: {}") return [];
+    const [, backend] = /^event: (?:added|changed|deleted)\ndata: (.*)$/.exec(event) ?? [];
+    if (backend !== undefined)
+      return this.#schemaProblems({ $ref: "#/components/schemas/Backend" }, parseJson(backend));
     const [, state, data] = /^id: [0-9a-f-]{36}\/(\w+)\ndata: (.*)$/.exec(event) ?? [];
     if (data === undefined) return [`no event: ${JSON.stringify(event)}`];
     const status = parseJson(data) as { state?: unknown } | undefined;

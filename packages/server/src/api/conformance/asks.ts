@@ -110,10 +110,7 @@ function withKnownValues(body: JsonSchema): JsonSchema {
 function validPairs({ name, schema }: Parameter): fc.Arbitrary<Pair[]> {
   const texts =
     schema.type === "array"
-      ? fc.uniqueArray(valuesOf(schema.items ?? {}).map(String), {
-          maxLength: 3,
-          selector: (label) => label.split("=")[0],
-        })
+      ? fc.array(valuesOf(schema.items ?? {}).map(String), { maxLength: 3 })
       : valuesOf(schema).map((value) => [String(value)]);
   return fc.option(texts, { nil: [] }).map((values) => values.map((value) => [name, value] as const));
 }

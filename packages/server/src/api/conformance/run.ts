@@ -62,7 +62,7 @@ function stepsFor(operations: readonly Operation[], check: AnswerCheck): fc.Arbi
       weight: weightOf(operation),
     })),
     { arbitrary: wildRequests, weight: 20 },
-    { arbitrary: changes, weight: 10 },
+    { arbitrary: changes, weight: 15 },
   );
 }
 
