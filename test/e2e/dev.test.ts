@@ -123,7 +123,7 @@ describe("flags", () => {
   test("without a command, what is missing is said", async () => {
     const { output, exited } = runSpawner(["dev"]);
     expect(await exited).not.toBe(0);
-    expect(output.text).toContain("missing required argument 'command'");
+    expect(output.text).toContain("Which program? Give its command behind --");
   });
 });
 

@@ -173,7 +173,9 @@ describe("what cannot be used is refused at the start, by its file and its place
     const refused = await open(folder, kind).catch((error: Error) => error);
     expect(refused).toMatchObject({ code: "invalid_request" });
     expect(String(refused)).toContain(`The templates in ${JSON.stringify(folder)} cannot be used: `);
-    expect(String(refused)).toMatch(message instanceof RegExp ? message : RegExp(RegExp.escape(message)));
+    expect(String(refused)).toEqual(
+      message instanceof RegExp ? expect.stringMatching(message) : expect.stringContaining(message),
+    );
   });
 
   test("a value that may be secret is not shown", async () => {

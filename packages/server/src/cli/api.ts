@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { defaultServicePrefix } from "../core/names.ts";
 import { flag, numberFlag, portRange, switchFlag } from "./flags.ts";
-import { countRange, imagesFlag, userBackendsFlag } from "./limit-flags.ts";
+import { countRange, imagesFlag, templatesFlag, templatesOnlyFlag, userBackendsFlag } from "./limit-flags.ts";
 import { addRoleCommand, type CompatFlags, compatFlag, type RoleFlags, variablesHelp } from "./role-flags.ts";
 
 export interface ApiFlags extends RoleFlags, CompatFlags {
@@ -14,6 +14,8 @@ export interface ApiFlags extends RoleFlags, CompatFlags {
   backendsMax?: number;
   userBackendsMax?: number;
   images?: string[];
+  templates?: string;
+  templatesOnly?: true;
 }
 
 const help = `
@@ -22,6 +24,8 @@ Examples:
       whoever is to start and end sessions needs one of the tokens in the file, one a line
   spawner api --allow-anonymous --api-server-base http://spawner-api:8080
       trusts everybody who can reach the port; answers say where to ask for a backend's state
+  spawner api --tokens-file /etc/spawner/tokens --templates /etc/spawner/templates --templates-only
+      callers choose among the templates, a file each, which are read again when they change
 
 SIGTERM: /readyz says no, and for 5 s all goes on, until nobody is sent here any more. Then what was asked is answered, and
 streams come to an orderly end: clients go on with the next one.
@@ -49,6 +53,8 @@ export function addApiCommand(program: Command): void {
     .addOption(numberFlag("--backends-max <count>", "most sessions at once (default: any number)", countRange))
     .addOption(userBackendsFlag())
     .addOption(imagesFlag())
+    .addOption(templatesFlag("a Pod's"))
+    .addOption(templatesOnlyFlag())
     .addOption(compatFlag("take and answer POST /spawn as 0.1.9 did: unknown fields and nulls"))
     .addHelpText("after", help)
     .action(async (flags: ApiFlags) => {

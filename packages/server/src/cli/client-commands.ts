@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { addConnectCommand } from "./connect.ts";
 import { addLogsCommand } from "./logs.ts";
 import { addLsCommand } from "./ls.ts";
 import { addSpawnCommand } from "./spawn.ts";
@@ -8,6 +9,7 @@ import { addStopCommand } from "./stop.ts";
 /** Those that speak to a Spawner API, wherever it runs. */
 export function addClientCommands(program: Command): void {
   addSpawnCommand(program);
+  addConnectCommand(program);
   addLsCommand(program);
   addStatusCommand(program);
   addLogsCommand(program);

@@ -82,7 +82,8 @@ async function serve(command: string[], flags: DevFlags & { stateDir: string }):
   }
   view.print(banner(command, url, flags));
   const { abandonedPrograms } = await import("./abandoned-dev.ts"); // here, since it loads the engine
-  for (const warning of [commandProblem(command), ...abandonedPrograms(flags.stateDir)]) {
+  const problem = command.length === 0 ? undefined : commandProblem(command);
+  for (const warning of [problem, ...abandonedPrograms(flags.stateDir)]) {
     if (warning !== undefined) view.print(`${warning}\n`);
   }
   held.defer(engine.backends.watch((change) => view.onChange(change)));
@@ -100,8 +101,10 @@ function farewell(programCount: number): string {
   return `\nEnding all sessions${programCount === 0 ? "" : `, ${wait}`}. Press Ctrl-C again to kill them.`;
 }
 
-function banner(command: string[], url: string, { gracePeriod, watch, watchPath = ["."] }: DevFlags): string {
-  return `Spawner runs a process of its own for each session: ${command.join(" ")}
+function banner(command: string[], url: string, flags: DevFlags): string {
+  const { gracePeriod, watch, watchPath = ["."], templates } = flags;
+  const programs = [command.join(" "), templates === undefined ? "" : `the templates of ${templates}`];
+  return `Spawner runs a process of its own for each session: ${programs.filter((each) => each !== "").join(", and ")}
 
   ${url}/           starts a session for whoever opens it
   ${url}/<id>/      is that session; ended ${gracePeriod} s after its last client has left

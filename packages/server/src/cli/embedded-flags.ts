@@ -3,13 +3,15 @@ import { specDefaults } from "../core/spec-defaults.ts";
 import type { EmbeddedConfig } from "../embedded/index.ts";
 import { flag, numberFlag, parsedFlag, portRange, secondsRange } from "./flags.ts";
 import { addGatewayRelayFlags, type GatewayRelayFlags, gatewayRelayConfigOf } from "./gateway-flags.ts";
-import { countRange, userBackendsFlag } from "./limit-flags.ts";
+import { countRange, templatesFlag, userBackendsFlag } from "./limit-flags.ts";
+import { UsageError } from "./report-failure.ts";
 
 /** What every command takes that serves from this process. */
 export interface EmbeddedFlags extends GatewayRelayFlags {
   port: number;
   gracePeriod: number;
   stateDir?: string;
+  templates?: string;
   backendsMax: number;
   userBackendsMax?: number;
   parkedMax: number;
@@ -24,7 +26,8 @@ export const loopbackNames: readonly string[] = ["127.0.0.1", "localhost", "[::1
 /** Adds the argument that is the program, and the flags. What differs between the commands is given. */
 export function addEmbeddedFlags(command: Command, given: { logLevel: string; stateDirDefault: string }): Command {
   command
-    .argument("<command...>", "the program and its arguments, behind --; it must listen on PORT of its environment")
+    .argument("[command...]", "the program and its arguments, behind --; it must listen on PORT of its environment")
+    .addOption(templatesFlag("a command's"))
     .addOption(numberFlag("--port <port>", "port to serve on; 0: any", portRange).default(8080))
     .addOption(
       numberFlag(
@@ -70,11 +73,17 @@ function parseFolder(text: string): string {
   throw new RangeError("The name of a folder is needed.");
 }
 
-/** What the flags say of how to serve. The program runs in the present folder. */
+/** What the flags say of how to serve. The program runs in the present folder. Throws a UsageError where there is none. */
 export function configOfFlags(command: readonly string[], flags: EmbeddedFlags) {
+  if (command.length === 0 && flags.templates === undefined) {
+    throw new UsageError(
+      "Which program? Give its command behind --, such as -- node server.js, or a folder of templates (--templates FOLDER).",
+    );
+  }
   return {
     port: flags.port,
-    template: { command, cwd: process.cwd() },
+    ...(command.length === 0 ? {} : { template: { command, cwd: process.cwd() } }),
+    ...(flags.templates === undefined ? {} : { templatesDir: flags.templates }),
     gracePeriodSeconds: flags.gracePeriod,
     backendsMax: flags.backendsMax,
     ...(flags.userBackendsMax === undefined ? {} : { userBackendsMax: flags.userBackendsMax }),

@@ -1,5 +1,5 @@
 import type { Option } from "commander";
-import { numberFlag, parsedFlag } from "./flags.ts";
+import { flag, numberFlag, parsedFlag, switchFlag } from "./flags.ts";
 
 export const countRange = { least: 1, most: 1_000_000 };
 
@@ -12,6 +12,11 @@ export function userBackendsFlag(): Option {
   );
 }
 
+/** Of every command that serves the API. `what`: a template is. */
+export function templatesFlag(what: string): Option {
+  return flag("--templates <folder>", `templates that callers can name: each NAME.yaml is ${what}`);
+}
+
 /** Of those whose callers choose images. */
 export function imagesFlag(): Option {
   return parsedFlag(
@@ -19,6 +24,10 @@ export function imagesFlag(): Option {
     "images that callers may choose, with commas in between: * is any but a slash, ** is any (default: all)",
     parseImages,
   );
+}
+
+export function templatesOnlyFlag(): Option {
+  return switchFlag("--templates-only", "let callers choose no images: they name templates");
 }
 
 function parseImages(text: string): string[] {

@@ -1,10 +1,11 @@
-import { type Auth, run } from "../api/index.ts";
+import { type Auth, run, TemplatesFolder } from "../api/index.ts";
 import { deadlines } from "../core/deadlines.ts";
 import { aborted } from "../lib/aborted.ts";
 import { pause } from "../lib/pause.ts";
 import type { ApiFlags } from "./api.ts";
 import { requireCallers } from "./callers.ts";
 import { explainListenFailure } from "./listen-failure.ts";
+import { UsageError } from "./report-failure.ts";
 import { runRole } from "./role-process.ts";
 
 /** How long requests in flight may take to be answered when the process is to end. */
@@ -23,10 +24,18 @@ export async function serveApi(flags: ApiFlags): Promise<void> {
     ...(backendsMax === undefined ? {} : { backendsMax }),
     ...(userBackendsMax === undefined ? {} : { userBackendsMax }),
     ...(images === undefined ? {} : { images }),
+    templatesOnly: flags.templatesOnly ?? false,
     compat: flags.compat ?? false,
   };
+  if (flags.templatesOnly && flags.templates === undefined) {
+    throw new UsageError("--templates-only needs templates: give their folder (--templates FOLDER).");
+  }
   await runRole({ role: "api", flags, keys: "read" }, async ({ ending, hurried, ...deps }) => {
-    const api = await run(config, deps).catch((error: unknown) => {
+    const templates =
+      flags.templates === undefined
+        ? {}
+        : { templates: await TemplatesFolder.open(flags.templates, { ...deps, kind: "pod" }) };
+    const api = await run({ ...config, ...templates }, deps).catch((error: unknown) => {
       throw explainListenFailure(error, config);
     });
     deps.log.info({ host: api.host, port: api.port }, "serving");

@@ -38,6 +38,8 @@ Examples:
       each session at https://<id>.play.example.com/, an origin of its own
   spawner serve --allow-anonymous -- node server.js
       trusts everybody who can reach the port
+  spawner serve --tokens-file tokens --templates /etc/spawner/templates
+      several programs, each a file such as game.yaml: command: [node, server.js]
 
 SIGTERM and SIGINT end the server and leave every session running: the next start, with the same state folder, goes on
 with them, whether it is another version, on another port or after a crash.
@@ -84,7 +86,7 @@ async function serve(command: string[], flags: ServeFlags): Promise<void> {
   const { promise: hurried, resolve: hurry } = Promise.withResolvers<void>();
   using signals = listenForSignals(hurry);
   const log = await makeLogger(flags.logLevel);
-  const problem = commandProblem(command);
+  const problem = command.length === 0 ? undefined : commandProblem(command);
   if (problem !== undefined) log.warn({ command, problem }, "program cannot be started");
   const embedded = await startEmbedded(config, log);
   const { host, port, controlPort, adoptedCount: adopted } = embedded;

@@ -1,0 +1,50 @@
+import { type SpecChangePolicy, specChangePolicies } from "@spawner/client";
+import type { Command } from "commander";
+import { jsonLine, withClient, write } from "./client-action.ts";
+import { addClientCommand, type ClientFlags, jsonFlag } from "./client-flags.ts";
+import { flag, numberFlag, switchFlag } from "./flags.ts";
+import { addSpawnFlags, type SpawnFlags, spawnRequestOf } from "./spawn-flags.ts";
+
+interface ConnectFlags extends ClientFlags, SpawnFlags {
+  user?: string;
+  tokenTtl?: number;
+  onSpecChange?: SpecChangePolicy;
+  json?: boolean;
+  wait?: boolean;
+}
+
+/** A week. */
+const tokenTtlRange = { least: 1, most: 604_800 };
+
+const examples = `
+Examples:
+  spawner connect document-42 --user ada
+  spawner connect document-42 --user ada --template editor --wait
+  spawner connect
+      a session of its own, of no key
+
+Whoever has the URL is let in, until the token in it is over. With --json: what POST /connect answers.`;
+
+export function addConnectCommand(program: Command): void {
+  addSpawnFlags(addClientCommand(program, "connect [key]"))
+    .description("Get the one live backend of a key, started where there is none, and print a URL for one user")
+    .addOption(flag("--user <name>", "whom the URL is for: the program is told"))
+    .addOption(numberFlag("--token-ttl <seconds>", "time for which the URL lets connections begin", tokenTtlRange))
+    .addOption(
+      flag("--on-spec-change <policy>", "what becomes of a live backend that runs something else").choices(
+        specChangePolicies,
+      ),
+    )
+    .addOption(switchFlag("--wait", "wait until it is ready; fail when it ends before"))
+    .addOption(jsonFlag())
+    .addHelpText("after", examples)
+    .action((key: string | undefined, flags: ConnectFlags) =>
+      withClient(flags, async ({ client, signal }) => {
+        const { user, tokenTtl: tokenTtlSeconds, onSpecChange } = flags;
+        const request = { ...spawnRequestOf(flags), key, user, tokenTtlSeconds, onSpecChange };
+        const connected = await client.connect(request, { signal });
+        await write(flags.json ? jsonLine(connected) : `${connected.url ?? connected.token}\n`);
+        if (flags.wait) await client.waitUntilReady(connected.backend, { signal });
+      }),
+    );
+}
