@@ -1,11 +1,21 @@
-// A session's program for tests, of Node alone: echoes what comes by WebSocket, and answers requests with its environment.
+// A session's program for tests, of Node alone: echoes what comes by WebSocket, and answers requests with its environment; at
+// /busy it says that it is busy, and answers with the status that it got.
 import { createHash } from "node:crypto";
 import { createServer } from "node:http";
 
 const server = createServer((request, response) => {
+  const { pathname, searchParams } = new URL(request.url, "http://program");
+  if (pathname === "/busy") return void sayBusy(Number(searchParams.get("seconds"))).then((text) => response.end(text));
   response.setHeader("content-type", "application/json");
   response.end(JSON.stringify({ url: request.url, headers: request.headers, env: process.env }));
 });
+
+async function sayBusy(ttlSeconds) {
+  const { SPAWNER_CONTROL_URL: url, SPAWNER_CONTROL_TOKEN: token } = process.env;
+  const headers = { authorization: `Bearer ${token}` };
+  const answer = await fetch(`${url}/busy`, { method: "PUT", headers, body: JSON.stringify({ ttlSeconds }) });
+  return String(answer.status);
+}
 
 server.on("upgrade", (request, socket) => {
   const key = `${request.headers["sec-websocket-key"]}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`; // RFC 6455 4.2.2
