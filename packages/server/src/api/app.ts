@@ -11,6 +11,7 @@ import { LatestExchanges } from "./latest-exchanges.ts";
 import { lingerOnClose } from "./lingering.ts";
 import { refuseAmbiguousMessages, refuseBadQueries } from "./message-rules.ts";
 import { documentOptions } from "./openapi.ts";
+import { holdTo } from "./request-rules.ts";
 import { namedSchemas } from "./schemas.ts";
 import type { TokensFile } from "./tokens-file.ts";
 import { refuseUnknownRoutes } from "./unknown-routes.ts";
@@ -65,11 +66,13 @@ export async function makeApp({
   takeOnlyJson(app);
   // RFC 9110 10.1.1 lets a server pass over an expectation that it does not know; Node's own answer to it has no body.
   app.server.on("checkExpectation", (request, response) => app.server.emit("request", request, response));
-  app.addHook("onRequest", refuseAmbiguousMessages);
-  if (allowedHosts !== undefined) app.addHook("onRequest", onlyHosts(allowedHosts));
-  app.addHook("onRequest", refuseUnknownRoutes(app, { documentUrl }));
-  if (tokens !== undefined) app.addHook("onRequest", onlyWithToken(tokens));
-  app.addHook("onRequest", refuseBadQueries);
+  holdTo(app, [
+    refuseAmbiguousMessages,
+    ...(allowedHosts === undefined ? [] : [onlyHosts(allowedHosts)]),
+    refuseUnknownRoutes(app, { documentUrl }),
+    ...(tokens === undefined ? [] : [onlyWithToken(tokens)]),
+    refuseBadQueries,
+  ]);
   for (const [name, schema] of Object.entries(namedSchemas)) app.addSchema({ $id: name, ...schema });
   await app.register(swagger, documentOptions({ auth, allowedHosts }));
   return app;

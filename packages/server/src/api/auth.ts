@@ -1,5 +1,5 @@
-import type { onRequestAsyncHookHandler } from "fastify";
 import { SpawnerError } from "../core/errors.ts";
+import type { RequestRule } from "./request-rules.ts";
 import { roleOf, surfaceOf } from "./route-config.ts";
 import type { TokensFile } from "./tokens-file.ts";
 
@@ -14,8 +14,8 @@ export type Auth =
 const credentials = /^bearer +([A-Za-z0-9\-._~+/]+=*) *$/i;
 
 /** Refuses requests for the control surface that bring no token of the file, or one that is good for other things. */
-export function onlyWithToken(tokens: TokensFile): onRequestAsyncHookHandler {
-  return async (request, reply) => {
+export function onlyWithToken(tokens: TokensFile): RequestRule {
+  return (request, reply) => {
     if (surfaceOf(request.routeOptions.config) === "public") return;
     const [, token] = credentials.exec(request.headers.authorization ?? "") ?? [];
     const roles = token === undefined ? undefined : tokens.rolesOf(token);

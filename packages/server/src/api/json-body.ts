@@ -8,25 +8,27 @@ const depthMax = 32;
 /** The body of every request is JSON (RFC 8259), not compressed. */
 export function takeOnlyJson(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser<Buffer>(
-    "application/json",
-    { parseAs: "buffer" },
-    async (request: FastifyRequest, body: Buffer) => {
-      // Clients that name a content type with every request name it with a DELETE too, which has no body.
-      if (body.length === 0 && request.method === "DELETE") return undefined;
-      refuseOtherCharset(request.headers["content-type"]);
-      const coding = request.headers["content-encoding"] ?? "identity";
-      if (coding.toLowerCase() === "identity") return parseJson(body);
-      throw new SpawnerError(
-        "unsupported_media_type",
-        `The body must not be encoded; ${JSON.stringify(coding.slice(0, 80))} was given.`,
-      );
-    },
+  // What is thrown here is handed on by Fastify; a promise would take turns of the event loop.
+  app.addContentTypeParser<Buffer>("application/json", { parseAs: "buffer" }, (request, body, done) => {
+    done(null, readBody(request, body));
+  });
+}
+
+function readBody({ method, headers }: FastifyRequest, body: Buffer): unknown {
+  // Clients that name a content type with every request name it with a DELETE too, which has no body.
+  if (body.length === 0 && method === "DELETE") return undefined;
+  refuseOtherCharset(headers["content-type"]);
+  const coding = headers["content-encoding"] ?? "identity";
+  if (coding.toLowerCase() === "identity") return parseJson(body);
+  throw new SpawnerError(
+    "unsupported_media_type",
+    `The body must not be encoded; ${JSON.stringify(coding.slice(0, 80))} was given.`,
   );
 }
 
 /** JSON is UTF-8 (RFC 8259, 8.1); what is said to be something else would be read as what it is not. */
 function refuseOtherCharset(contentType = ""): void {
+  if (contentType === "application/json") return; // nothing to parse there, as in most requests
   const charset = new MIMEType(contentType).params.get("charset") ?? "utf-8";
   if (/^utf-?8$/i.test(charset)) return;
   throw new SpawnerError(
@@ -61,16 +63,20 @@ function parse(text: string): unknown {
 
 /** Level by level, since a walk that calls itself is what deep nesting is meant for. */
 function refuseTraps(root: unknown): void {
-  let level = [root];
-  for (let depth = 0; ; depth++) {
-    const objects = level.filter((value) => typeof value === "object" && value !== null);
-    if (objects.length === 0) return;
+  let level = [root].filter(isObject);
+  for (let depth = 0; level.length > 0; depth++) {
     if (depth === depthMax) throw invalid(`The body may be nested ${depthMax} levels deep at most.`);
-    if (objects.some((value) => Object.hasOwn(value, "__proto__"))) {
-      throw invalid('The body must not have the name "__proto__".');
+    const below: object[] = [];
+    for (const object of level) {
+      if (Object.hasOwn(object, "__proto__")) throw invalid('The body must not have the name "__proto__".');
+      for (const value of Object.values(object) as unknown[]) if (isObject(value)) below.push(value);
     }
-    level = objects.flatMap((value) => Object.values(value) as unknown[]);
+    level = below;
   }
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
 }
 
 /** Where the parser stopped, without what it shows of the text there. */

@@ -30,6 +30,8 @@ export class ApiMetrics {
   readonly #metrics: Metrics;
   readonly #accepted: Tally;
   readonly #refused: Counter<{ readonly code: typeof refusals }>;
+  /** Of the answers that there were, by route and status: finding a series costs more than counting does. */
+  readonly #tallies = new Map<string, Tally>();
   #requests: Counter<{ readonly route: readonly string[]; readonly code: readonly string[] }> | undefined;
 
   constructor(metrics: Metrics, { streams }: { streams: () => number }) {
@@ -101,8 +103,15 @@ export class ApiMetrics {
   }
 
   #answered(route: string, status: number): void {
+    const name = `${status} ${route}`;
+    const tally = this.#tallies.get(name) ?? this.#tallyOf(route, status);
+    if (tally !== undefined) this.#tallies.set(name, tally);
+    tally?.add();
+  }
+
+  #tallyOf(route: string, status: number): Tally | undefined {
     const code = String(status);
-    this.#requests?.with({ route, code: statuses.includes(code) ? code : otherStatus }).add();
+    return this.#requests?.with({ route, code: statuses.includes(code) ? code : otherStatus });
   }
 }
 

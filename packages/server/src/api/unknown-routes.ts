@@ -1,12 +1,10 @@
-import type { FastifyInstance, FastifyRequest, onRequestAsyncHookHandler } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
 import { SpawnerError } from "../core/errors.ts";
+import type { RequestRule } from "./request-rules.ts";
 
 /** Refuses what is no route before anything is read of its body, whoever asks. */
-export function refuseUnknownRoutes(
-  app: FastifyInstance,
-  { documentUrl }: { documentUrl: string },
-): onRequestAsyncHookHandler {
-  return async (request, reply) => {
+export function refuseUnknownRoutes(app: FastifyInstance, { documentUrl }: { documentUrl: string }): RequestRule {
+  return (request, reply) => {
     if (!request.is404) return;
     const { method } = request;
     const url = shorten(request.url);

@@ -1,5 +1,5 @@
-import { randomUUID } from "node:crypto";
-import { createDecoder, createSigner, createVerifier } from "fast-jwt";
+import { createHmac, createSecretKey, randomUUID } from "node:crypto";
+import { createDecoder, createVerifier } from "fast-jwt";
 import type { SigningKey } from "./signing-keys.ts";
 
 /** Whom a token lets in, and where. */
@@ -59,7 +59,7 @@ interface Claims {
 export class ConnectionTokenSigner {
   readonly #keys: SigningKeys;
   readonly #now: () => Date;
-  #signer: { readonly key: SigningKey; readonly sign: (claims: object) => string } | undefined;
+  #signer: { readonly key: SigningKey; readonly sign: (claims: Claims) => string } | undefined;
 
   constructor(keys: SigningKeys, { now }: { now: () => Date }) {
     this.#keys = keys;
@@ -76,7 +76,7 @@ export class ConnectionTokenSigner {
     const [key] = this.#keys();
     if (key === undefined) return undefined;
     if (this.#signer?.key.secret !== key.secret || this.#signer.key.id !== key.id) {
-      this.#signer = { key, sign: createSigner({ algorithm, key: key.secret, kid: key.id }) };
+      this.#signer = { key, sign: makeSign(key) };
     }
     const iat = Math.floor(this.#now().getTime() / 1000);
     const { backend, user, auth, revocation } = grant;
@@ -92,6 +92,21 @@ export class ConnectionTokenSigner {
     };
     return { text: this.#signer.sign(claims), expiresAt: new Date(claims.exp * 1000) };
   }
+}
+
+/** In half the time of fast-jwt's signer, which copies and checks claims that are ours: what each token has is made once. */
+function makeSign({ id, secret }: SigningKey): (claims: Claims) => string {
+  const header = base64url(JSON.stringify({ alg: algorithm, typ: "JWT", kid: id }));
+  const key = createSecretKey(secret, "utf8");
+  return (claims) => {
+    // RFC 7515 7.1
+    const signed = `${header}.${base64url(JSON.stringify(claims))}`;
+    return `${signed}.${createHmac("sha256", key).update(signed).digest("base64url")}`;
+  };
+}
+
+function base64url(text: string): string {
+  return Buffer.from(text).toString("base64url");
 }
 
 export interface VerifierOptions {
