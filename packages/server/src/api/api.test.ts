@@ -49,6 +49,14 @@ describe("POST /spawn", () => {
     expect(await getJson<BackendView>(api, `/backend/${unset}`)).toMatchObject({ gracePeriodSeconds: 7 });
     expect(await getJson<BackendView>(api, `/backend/${set}`)).toMatchObject({ gracePeriodSeconds: 9 });
   });
+
+  test("limits silence as the operator says, unless a request says otherwise", async () => {
+    const api = await startApi({ defaults: { silentConnectionSeconds: 600 } });
+    const [unset, set] = [await spawn(api), await spawn(api, { silentConnectionSeconds: 0 })];
+    const specOf = async (id: string) => (await api.engine.backends.get(`spawner-${id}`))?.spec;
+    expect(await specOf(unset)).toMatchObject({ silentConnectionSeconds: 600 });
+    expect(await specOf(set)).toMatchObject({ silentConnectionSeconds: 0 });
+  });
 });
 
 test("what a caller in the same process gives as undefined is left out", async () => {

@@ -1,7 +1,14 @@
 import type { Command } from "commander";
 import { defaultServicePrefix } from "../core/names.ts";
 import { flag, numberFlag, portRange, switchFlag } from "./flags.ts";
-import { countRange, imagesFlag, templatesFlag, templatesOnlyFlag, userBackendsFlag } from "./limit-flags.ts";
+import {
+  countRange,
+  imagesFlag,
+  silentConnectionFlag,
+  templatesFlag,
+  templatesOnlyFlag,
+  userBackendsFlag,
+} from "./limit-flags.ts";
 import { addRoleCommand, type CompatFlags, compatFlag, type RoleFlags, variablesHelp } from "./role-flags.ts";
 
 export interface ApiFlags extends RoleFlags, CompatFlags {
@@ -13,6 +20,7 @@ export interface ApiFlags extends RoleFlags, CompatFlags {
   allowAnonymous?: true;
   backendsMax?: number;
   userBackendsMax?: number;
+  silentConnection?: number;
   images?: string[];
   templates?: string;
   templatesOnly?: true;
@@ -52,6 +60,7 @@ export function addApiCommand(program: Command): void {
     .addOption(switchFlag("--allow-anonymous", "let everybody use the API who can reach it"))
     .addOption(numberFlag("--backends-max <count>", "most sessions at once (default: any number)", countRange))
     .addOption(userBackendsFlag())
+    .addOption(silentConnectionFlag())
     .addOption(imagesFlag())
     .addOption(templatesFlag("a Pod's"))
     .addOption(templatesOnlyFlag())

@@ -3,13 +3,14 @@ import { specDefaults } from "../core/spec-defaults.ts";
 import type { EmbeddedConfig } from "../embedded/index.ts";
 import { flag, numberFlag, parsedFlag, portRange, secondsRange } from "./flags.ts";
 import { addGatewayRelayFlags, type GatewayRelayFlags, gatewayRelayConfigOf } from "./gateway-flags.ts";
-import { countRange, templatesFlag, userBackendsFlag } from "./limit-flags.ts";
+import { countRange, silentConnectionFlag, templatesFlag, userBackendsFlag } from "./limit-flags.ts";
 import { UsageError } from "./report-failure.ts";
 
 /** What every command takes that serves from this process. */
 export interface EmbeddedFlags extends GatewayRelayFlags {
   port: number;
   gracePeriod: number;
+  silentConnection?: number;
   stateDir?: string;
   templates?: string;
   backendsMax: number;
@@ -36,6 +37,7 @@ export function addEmbeddedFlags(command: Command, given: { logLevel: string; st
         secondsRange,
       ).default(specDefaults.gracePeriodSeconds),
     )
+    .addOption(silentConnectionFlag())
     .addOption(
       parsedFlag(
         "--state-dir <folder>",
@@ -85,6 +87,7 @@ export function configOfFlags(command: readonly string[], flags: EmbeddedFlags) 
     ...(command.length === 0 ? {} : { template: { command, cwd: process.cwd() } }),
     ...(flags.templates === undefined ? {} : { templatesDir: flags.templates }),
     gracePeriodSeconds: flags.gracePeriod,
+    ...(flags.silentConnection === undefined ? {} : { silentConnectionSeconds: flags.silentConnection }),
     backendsMax: flags.backendsMax,
     ...(flags.userBackendsMax === undefined ? {} : { userBackendsMax: flags.userBackendsMax }),
     parkedMax: flags.parkedMax,

@@ -1,5 +1,5 @@
 import type { Option } from "commander";
-import { flag, numberFlag, parsedFlag, switchFlag } from "./flags.ts";
+import { flag, numberFlag, parsedFlag, secondsRange, switchFlag } from "./flags.ts";
 
 export const countRange = { least: 1, most: 1_000_000 };
 
@@ -9,6 +9,15 @@ export function userBackendsFlag(): Option {
     "--user-backends-max <count>",
     "most sessions at once that one user of connect may have started (default: any number)",
     countRange,
+  );
+}
+
+/** Of every command that serves the API, for backends that say nothing else. */
+export function silentConnectionFlag(): Option {
+  return numberFlag(
+    "--silent-connection <seconds>",
+    "time without data after which an open WebSocket is no client, pings apart (default: it is one until it closes)",
+    secondsRange,
   );
 }
 

@@ -14,6 +14,7 @@ const quiesceMs = 10_000;
 /** Serves until a signal asks this process to end. */
 export async function serveApi(flags: ApiFlags): Promise<void> {
   const { host, port, servicePrefix, apiServerBase, urlTemplate, backendsMax, userBackendsMax, images } = flags;
+  const { silentConnection: silentConnectionSeconds } = flags;
   const config = {
     host,
     port,
@@ -23,6 +24,7 @@ export async function serveApi(flags: ApiFlags): Promise<void> {
     ...(urlTemplate === undefined ? {} : { urlTemplate }),
     ...(backendsMax === undefined ? {} : { backendsMax }),
     ...(userBackendsMax === undefined ? {} : { userBackendsMax }),
+    ...(silentConnectionSeconds === undefined ? {} : { defaults: { silentConnectionSeconds } }),
     ...(images === undefined ? {} : { images }),
     templatesOnly: flags.templatesOnly ?? false,
     compat: flags.compat ?? false,

@@ -11,6 +11,7 @@ export interface SpawnFlags {
   env?: Record<string, string>;
   gracePeriod?: number;
   firstClient?: number;
+  silentConnection?: number;
   lifetime?: number;
   startupTimeout?: number;
   terminationGracePeriod?: number;
@@ -25,6 +26,13 @@ export function addSpawnFlags(command: Command): Command {
     .addOption(numberFlag("--program-port <port>", "port that the program listens on in its container", portRange))
     .addOption(numberFlag("--grace-period <seconds>", "time without a client at which it ends", secondsRange))
     .addOption(numberFlag("--first-client <seconds>", "time to wait for a first client at least", secondsRange))
+    .addOption(
+      numberFlag(
+        "--silent-connection <seconds>",
+        "time without data after which a WebSocket is no client, pings apart; 0: it is one until it closes",
+        secondsRange,
+      ),
+    )
     .addOption(numberFlag("--lifetime <seconds>", "time after which it ends even when in use", some))
     .addOption(numberFlag("--startup-timeout <seconds>", "time in which the program must listen", some))
     .addOption(
@@ -41,6 +49,7 @@ export function spawnRequestOf(flags: SpawnFlags): SpawnRequest {
     env: flags.env,
     gracePeriodSeconds: flags.gracePeriod,
     firstClientSeconds: flags.firstClient,
+    silentConnectionSeconds: flags.silentConnection,
     lifetimeSeconds: flags.lifetime,
     startupTimeoutSeconds: flags.startupTimeout,
     terminationGracePeriodSeconds: flags.terminationGracePeriod,

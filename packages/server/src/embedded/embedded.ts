@@ -30,6 +30,8 @@ export interface EmbeddedConfig extends GatewayOptions, Programs {
   /** Holds the database and the programs' output. */
   stateDir: string;
   gracePeriodSeconds: number;
+  /** Of backends that say nothing else. Default: connections count until they close. */
+  silentConnectionSeconds?: number;
   /** Host names that requests may name. */
   allowedHosts: readonly string[];
   /** What clients see in front of `/<id>/` and `/api`. Default: where the gateway listens. */
@@ -73,7 +75,7 @@ const concurrency = 8;
 export async function run(config: EmbeddedConfig, deps: { clock: Clock; log: Log }): Promise<Embedded> {
   const { clock, log } = deps;
   const { stateDir, backendsMax, parkedMax, retainSeconds, recordsMax, allowedHosts, gracePeriodSeconds } = config;
-  const { limits = {}, hostDomain, control, userBackendsMax } = config;
+  const { limits = {}, hostDomain, control, userBackendsMax, silentConnectionSeconds } = config;
   const servicePrefix = defaultServicePrefix;
   const auth = authOf(config);
   await using started = new AsyncDisposableStack();
@@ -131,7 +133,10 @@ export async function run(config: EmbeddedConfig, deps: { clock: Clock; log: Log
       apiServerBase: `${publicUrl}/api`,
       urlTemplate: urlTemplateOf(publicUrl, hostDomain),
       auth,
-      defaults: { gracePeriodSeconds },
+      defaults: {
+        gracePeriodSeconds,
+        ...(silentConnectionSeconds === undefined ? {} : { silentConnectionSeconds }),
+      },
       templates,
       imageNamesTemplate: true,
       ...(userBackendsMax === undefined ? {} : { userBackendsMax }),

@@ -1,0 +1,30 @@
+import { once } from "node:events";
+import { expect, onTestFinished, test } from "vitest";
+import { WebSocket } from "ws";
+import { startEmbedded } from "../support/embedded.ts";
+
+test("a session is swept though a WebSocket is open that is only pinged, where silence is limited; its end closes that", async () => {
+  const spawner = await startEmbedded({ gracePeriodSeconds: 1, silentConnectionSeconds: 1 });
+  const open = async (request: { silentConnectionSeconds?: number } = {}) => {
+    const { name, url } = await spawner.spawn(request);
+    const socket = new WebSocket(url.replace("http", "ws"));
+    onTestFinished(() => socket.terminate());
+    await once(socket, "open");
+    return { name, socket, openedAt: Date.now() };
+  };
+  const [pinged, used, unlimited] = await Promise.all([open(), open(), open({ silentConnectionSeconds: 0 })]);
+  const timer = setInterval(() => {
+    if (pinged.socket.readyState === WebSocket.OPEN) pinged.socket.ping();
+    if (used.socket.readyState === WebSocket.OPEN) used.socket.send("still here");
+  }, 200);
+  onTestFinished(() => clearInterval(timer));
+  const closed = once(pinged.socket, "close");
+
+  const swept = await spawner.until(pinged.name, "Swept");
+  expect(swept.reason).toBe("Idle");
+  const lastedMs = Date.parse(swept.time) - pinged.openedAt;
+  expect(lastedMs).toBeGreaterThan(1_900);
+  expect(lastedMs).toBeLessThan(4_000);
+  await closed;
+  for (const { name } of [used, unlimited]) expect((await spawner.backend(name)).state).toBe("Ready");
+});
