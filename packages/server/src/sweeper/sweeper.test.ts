@@ -58,12 +58,14 @@ class ScriptedRelayHost implements RelayHost {
 async function startSweeper({
   gracePeriodSeconds = 10,
   firstClientSeconds = 0,
+  silentConnectionSeconds = 0,
   nodeName,
   log = silentLog,
   isRunningRecorded = true,
 }: {
   gracePeriodSeconds?: number;
   firstClientSeconds?: number;
+  silentConnectionSeconds?: number;
   nodeName?: string;
   isRunningRecorded?: boolean;
   log?: Log;
@@ -94,7 +96,7 @@ async function startSweeper({
   onTestFinished(() => sweeper.close());
   const made = await store.backends.create({
     name: "b",
-    spec: { template: { containers: [{}] }, gracePeriodSeconds, firstClientSeconds },
+    spec: { template: { containers: [{}] }, gracePeriodSeconds, firstClientSeconds, silentConnectionSeconds },
   });
   const now = clock.now();
   const address = { ip: "127.0.0.1", port: 1, nodeName: "here", workloadUID: "w" };
@@ -147,6 +149,16 @@ test.each([
   host.say({ msUntilIdle: 0, ...state });
   await expectState("Swept");
   expect((await backend()).status.message).toBe(message);
+});
+
+test("the message of an end as idle does not say that nobody was connected where silent connections may have been open", async () => {
+  const { host, expectState, backend } = await startSweeper({ gracePeriodSeconds: 5, silentConnectionSeconds: 60 });
+  await vi.waitFor(() => expect(host.watchers.size).toBe(1));
+  host.say({ msUntilIdle: 0 });
+  await expectState("Swept");
+  expect((await backend()).status.message).toBe(
+    "Nobody was connected for 5 s (gracePeriodSeconds), silent connections apart (silentConnectionSeconds).",
+  );
 });
 
 test("says Ready when the host does, and Swept when it was idle and took the seal", async () => {
