@@ -119,10 +119,12 @@ function presumedEnd({ spec }: Backend, state: EndState): { reason: EndReason; m
 
 /** What is said of a backend that was swept as idle. */
 export function idleMessage(spec: BackendSpec, { awaitsFirstClient = false } = {}): string {
-  const { gracePeriodSeconds, firstClientSeconds } = completeSpec(spec);
-  return awaitsFirstClient && firstClientSeconds > gracePeriodSeconds
-    ? `Nobody came within ${firstClientSeconds} s (firstClientSeconds).`
-    : `Nobody was connected for ${gracePeriodSeconds} s (gracePeriodSeconds).`;
+  const { gracePeriodSeconds, firstClientSeconds, silentConnectionSeconds } = completeSpec(spec);
+  if (awaitsFirstClient && firstClientSeconds > gracePeriodSeconds) {
+    return `Nobody came within ${firstClientSeconds} s (firstClientSeconds).`;
+  }
+  const silent = silentConnectionSeconds > 0 ? ", silent connections apart (silentConnectionSeconds)" : "";
+  return `Nobody was connected for ${gracePeriodSeconds} s (gracePeriodSeconds)${silent}.`;
 }
 
 /** Times at which living states were reached. */
