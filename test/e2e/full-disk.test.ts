@@ -4,7 +4,7 @@ import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, statfsSync, writeS
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { ErrorBody, SpawnResponse } from "@spawner/client";
+import type { ConnectRequest, ConnectResponse, ErrorBody, SpawnResponse } from "@spawner/client";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { WebSocket } from "ws";
 import { spawnerCommand } from "../support/dev.ts";
@@ -79,8 +79,8 @@ function tryToWrite(file: number, bytes: number): boolean {
 }
 
 /** A WebSocket that answers for as long as its session serves. */
-async function talk(server: Served, id: string) {
-  const socket = new WebSocket(`${server.url.replace("http", "ws")}/${id}/`);
+async function talk(server: Served, id: string, query = "") {
+  const socket = new WebSocket(`${server.url.replace("http", "ws")}/${id}/${query}`);
   socket.on("error", () => {}); // the server is killed
   onTestFinished(() => socket.terminate());
   await once(socket, "open");
@@ -101,6 +101,49 @@ async function askForOne(server: Served): Promise<{ id: string } | { refusal: Er
   const response = await server.askToSpawn();
   const body = await response.json();
   return response.ok ? { id: (body as SpawnResponse).name } : { refusal: body as ErrorBody, status: response.status };
+}
+
+/** Users of `connect`: for as long as nothing can be written, they go on and others come; what has to be written is refused within 2 s. */
+async function letUsersIn(server: Served) {
+  const post = (path: string, body: object) =>
+    server.ask(`/api${path}`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+  const connect = async (request: ConnectRequest) => {
+    const response = await post("/connect", request);
+    expect(response.status, await response.clone().text()).toBe(200);
+    return (await response.json()) as ConnectResponse;
+  };
+  const statusFor = async ({ backend, token }: ConnectResponse) =>
+    (await server.ask(`/${backend}/echo`, { headers: { authorization: `Bearer ${token}` } })).status;
+  const ada = await connect({ key: "doc", user: "ada" });
+  const socket = await talk(server, ada.backend, `?_spawner_token=${ada.token}`);
+  const revoke = (user: string) => post(`/backend/${ada.backend}/revoke`, { user });
+  return {
+    async useMeanwhile() {
+      expect(await socket.say("still there?")).toBe("still there?");
+      expect(await statusFor(ada)).toBe(200);
+      const bob = await connect({ key: "doc", user: "bob" });
+      expect(bob).toMatchObject({ generation: ada.generation, spawned: false });
+      expect(await statusFor(bob)).toBe(200);
+      for (const ask of [() => post("/connect", { key: "other" }), () => post("/connect", {}), () => revoke("ada")]) {
+        const beganMs = performance.now();
+        expect((await ask()).status).toBe(503);
+        expect(performance.now() - beganMs).toBeLessThan(2_000);
+      }
+    },
+    /** Resolves to the sessions that are left. */
+    async useAfterwards(): Promise<string[]> {
+      expect(await statusFor(ada)).toBe(200);
+      expect((await revoke("ada")).status).toBe(200);
+      expect(await statusFor(ada)).toBe(401);
+      const other = await connect({ key: "other" });
+      expect(other).toMatchObject({ spawned: true });
+      return [ada.backend, other.backend];
+    },
+  };
 }
 
 const why = noSmallDisk === undefined ? "" : ` (skipped: ${noSmallDisk})`;
@@ -148,14 +191,17 @@ describe(`a full disk${why}`, { skip: noSmallDisk !== undefined }, () => {
     const ids = await Promise.all([server.spawn(), server.spawn(), server.spawn()]);
     const [running, doomed, unwanted] = ids;
     const [pid, doomedPid] = await Promise.all(ids.map((id) => pidOf(server, id)));
+    const users = await letUsersIn(server);
     disk.fill();
     await vi.waitFor(async () => expect(await askForOne(server)).toMatchObject({ status: 503 }), 20_000);
     process.kill(doomedPid ?? expect.unreachable(), "SIGKILL");
     const refused = await server.ask(`/api/backend/${unwanted}`, { method: "DELETE" });
     expect(refused.status).toBe(503);
     expect(await pidOf(server, running)).toBe(pid);
+    await users.useMeanwhile();
 
     disk.free();
+    const left = await users.useAfterwards();
     expect((await server.history(doomed)).at(-1)).toMatchObject({
       reason: "Crashed",
       message: expect.stringMatching(/SIGKILL/),
@@ -164,7 +210,7 @@ describe(`a full disk${why}`, { skip: noSmallDisk !== undefined }, () => {
     expect((await server.history(unwanted)).at(-1)).toMatchObject({ reason: "Requested" });
     const fresh = await server.spawn();
     expect(await pidOf(server, fresh)).toBeGreaterThan(0);
-    for (const id of [running, fresh]) await server.ask(`/api/backend/${id}`, { method: "DELETE" });
+    for (const id of [running, fresh, ...left]) await server.ask(`/api/backend/${id}`, { method: "DELETE" });
     await expectNothingRetained(server, (flags) => disk.serve([process.execPath, program], flags));
   });
 
