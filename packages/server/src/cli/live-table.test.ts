@@ -8,6 +8,7 @@ const session = (id: string, overrides: Partial<LiveSession> = {}): LiveSession 
   state: "Ready",
   createdAt: new Date(now.getTime() - 5_000),
   clients: 0,
+  isBusy: false,
   url: `http://127.0.0.1:8080/${id}/`,
   isStale: false,
   isEnding: false,
@@ -44,6 +45,11 @@ describe("the table of sessions", () => {
       "a   Swept, ending  5s   0        http://127.0.0.1:8080/a/",
       "b   Swept, ending  5s   0        http://127.0.0.1:8080/b/",
     ]);
+  });
+
+  test("says whose program is busy, which no client explains", () => {
+    const [, line] = liveTable([session("a", { isBusy: true })], plain);
+    expect(line).toBe("a   Ready  5s   0, busy  http://127.0.0.1:8080/a/");
   });
 
   test.each<[string, number, number, string[]]>([

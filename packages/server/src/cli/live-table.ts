@@ -7,6 +7,8 @@ export interface LiveSession {
   readonly createdAt: Date;
   /** Open connections and requests; undefined where nobody knows. */
   readonly clients: number | undefined;
+  /** Whether its program says that it is at work. */
+  readonly isBusy: boolean;
   readonly url: string;
   /** Whether it runs a program that has changed since. */
   readonly isStale: boolean;
@@ -57,12 +59,12 @@ export function formatAge(ms: number): string {
   return `${Math.floor(seconds / 86_400)}d`;
 }
 
-function cellsOf({ id, createdAt, clients, url, ...session }: LiveSession, now: Date): Cell[] {
+function cellsOf({ id, createdAt, clients, isBusy, url, ...session }: LiveSession, now: Date): Cell[] {
   return [
     { text: id },
     stateCell(session),
     { text: formatAge(now.getTime() - createdAt.getTime()) },
-    { text: clients === undefined ? "?" : String(clients) },
+    { text: clients === undefined ? "?" : `${clients}${isBusy ? ", busy" : ""}` },
     { text: url },
   ];
 }

@@ -27,6 +27,7 @@ const redrawLeastMs = 100;
 interface Shown {
   backend: Backend;
   clients: number | undefined;
+  isBusy: boolean;
   /** Ends the watch of its relay host, once there is one. */
   unwatch: (() => void) | undefined;
   /** It is over, and its program still runs. */
@@ -89,7 +90,13 @@ export class LiveView implements SessionView {
 
   #note(backend: Backend, { isEnding }: { isEnding: boolean }): void {
     const { uid } = backend.metadata;
-    const shown = this.#sessions.get(uid) ?? { backend, clients: undefined, unwatch: undefined, isEnding };
+    const shown = this.#sessions.get(uid) ?? {
+      backend,
+      clients: undefined,
+      isBusy: false,
+      unwatch: undefined,
+      isEnding,
+    };
     shown.backend = backend;
     shown.isEnding = isEnding;
     this.#sessions.set(uid, shown);
@@ -109,8 +116,9 @@ export class LiveView implements SessionView {
 
   #watchClients(shown: Shown): (() => void) | undefined {
     return this.#options.engine.relayHost(shown.backend)?.watch({
-      onState: ({ liveConnections }) => {
+      onState: ({ liveConnections, busy = false }) => {
         shown.clients = liveConnections;
+        shown.isBusy = busy;
         this.#drawSoon();
       },
       onLost: () => {
@@ -150,7 +158,7 @@ export class LiveView implements SessionView {
     this.#drawIn(redrawMostMs);
   };
 
-  #sessionOf({ backend, clients, isEnding }: Shown): LiveSession {
+  #sessionOf({ backend, clients, isBusy, isEnding }: Shown): LiveSession {
     const createdAt = new Date(backend.metadata.creationTimestamp);
     const id = idOf(backend);
     return {
@@ -158,6 +166,7 @@ export class LiveView implements SessionView {
       state: stateOf(backend),
       createdAt,
       clients,
+      isBusy,
       url: `${this.#options.url}/${id}/`,
       isStale: this.#changedAt !== undefined && createdAt < this.#changedAt,
       isEnding,
