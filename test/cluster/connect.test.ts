@@ -5,14 +5,14 @@ import { idOfKey } from "../../packages/server/src/core/keyed-id.ts";
 import { eventually } from "../support/cluster/eventually.ts";
 import { testImage } from "../support/cluster/overlay.ts";
 import { startController, startGateway, startSweeper } from "../support/cluster/roles.ts";
-import { podsOf, readSession } from "../support/cluster/session.ts";
+import { podsOf, readSession, untilState } from "../support/cluster/session.ts";
 import { openStage } from "../support/cluster/stage.ts";
 import { raceStop, raceSweep } from "../support/connect-race.ts";
 
 /** The image's own program is that of the roles, and connect can name no command: this one is loaded before it, and stays. */
 const program = `process.exit = () => {}; process.on("SIGTERM", () => process.reallyExit(0));
 ${readFileSync(new URL("../support/cluster/echo-program.mjs", import.meta.url), "utf8")}`;
-const preload = `--import=data:text/javascript;base64,${Buffer.from(program).toString("base64")}`;
+const preload = (source: string) => `--import=data:text/javascript;base64,${Buffer.from(source).toString("base64")}`;
 
 type Connected = ConnectResponse & { readonly url: string };
 
@@ -26,12 +26,13 @@ async function openTwoApis() {
   const flags = ["--url-template", `${gateway.url}/{}/`];
   const apis = [await start("api", { flags }), await start("api", { flags })] as const;
   let turn = 0;
+  let refusals = 0;
   const ask = (path: string, init: RequestInit) => fetch(`${apis[turn++ % 2 === 0 ? 0 : 1].url}${path}`, init);
   /** As clients do, again where there is none yet. */
   const connect = async (request: ConnectRequest): Promise<Connected> => {
     const body = {
       image: testImage,
-      env: { NODE_OPTIONS: preload },
+      env: { NODE_OPTIONS: preload(program) },
       terminationGracePeriodSeconds: 1,
       ...request,
     };
@@ -44,6 +45,7 @@ async function openTwoApis() {
       if (response.ok) return (await response.json()) as Connected;
       const text = await response.text();
       expect([attempt < 10, response.status], text).toEqual([true, 503]);
+      refusals += 1;
       await new Promise((resolve) => setTimeout(resolve, 1_000 * Number(response.headers.get("retry-after") ?? 1)));
     }
   };
@@ -51,23 +53,26 @@ async function openTwoApis() {
     expect((await ask(`/backend/${id}`, { method: "DELETE" })).status).toBeLessThan(300);
   // The controller makes the key that they are signed with.
   await eventually(async () => expect((await connect({ key: "first" })).token).toBeDefined());
-  return { client, connect, stop, spreadMs: 200 };
+  const refusalsBefore = refusals;
+  return { client, connect, stop, spreadMs: 200, refusals: () => refusals - refusalsBefore };
 }
 
-test("100 callers of one key by two apis get one backend, and 100 working answers", async () => {
-  const { client, connect } = await openTwoApis();
+test("500 callers of one key by two apis get one backend, and 500 working answers", async () => {
+  const { client, connect, refusals } = await openTwoApis();
   const answers = await Promise.all(
-    Array.from({ length: 100 }, (_, user) => connect({ key: "doc", user: `u${user}` })),
+    Array.from({ length: 500 }, (_, user) => connect({ key: "doc", user: `u${user}` })),
   );
+  expect(refusals()).toBe(0);
   expect(new Set(answers.map(({ generation }) => generation)).size).toBe(1);
   expect(answers.filter(({ spawned }) => spawned)).toHaveLength(1);
+  await untilState(client, idOfKey("doc"), { state: "Ready" });
   const echoes = await Promise.all(
     answers.map(
       async ({ url }) => (await (await fetch(url)).json()) as { headers: object; env: Record<string, string> },
     ),
   );
   const users = echoes.map(({ headers }) => (headers as Record<string, string>)["x-spawner-user"]);
-  expect(new Set(users).size).toBe(100);
+  expect(new Set(users).size).toBe(500);
   expect((await podsOf(client)).filter((name) => name === idOfKey("doc"))).toHaveLength(1);
   const { env } = echoes[0] ?? expect.unreachable();
   expect(env).toMatchObject({ SPAWNER_KEY: "doc", SPAWNER_FENCING_TOKEN: expect.stringMatching(/^\d+$/) });
@@ -76,13 +81,28 @@ test("100 callers of one key by two apis get one backend, and 100 working answer
   );
 });
 
+test("100 who wait for a Pod that fails are each told so, and the next who connects is told why", async () => {
+  const { connect } = await openTwoApis();
+  const fails = "process.exit = () => {}; setTimeout(() => process.reallyExit(3), 5_000);";
+  const env = { NODE_OPTIONS: preload(fails) };
+  const users = await Promise.all(
+    Array.from({ length: 100 }, (_, user) => connect({ key: "doc", user: `u${user}`, env })),
+  );
+  expect(new Set(users.map(({ generation }) => generation)).size).toBe(1);
+  const statuses = await Promise.all(users.map(async ({ url }) => (await fetch(url)).status));
+  expect(new Set(statuses)).toEqual(new Set([410]));
+  const next = await connect({ key: "doc", user: "u0" });
+  expect(next).toMatchObject({ spawned: true, previousFailure: { state: "Failed", reason: "Crashed" } });
+  expect((await fetch(next.url)).status).toBe(200);
+});
+
 test.each([
   ["swept", raceSweep],
   ["asked to end", raceStop],
 ])(
   "50 connects while the backend is %s are each given one that answers",
   async (what, race) => {
-    const { client: _, connect, ...racers } = await openTwoApis();
+    const { client: _, connect, refusals: __, ...racers } = await openTwoApis();
     const request = { gracePeriodSeconds: 0, firstClientSeconds: 30 };
     const counts = await race(
       { ...racers, connect: (wanted) => connect({ ...request, ...wanted }) },
