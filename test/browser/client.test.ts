@@ -51,7 +51,7 @@ test("a page starts a session, follows it to its end, and reads what it wrote", 
     url: `${url}/${seen.name}/`,
     ready: "Ready",
     word: "ä",
-    states: ["Submitted", "Constructed", "Scheduled", "Running", "Ready", "Swept"],
+    states: ["Submitted", "Constructed", "Scheduled", "Running", "Ready", "Stopping", "Swept"],
     log: "",
   });
   expect(seen.names).toHaveLength(2);
@@ -115,7 +115,7 @@ test("a browser's own EventSource comes to rest after the last state, and does n
     });
     return { states, errors };
   }, name);
-  expect(seen.states).toEqual(["Submitted", "Constructed", "Scheduled", "Running", "Ready", "Swept"]);
+  expect(seen.states).toEqual(["Submitted", "Constructed", "Scheduled", "Running", "Ready", "Stopping", "Swept"]);
   expect({ asked, errors: seen.errors }).toEqual({ asked: [200, 204], errors: 2 });
 });
 

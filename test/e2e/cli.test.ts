@@ -166,7 +166,7 @@ describe("status", () => {
     const [people, programs] = await Promise.all(following.map(({ ended }) => ended));
     expect(people).toMatchObject({ code: 0, stdout: expect.stringMatching(/Submitted\n.*Swept +Requested: /s) });
     const states = documents<StatusMessage>(programs?.stdout ?? "").map(({ state }) => state);
-    expect(states).toEqual(["Submitted", "Constructed", "Scheduled", "Running", "Ready", "Swept"]);
+    expect(states).toEqual(["Submitted", "Constructed", "Scheduled", "Running", "Ready", "Stopping", "Swept"]);
     expect(programs?.code).toBe(0);
   });
 });

@@ -7,7 +7,7 @@ import { runSpawner, startDev, temporaryFolder } from "../support/dev.ts";
 import { startEmbedded } from "../support/embedded.ts";
 
 const listener = [process.execPath, fileURLToPath(new URL("../support/program.mjs", import.meta.url))];
-const wholeLife = ["Submitted", "Constructed", "Scheduled", "Running", "Ready", "Swept"];
+const wholeLife = ["Submitted", "Constructed", "Scheduled", "Running", "Ready", "Stopping", "Swept"];
 
 async function startWithClient(overrides: Parameters<typeof startEmbedded>[0] = {}) {
   const spawner = await startEmbedded({ gracePeriodSeconds: 60, ...overrides });
@@ -39,7 +39,7 @@ test("a stream goes on behind the last event of an earlier one", async () => {
   await client.stop(id);
   const states: string[] = [];
   for await (const { state } of client.statusStream(id, { lastEventId: first.lastEventId })) states.push(state);
-  expect(states).toEqual(["Swept"]);
+  expect(states).toEqual(["Stopping", "Swept"]);
   const behind = client.statusStream(id, { lastEventId: `${first.lastEventId?.split("/")[0]}/Swept` });
   expect(await behind.next()).toEqual({ done: true, value: undefined });
 });

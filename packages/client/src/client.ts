@@ -203,7 +203,8 @@ export class SpawnerClient {
       const now = await this.#statusPatiently(id, limit.signal);
       if (isReady(now, id)) return now;
       for await (const status of this.statusStream(id, { signal: limit.signal })) {
-        if (isReady(status, id)) return status;
+        // Of one that is to end, its being ready is past as well: only the end is waited for.
+        if (isReady(status, id) && now.state !== "Stopping") return status;
       }
       throw new SpawnerClientError("bad_answer", "The status stream ended without a last state.");
     } catch (error) {

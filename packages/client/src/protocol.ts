@@ -3,10 +3,22 @@
  * Times are RFC 3339 strings in UTC; durations are whole seconds unless a name says otherwise.
  */
 
-/** The states of a backend in the order of its life. `Failed` can follow any state before `Swept`. */
-export const backendStates = ["Submitted", "Constructed", "Scheduled", "Running", "Ready", "Swept", "Failed"] as const;
+/** The states of a backend in the order of its life. `Stopping` and `Failed` can follow any state before them. */
+export const backendStates = [
+  "Submitted",
+  "Constructed",
+  "Scheduled",
+  "Running",
+  "Ready",
+  "Stopping",
+  "Swept",
+  "Failed",
+] as const;
 
-/** `Submitted` (accepted) … `Ready` (listening), then `Swept` (ended as meant) or `Failed`. */
+/**
+ * `Submitted` (accepted) … `Ready` (listening), `Stopping` where it was asked to end or its lifetime is over, then `Swept`
+ * (ended as meant) or `Failed`.
+ */
 export type BackendState = (typeof backendStates)[number];
 
 /** Why a backend was swept. */

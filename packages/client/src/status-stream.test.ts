@@ -16,7 +16,7 @@ import {
 } from "./fixture.ts";
 import type { BackendState } from "./protocol.ts";
 
-const wholeLife: BackendState[] = ["Submitted", "Constructed", "Scheduled", "Running", "Ready", "Swept"];
+const wholeLife: BackendState[] = ["Submitted", "Constructed", "Scheduled", "Running", "Ready", "Stopping", "Swept"];
 const lifeEvents = wholeLife.map((state) => stateEvent(state));
 
 async function follow(url: string, options: { lastEventId?: string; signal?: AbortSignal } = {}) {
@@ -95,7 +95,7 @@ describe("a life is told once, and whole", () => {
 
   test("from behind the last event of an earlier stream", async () => {
     const { url, requests } = await startServer(events(lifeEvents));
-    expect((await follow(url, { lastEventId: "u1/Running" })).states).toEqual(["Ready", "Swept"]);
+    expect((await follow(url, { lastEventId: "u1/Running" })).states).toEqual(["Ready", "Stopping", "Swept"]);
     expect(requests[0]?.headers["last-event-id"]).toBe("u1/Running");
   });
 

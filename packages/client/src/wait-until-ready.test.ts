@@ -18,6 +18,15 @@ const silentStream: Answerer = (response) => {
   response.writeHead(200, { "content-type": "text/event-stream" }).write(stateEvent("Submitted"));
 };
 
+test("one that is to end is not waited for until it was ready, but until it has ended", async () => {
+  const swept =
+    'id: u1/Swept\ndata: {"state":"Swept","time":"t","reason":"Requested","message":"It was asked to."}\n\n';
+  const stream = events([stateEvent("Submitted"), stateEvent("Ready"), stateEvent("Stopping"), swept]);
+  const { url } = await startServer(state("Stopping"), stream);
+  const waiting = hurriedClient(url).waitUntilReady("b1");
+  await expect(waiting).rejects.toMatchObject({ code: "backend_ended", reason: "Requested" });
+});
+
 test("resolves with the ready state when it comes", async () => {
   const { url } = await startServer(state("Running"), events([stateEvent("Running"), stateEvent("Ready")]));
   expect(await hurriedClient(url).waitUntilReady("b1")).toEqual({ state: "Ready", time });

@@ -72,7 +72,7 @@ function recordEnd({ spec, status, metadata }: Backend): RecordEnd {
   const { submitted, constructed, scheduled, running, ready, swept, failed, phase, reason } = status;
   const [condition] = status.conditions ?? [];
   return {
-    spec,
+    spec: { ...spec, stopRequestedAt: undefined },
     flags: { submitted, constructed, scheduled, running, ready, swept, failed, phase },
     transitions: statusHistory({ metadata, spec, status }).map(({ state }) => state),
     reason,

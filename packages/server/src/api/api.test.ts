@@ -107,6 +107,28 @@ describe("GET /backend/:id/status/stream", () => {
     expect(await text).toMatch(/^id: [0-9a-f-]{36}\/Submitted\ndata: \{"state":"Submitted","time":"[^"]+"\}\n\n/);
   });
 
+  test("tells that it is stopping, from the request to end, before the end; then nobody is sent to it", async () => {
+    const api = await startApi();
+    const id = await spawn(api);
+    await api.reach(id, "Constructed", "Scheduled", "Running", "Ready");
+    const text = (await fetch(`${api.url}/backend/${id}/status/stream`)).text();
+    const stopped = await fetch(`${api.url}/backend/${id}`, { method: "DELETE" });
+    const stopping = { state: "Stopping", time: expect.any(String) };
+    expect(await stopped.json()).toMatchObject(stopping);
+    expect(await getJson(api, `/backend/${id}/status`)).toEqual(stopping);
+    const ready = await fetch(`${api.url}/backend/${id}/ready`, { redirect: "manual" });
+    expect([ready.status, await ready.json()]).toMatchObject([409, { code: "not_ready", message: /it is Stopping/ }]);
+    await api.end(id, "Requested");
+    const states = ["Submitted", "Constructed", "Scheduled", "Running", "Ready", "Stopping", "Swept"];
+    expect(statesOf(await text)).toEqual(states);
+    expect(statesOf(await (await fetch(`${api.url}/backend/${id}/status/stream`)).text())).toEqual(states);
+    const uid = (await api.engine.backends.get(`spawner-${id}`))?.metadata.uid;
+    const headers = { "last-event-id": `${uid}/Stopping` };
+    expect(statesOf(await (await fetch(`${api.url}/backend/${id}/status/stream`, { headers })).text())).toEqual([
+      "Swept",
+    ]);
+  });
+
   test("resumes behind the last event that the client has, of the same generation", async () => {
     const api = await startApi();
     const id = await spawn(api);

@@ -17,6 +17,23 @@ async function spawnText(body: string, options: TestApiOptions = {}) {
   return { status: response.status, text: text.replaceAll(id, "<id>"), spec: backend?.spec };
 }
 
+test("states are those that 0.1.9 knew, also of a backend that is stopping", async () => {
+  const api = await startApi({ compat: true });
+  const { name } = (await (await api.post('{"image":"default"}')).json()) as { name: string };
+  const text = (await fetch(`${api.url}/backend/${name}/status/stream`)).text();
+  await api.reach(name, "Running", "Ready");
+  await fetch(`${api.url}/backend/${name}`, { method: "DELETE" });
+  expect(await (await fetch(`${api.url}/backend/${name}/status`)).json()).toMatchObject({ state: "Ready" });
+  expect((await fetch(`${api.url}/backend/${name}/ready`, { redirect: "manual" })).status).toBe(302);
+  await api.end(name, "Requested");
+  expect([...(await text).matchAll(/"state":"(\w+)"/g)].map(([, state]) => state)).toEqual([
+    "Submitted",
+    "Running",
+    "Ready",
+    "Swept",
+  ]);
+});
+
 describe("POST /spawn as 0.1.9 had it", () => {
   test("answers in its very words, fields in its order", async () => {
     const { status, text } = await spawnText('{"image":"default"}');

@@ -79,7 +79,7 @@ test("a stream that has ended sends no heartbeat to a reader that has not taken 
   if (backend === undefined) throw new Error("no backend");
   const clock = new FakeClock();
   const hub = new StatusHub(engine.backends);
-  const { stream } = openStatusStream({ clock, engine, hub }, { backend, lastEventId: undefined });
+  const { stream } = openStatusStream({ clock, compat: false, engine, hub }, { backend, lastEventId: undefined });
   clock.advance(60_000);
   expect((await stream.toArray()).join("")).toMatch(/"state":"Swept".*\n\n$/);
   hub.close();

@@ -17,4 +17,6 @@ export interface RouteDeps {
   readonly streams: OpenStreams;
   readonly names: NameMapping;
   readonly urls: UrlConfig;
+  /** Whether clients are told of the states that 0.1.9 knew alone. */
+  readonly compat: boolean;
 }

@@ -39,7 +39,10 @@ export interface ApiConfig extends SpawnOptions, BackendLimits {
   streamsMax?: number;
   /** Host names (without port) that requests may name; others get 403. Default: any. */
   allowedHosts?: readonly string[];
-  /** Whether `POST /spawn` takes and answers what 0.1.9 did: unknown fields and nulls. Default false. */
+  /**
+   * Whether `POST /spawn` takes and answers what 0.1.9 did (unknown fields and nulls), and states are those that 0.1.9 knew.
+   * Default false.
+   */
   compat?: boolean;
 }
 
@@ -87,8 +90,9 @@ export async function run(
   const create = (draft: BackendDraft) => store.create(draft);
   const spawn = counts.countAccepted(makeSpawn(create, config));
 
-  const deps = { app, engine, clock, metrics, hub, streams, names, urls: config };
-  addSpawnRoute(deps, { spawn, compat: config.compat ?? false });
+  const { compat = false } = config;
+  const deps = { app, engine, clock, metrics, hub, streams, names, urls: config, compat };
+  addSpawnRoute(deps, { spawn, compat });
   const now = () => clock.now();
   const signer = new ConnectionTokenSigner(signingKeys, { now });
   const verifier = new ConnectionTokenVerifier(signingKeys, { now });

@@ -1,5 +1,5 @@
 import { SpawnerError } from "../core/errors.ts";
-import { hasEnded, statusMessage } from "../core/status.ts";
+import { hasEnded, recordedStatus, statusMessage } from "../core/status.ts";
 import { findBackend } from "./find-backend.ts";
 import type { RouteDeps } from "./route-deps.ts";
 import { idParamsSchema, resumeHeadersSchema } from "./schemas.ts";
@@ -12,7 +12,8 @@ type StreamRoute = IdRoute & { Headers: { "last-event-id"?: string } };
 
 /** What anybody who has a backend's id may ask: its state, its states as they come, and whether it is ready. */
 export function addStatusRoutes(deps: RouteDeps): void {
-  const { app, urls } = deps;
+  const { app, urls, compat } = deps;
+  const statusOf = compat ? recordedStatus : statusMessage;
 
   app.route<IdRoute>({
     method: "GET",
@@ -24,7 +25,7 @@ export function addStatusRoutes(deps: RouteDeps): void {
       params: idParamsSchema,
       response: { 200: { $ref: "StatusMessage#" } },
     },
-    handler: async ({ params }) => statusMessage(await findBackend(deps, params.id)),
+    handler: async ({ params }) => statusOf(await findBackend(deps, params.id)),
   });
 
   app.route<StreamRoute>({
@@ -78,9 +79,9 @@ export function addStatusRoutes(deps: RouteDeps): void {
     },
     handler: async ({ params }, reply) => {
       const backend = await findBackend(deps, params.id);
-      const { state, reason, message } = statusMessage(backend);
+      const { state, reason, message } = statusOf(backend);
       if (hasEnded(backend)) throw new SpawnerError("backend_ended", `The backend has ended (${reason}): ${message}`);
-      if (state !== "Ready") throw new SpawnerError("not_ready", `The backend is not ready yet: it is ${state}.`);
+      if (state !== "Ready") throw new SpawnerError("not_ready", `The backend is not ready: it is ${state}.`);
       const url = urlOf(params.id, urls);
       return url === undefined ? reply.code(200).send({}) : reply.redirect(url, 302);
     },

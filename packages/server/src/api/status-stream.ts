@@ -2,7 +2,7 @@ import { PassThrough } from "node:stream";
 import { type BackendState, backendStates, type StatusMessage } from "@spawner/client";
 import type { Backend } from "../core/resource.ts";
 import { isEndState, rankOf } from "../core/states.ts";
-import { statusHistory } from "../core/status.ts";
+import { recordedHistory, statusHistory } from "../core/status.ts";
 import { followBackend } from "./follow-backend.ts";
 import type { RouteDeps } from "./route-deps.ts";
 import type { OpenedStream } from "./send-stream.ts";
@@ -22,7 +22,7 @@ export interface StatusStreamOptions {
  * last state has a client ask again, and go on behind what it has.
  */
 export function openStatusStream(
-  deps: Pick<RouteDeps, "clock" | "engine" | "hub">,
+  deps: Pick<RouteDeps, "clock" | "compat" | "engine" | "hub">,
   { backend, lastEventId }: StatusStreamOptions,
 ): OpenedStream {
   const { clock } = deps;
@@ -37,7 +37,8 @@ export function openStatusStream(
     if (isEndState(status.state)) stream.end();
   };
   const onBackend = (latest: Backend) => {
-    for (const status of statusHistory(latest)) send(status);
+    const history = deps.compat ? recordedHistory(latest) : statusHistory(latest);
+    for (const status of history) send(status);
   };
   const onGone = () => {
     const time = clock.now().toISOString();

@@ -1,9 +1,9 @@
-import type { BackendState, EndReason } from "@spawner/client";
+import type { EndReason } from "@spawner/client";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type Decision, type DecisionConfig, decide, needsHost, type WorkloadObservation } from "./decide.ts";
 import type { Backend, BackendSpec, BackendStatus } from "./resource.ts";
-import { endStateOf, livingStates, rankOf } from "./states.ts";
+import { endStateOf, livingStates, type RecordedState, rankOf } from "./states.ts";
 import { applyStatusPatch, hasEnded, stateOf } from "./status.ts";
 
 const startMs = Date.parse("2026-01-01T00:00:00.000Z");
@@ -221,7 +221,7 @@ const configDefaults: DecisionConfig = { retainSeconds: 3600, draining: false };
 const specGiven: BackendSpec = { template: { containers: [{ image: "a" }] } };
 
 /** A backend that has come to this state as it should. */
-function makeBackend(state: BackendState, change: Partial<BackendSpec> = {}): Backend {
+function makeBackend(state: RecordedState, change: Partial<BackendSpec> = {}): Backend {
   return {
     metadata: { name: "b", uid: "u", resourceVersion: "1", creationTimestamp: at(0).toISOString(), labels: {} },
     spec: { ...specGiven, ...change },
@@ -229,16 +229,16 @@ function makeBackend(state: BackendState, change: Partial<BackendSpec> = {}): Ba
   };
 }
 
-const reached = (...states: BackendState[]): BackendStatus => ({
+const reached = (...states: RecordedState[]): BackendStatus => ({
   ...definedOf({ phase: states.at(-1) }),
   ...Object.fromEntries(states.map((state) => [state.toLowerCase(), true])),
   transitions: Object.fromEntries(
     states.map((state) => [state, { time: at(isEnd(state) ? 5 : rankOf(state)).toISOString() }]),
   ),
 });
-const isEnd = (state: BackendState) => state === "Swept" || state === "Failed";
+const isEnd = (state: RecordedState) => state === "Swept" || state === "Failed";
 const addressFields: BackendStatus = { podIP: "10.0.0.7", port: 9090, nodeName: "node", podUID: "w" };
-const statuses: Record<BackendState, BackendStatus> = {
+const statuses: Record<RecordedState, BackendStatus> = {
   Submitted: {},
   Constructed: reached("Submitted", "Constructed"),
   Scheduled: reached("Submitted", "Constructed", "Scheduled"),
@@ -280,7 +280,7 @@ describe("a start that is held up by what will not go away", () => {
     ...observations["held-up"],
     problem: { ...observations["held-up"].problem, until },
   });
-  const decideAbout = (state: BackendState, until: Date) =>
+  const decideAbout = (state: RecordedState, until: Date) =>
     describeDecision(decide({ backend: makeBackend(state), workload: heldUp(until) }, now, configDefaults));
 
   test("is given time, and looked at again when it is over", () => {
@@ -488,7 +488,7 @@ describe("of any backend, at any time", () => {
   // Also such as only two writers can make: Ready without Running, an end without a beginning.
   const backends = fc
     .record({
-      states: fc.subarray([...livingStates, "Swept", "Failed"] as BackendState[]),
+      states: fc.subarray([...livingStates, "Swept", "Failed"] as RecordedState[]),
       withAddress: fc.boolean(),
       stopRequested: maybe(fc.boolean()),
       lifetimeSeconds: maybe(fc.integer({ min: 1, max: 20 })),

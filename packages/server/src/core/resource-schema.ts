@@ -1,6 +1,7 @@
-import { backendStates, failedReasons, sweptReasons } from "@spawner/client";
+import { failedReasons, sweptReasons } from "@spawner/client";
 import { Type } from "typebox";
 import { specDefaults } from "./spec-defaults.ts";
+import { recordedStates } from "./states.ts";
 
 /*
  * The schemas of the resource `SessionLivedBackend`: one definition for the TypeScript types (resource.ts), the validation and
@@ -143,6 +144,13 @@ export const specSchema = Type.Object(
     stopRequested: Type.Optional(
       Type.Boolean({ description: "Set to true to end the backend; its record is retained for a while." }),
     ),
+    stopRequestedAt: Type.Optional(
+      Type.String({
+        format: "date-time",
+        description:
+          "When stopRequested was set: clients are told that it is Stopping since then, where this is set as well.",
+      }),
+    ),
   },
   { additionalProperties: true, description: "What to run, and when to end it." },
 );
@@ -152,7 +160,7 @@ const flag = (description: string) => Type.Optional(Type.Boolean({ description }
 
 export const statusSchema = Type.Object(
   {
-    phase: Type.Optional(Type.Enum(backendStates, { description: "The latest state reached." })),
+    phase: Type.Optional(Type.Enum(recordedStates, { description: "The latest state reached." })),
     reason: Type.Optional(
       Type.Enum([...sweptReasons, ...failedReasons], {
         description: "Why the backend is over; absent while it lives.",

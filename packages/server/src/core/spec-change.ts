@@ -8,7 +8,7 @@ export function runsTheSame(a: BackendSpec, b: BackendSpec): boolean {
 
 /** Without the fields that say what becomes of a backend, or who asked for it, and not what it runs. */
 function compared(spec: BackendSpec): object {
-  const { key, user, requireToken, failuresBefore, stopRequested, stopReason, stopWhenIdle, ...runs } =
+  const { key, user, requireToken, failuresBefore, stopRequested, stopRequestedAt, stopReason, stopWhenIdle, ...runs } =
     completeSpec(spec);
   return runs;
 }

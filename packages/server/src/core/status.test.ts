@@ -1,8 +1,8 @@
-import { backendStates, failedReasons, sweptReasons } from "@spawner/client";
+import { backendStates, type EndReason, failedReasons, sweptReasons } from "@spawner/client";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { addressOf } from "./address.ts";
-import type { Backend, BackendStatus } from "./resource.ts";
+import type { Backend, BackendSpec, BackendStatus } from "./resource.ts";
 import { endStateOf, isEndState, livingStates, rankOf } from "./states.ts";
 import {
   applyStatusPatch,
@@ -11,6 +11,8 @@ import {
   explainedEndPatch,
   hasEnded,
   reachedPatch,
+  recordedHistory,
+  recordedStatus,
   type StatusPatch,
   stateOf,
   statusHistory,
@@ -63,6 +65,38 @@ describe("what clients are told", () => {
     reason: "Idle",
     message: "nobody was there",
     transitions: { Ready: { time: time(3) }, Constructed: { time: time(1) }, Swept: { time: time(4) } },
+  });
+
+  const stopping = (status: BackendStatus, spec: Partial<BackendSpec> = { stopRequestedAt: time(5) }): Backend => {
+    const backend = makeBackend(status);
+    return { ...backend, spec: { ...backend.spec, ...spec } };
+  };
+  const inShort = (backend: Backend) =>
+    statusHistory(backend).map(({ state, time }) => `${state} ${time.slice(17, 19)}`);
+
+  test("that it is stopping, from when it was asked to end, before the end and behind every other state", () => {
+    const ready = stopping({ ready: true, transitions: { Ready: { time: time(3) } } });
+    expect(inShort(ready)).toEqual(["Submitted 00", "Ready 03", "Stopping 05"]);
+    expect(statusMessage(ready)).toEqual({ state: "Stopping", time: time(5) });
+    expect(recordedStatus(ready)).toEqual({ state: "Ready", time: time(3) });
+    const ended = patched(ready, endedPatch(ready, { reason: "Requested", message: "", at: new Date(time(7)) }));
+    expect(inShort(ended)).toEqual(["Submitted 00", "Ready 03", "Stopping 05", "Swept 07"]);
+    expect(statusMessage(ended)).toMatchObject({ state: "Swept", reason: "Requested" });
+    expect(recordedHistory(ended).map(({ state }) => state)).toEqual(["Submitted", "Ready", "Swept"]);
+    const late = stopping({ running: true, transitions: { Running: { time: time(6) } } });
+    expect(inShort(late)).toEqual(["Submitted 00", "Running 06", "Stopping 06"]);
+  });
+
+  test("that it was stopping when its lifetime was over, and of no other end that nobody asked for", () => {
+    const end = (reason: EndReason) => {
+      const backend = stopping({}, { lifetimeSeconds: 4 });
+      return patched(backend, endedPatch(backend, { reason, message: "", at: new Date(time(6)) }));
+    };
+    expect(inShort(end("LifetimeExceeded"))).toEqual(["Submitted 00", "Stopping 04", "Swept 06"]);
+    expect(inShort(end("Idle"))).toEqual(["Submitted 00", "Swept 06"]);
+    expect(inShort(end("Crashed"))).toEqual(["Submitted 00", "Failed 06"]);
+    expect(inShort(stopping({}, { lifetimeSeconds: 4 }))).toEqual(["Submitted 00"]);
+    expect(inShort(stopping({}, { stopRequestedAt: "now" }))).toEqual(["Submitted 00"]);
   });
 
   test("each state whose time is known, oldest first, the end with its reason", () => {

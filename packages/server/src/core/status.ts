@@ -1,7 +1,15 @@
-import type { BackendState, EndReason, StatusMessage } from "@spawner/client";
+import type { EndReason, StatusMessage } from "@spawner/client";
 import { addressFields, isAddressWritten, type WorkloadAddress } from "./address.ts";
 import { type Backend, type BackendSpec, type BackendStatus, completeSpec } from "./resource.ts";
-import { type EndState, endStateOf, isEndState, type LivingState, livingStates, rankOf } from "./states.ts";
+import {
+  type EndState,
+  endStateOf,
+  isEndState,
+  type LivingState,
+  livingStates,
+  type RecordedState,
+  rankOf,
+} from "./states.ts";
 
 /** A narrow merge patch (RFC 7396) of `status`: only what changes. */
 export type StatusPatch = Partial<BackendStatus>;
@@ -14,10 +22,10 @@ const flagOf = {
   Ready: "ready",
   Swept: "swept",
   Failed: "failed",
-} as const satisfies Record<BackendState, keyof BackendStatus>;
+} as const satisfies Record<RecordedState, keyof BackendStatus>;
 
-/** The latest state of a backend. One without any status was submitted. */
-export function stateOf(backend: Backend): BackendState {
+/** The latest state of a backend that is recorded. One without any status was submitted. */
+export function stateOf(backend: Backend): RecordedState {
   const { status } = backend;
   if (status.failed) return "Failed";
   if (status.swept) return "Swept";
@@ -29,13 +37,13 @@ export function hasEnded(backend: Backend): boolean {
 }
 
 /** When a state was reached, as RFC 3339, if it was and its time is known. */
-function timeOf(backend: Backend, state: BackendState): string | undefined {
+function timeOf(backend: Backend, state: RecordedState): string | undefined {
   const known = backend.status.transitions?.[state]?.time;
   return known ?? (state === "Submitted" ? backend.metadata.creationTimestamp : undefined);
 }
 
 /** When a state was reached, where that is known. */
-export function reachedAt(backend: Backend, state: BackendState): Date | undefined {
+export function reachedAt(backend: Backend, state: RecordedState): Date | undefined {
   const time = timeOf(backend, state);
   return time === undefined ? undefined : new Date(time);
 }
@@ -45,19 +53,51 @@ export function endedAt(backend: Backend): Date | undefined {
   return hasEnded(backend) ? reachedAt(backend, stateOf(backend)) : undefined;
 }
 
-/** The present state as clients see it. */
-export function statusMessage(backend: Backend): StatusMessage {
+/** When a backend that lives, or has lived, was to end: it was asked to, or its lifetime was over. */
+export function stoppingSince({ metadata, spec, status }: Backend): Date | undefined {
+  const { stopRequestedAt = "", lifetimeSeconds } = spec;
+  const askedAt = new Date(stopRequestedAt);
+  if (!Number.isNaN(askedAt.getTime())) return askedAt; // where it is none, a person has written something else
+  if (status.reason !== "LifetimeExceeded" || lifetimeSeconds === undefined) return undefined;
+  return new Date(Date.parse(metadata.creationTimestamp) + lifetimeSeconds * 1000);
+}
+
+/** A state as it is recorded: each but `Stopping`, which 0.1.9 did not know. */
+export interface RecordedStatus extends StatusMessage {
+  readonly state: RecordedState;
+}
+
+/** The latest state that is recorded. */
+export function recordedStatus(backend: Backend): RecordedStatus {
   return messageOf(backend, stateOf(backend));
 }
 
-/** Every state reached whose time is known, oldest first. */
-export function statusHistory(backend: Backend): StatusMessage[] {
+/** Every state that is recorded and whose time is known, oldest first. */
+export function recordedHistory(backend: Backend): RecordedStatus[] {
   const state = stateOf(backend);
   const passed = livingStates.filter((living) => timeOf(backend, living) !== undefined);
   return (isEndState(state) ? [...passed, state] : passed).map((each) => messageOf(backend, each));
 }
 
-function messageOf(backend: Backend, state: BackendState): StatusMessage {
+/** The present state as clients see it. */
+export function statusMessage(backend: Backend): StatusMessage {
+  const latest = statusHistory(backend).at(-1);
+  return latest?.state === "Stopping" ? latest : recordedStatus(backend);
+}
+
+/** Every state reached whose time is known, oldest first, as clients see them. */
+export function statusHistory(backend: Backend): StatusMessage[] {
+  const history = recordedHistory(backend);
+  const since = stoppingSince(backend);
+  if (since === undefined) return history;
+  const living = history.filter(({ state }) => !isEndState(state));
+  // What was on its way then may have been reached a moment later, and is told before it.
+  const toldMs = Math.max(since.getTime(), ...living.map(({ time }) => Date.parse(time)));
+  const stopping: StatusMessage = { state: "Stopping", time: new Date(toldMs).toISOString() };
+  return [...living, stopping, ...history.slice(living.length)];
+}
+
+function messageOf(backend: Backend, state: RecordedState): RecordedStatus {
   const { reason, message } = backend.status;
   return {
     state,
@@ -143,7 +183,7 @@ export function reachedPatch(
   const moved = address !== undefined && !isAddressWritten(address, backend);
   if (hasEnded(backend) || (fresh.length === 0 && !moved)) return undefined;
   const before = stateOf(backend);
-  const latest = fresh.reduce<BackendState>((last, state) => (rankOf(state) > rankOf(last) ? state : last), before);
+  const latest = fresh.reduce<RecordedState>((last, state) => (rankOf(state) > rankOf(last) ? state : last), before);
   return {
     ...flagsUpTo(backend, latest),
     phase: latest,
@@ -190,7 +230,7 @@ export function stayedPatch(backend: Backend, at: Date): StatusPatch | undefined
   return { conditions: [readyCondition("True", "Listening", message, timeOf(backend, "Ready") ?? iso(at))] };
 }
 
-function flagsUpTo(backend: Backend, latest: BackendState): StatusPatch {
+function flagsUpTo(backend: Backend, latest: RecordedState): StatusPatch {
   const missing = livingStates.filter((state) => rankOf(state) <= rankOf(latest) && !backend.status[flagOf[state]]);
   return Object.fromEntries(missing.map((state) => [flagOf[state], true]));
 }

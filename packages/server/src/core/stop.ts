@@ -1,4 +1,5 @@
-import { type BackendSpec, completeSpec } from "./resource.ts";
+import { type Backend, type BackendSpec, completeSpec } from "./resource.ts";
+import { hasEnded } from "./status.ts";
 
 /** How a backend is asked to end. */
 export interface StopRequest {
@@ -11,7 +12,8 @@ export interface StopRequest {
 }
 
 /** What a request to end changes of a spec: never back, and never to more time. Undefined where it changes nothing. */
-export function stopChanges(spec: BackendSpec, request: StopRequest): Partial<BackendSpec> | undefined {
+export function stopChanges(backend: Backend, request: StopRequest, now: Date): Partial<BackendSpec> | undefined {
+  const { spec } = backend;
   const { graceSeconds = Number.POSITIVE_INFINITY, whenIdle = false, reason } = request;
   const isLess = graceSeconds < completeSpec(spec).terminationGracePeriodSeconds;
   const isNew = whenIdle ? !spec.stopWhenIdle && !spec.stopRequested : !spec.stopRequested;
@@ -20,5 +22,7 @@ export function stopChanges(spec: BackendSpec, request: StopRequest): Partial<Ba
     ...(isLess ? { terminationGracePeriodSeconds: graceSeconds } : {}),
     ...(isNew && whenIdle ? { stopWhenIdle: true } : {}),
     ...(isNew && !whenIdle ? { stopRequested: true, ...(reason === undefined ? {} : { stopReason: reason }) } : {}),
+    // One that has ended was not asked to before.
+    ...(isNew && !whenIdle && !hasEnded(backend) ? { stopRequestedAt: now.toISOString() } : {}),
   };
 }

@@ -4,6 +4,7 @@ import type { WorkloadObservation } from "../core/decide.ts";
 import type { SpawnerError } from "../core/errors.ts";
 import { parseLabelSelector } from "../core/label-selector.ts";
 import type { Backend, BackendSpec } from "../core/resource.ts";
+import { statusHistory } from "../core/status.ts";
 import { identityOf } from "../core/workload.ts";
 import type { BackendChange, BackendStore, Engine, WorkloadIdentity } from "./engine.ts";
 
@@ -269,6 +270,32 @@ export function describeEngineContract(
         expect(await store.requestStop(target)).toEqual(first);
       });
 
+      test("that it is stopping, and since when, is there with the request to stop, also when it is opened again", async () => {
+        const { metadata } = await create("b");
+        const before = Date.now();
+        const { spec } = await store.requestStop({ name: "b", uid: metadata.uid });
+        const since = Date.parse(spec.stopRequestedAt ?? "");
+        expect(since).toBeGreaterThanOrEqual(before);
+        expect(since).toBeLessThanOrEqual(Date.now());
+        use(await harness.reopen());
+        const reopened = (await store.get("b")) ?? expect.unreachable();
+        expect(statusHistory(reopened)).toEqual([
+          { state: "Submitted", time: metadata.creationTimestamp },
+          { state: "Stopping", time: spec.stopRequestedAt },
+        ]);
+      });
+
+      test("what is to end when nobody is there, or has ended before it is asked to, is not stopping", async () => {
+        const [{ metadata }, { metadata: over }] = [await create("b"), await create("over")];
+        const { spec } = await store.requestStop({ name: "b", uid: metadata.uid }, { whenIdle: true });
+        expect(spec).toMatchObject({ stopWhenIdle: true });
+        expect(spec).not.toHaveProperty("stopRequestedAt");
+        const target = { name: "over", uid: over.uid };
+        await store.patchStatus(target, { swept: true, reason: "Idle" });
+        const hurried = await store.requestStop(target, { graceSeconds: 0 });
+        expect(statusHistory(hurried).map(({ state }) => state)).toEqual(["Submitted", "Swept"]);
+      });
+
       test("asking to stop can shorten the grace in the same write, also later, and never lengthens it", async () => {
         const { metadata } = await create("b");
         const target = { name: "b", uid: metadata.uid };
@@ -284,7 +311,7 @@ export function describeEngineContract(
       test("a grace that is longer than the spec's changes nothing but that the end is asked for", async () => {
         const { metadata, spec } = await create("b");
         const asked = await store.requestStop({ name: "b", uid: metadata.uid }, { graceSeconds: 31 });
-        expect(asked.spec).toEqual({ ...spec, stopRequested: true });
+        expect(asked.spec).toEqual({ ...spec, stopRequested: true, stopRequestedAt: expect.any(String) });
       });
 
       test("a deleted backend is gone, and deleting it again says so", async () => {
@@ -317,7 +344,7 @@ export function describeEngineContract(
         expect(created).toEqual(asCreated);
         expect(patched).toEqual(asPatched);
         expect((await store.get("b"))?.metadata.labels).toEqual({ team: "red" });
-        expect((await store.get("b"))?.spec).toEqual({ ...harness.spec("silent"), stopRequested: true });
+        expect((await store.get("b"))?.spec).toMatchObject({ ...harness.spec("silent"), stopRequested: true });
         await eventually(() => expect(versionsOf(changes, "b")).toHaveLength(4));
         expect(new Set(versionsOf(changes, "b")).size).toBe(4);
       });

@@ -1,7 +1,7 @@
 import { makeErrorAnswer } from "../core/error-body.ts";
 import type { Backend } from "../core/resource.ts";
 import { livingStates, rankOf } from "../core/states.ts";
-import { stateOf } from "../core/status.ts";
+import { stateOf, stoppingSince } from "../core/status.ts";
 import type { Answer } from "../relay/index.ts";
 import { waitingScript, waitingStyle } from "./waiting-assets.ts";
 
@@ -30,16 +30,19 @@ const stepNames = {
  */
 export function waitingPage(backend: Backend, { prefix, stream }: WaitingPageOptions): Answer {
   const rank = rankOf(stateOf(backend));
+  const isStopping = stoppingSince(backend) !== undefined;
   const steps = livingStates.map((state) => {
-    const how = rankOf(state) <= rank ? ' class="done"' : rankOf(state) === rank + 1 ? ' aria-current="step"' : "";
+    const isNext = rankOf(state) === rank + 1 && !isStopping;
+    const how = rankOf(state) <= rank ? ' class="done"' : isNext ? ' aria-current="step"' : "";
     return `<li data-state="${state}"${how}>${stepNames[state]}</li>`;
   });
   const data = stream === undefined ? "" : ` data-stream="${escaped(stream)}"`;
   const head =
     '<noscript><meta http-equiv="refresh" content="2"></noscript>' +
     `<script defer src="${escaped(prefix)}${assetsPath}/waiting.js"${data}></script>`;
-  const body = `<ol>${steps.join("")}</ol><p role="status" aria-live="polite">The session is starting.</p>`;
-  const html = page("Starting…", { prefix, state: "waiting", head, body });
+  const news = `The session is ${isStopping ? "ending" : "starting"}.`;
+  const body = `<ol>${steps.join("")}</ol><p role="status" aria-live="polite">${news}</p>`;
+  const html = page(isStopping ? "Ending…" : "Starting…", { prefix, state: "waiting", head, body });
   return { status: 503, headers: { ...pageHeaders, "retry-after": "1" }, body: html };
 }
 

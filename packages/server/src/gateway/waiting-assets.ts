@@ -11,12 +11,17 @@ export const waitingScript = `"use strict";
   const lookAgain = (ms) => setTimeout(() => location.reload(), ms);
   const show = (state) => {
     const at = steps.findIndex((step) => step.dataset.state === state);
+    if (at < 0) return;
     for (const [place, step] of steps.entries()) {
       step.classList.toggle("done", place <= at);
       if (place === at + 1) step.setAttribute("aria-current", "step");
       else step.removeAttribute("aria-current");
     }
     news.textContent = "Step " + (at + 1) + " of " + steps.length + ": " + steps[at].textContent;
+  };
+  const stop = () => {
+    news.textContent = "The session is ending.";
+    for (const step of steps) step.removeAttribute("aria-current");
   };
   const end = (text, { reason, message }) => {
     title.textContent = document.title = text;
@@ -31,6 +36,7 @@ export const waitingScript = `"use strict";
       const status = JSON.parse(data);
       if (status.state === "Failed") end("The session could not be started", status);
       else if (status.state === "Swept") end("The session has ended", status);
+      else if (status.state === "Stopping") stop();
       else show(status.state);
       if (/Failed|Swept|Ready/.test(status.state)) source.close();
       if (status.state === "Ready") lookAgain(100);

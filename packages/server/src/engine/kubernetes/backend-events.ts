@@ -1,14 +1,13 @@
-import type { BackendState, StatusMessage } from "@spawner/client";
 import { apiVersion, type Backend, kind } from "../../core/resource.ts";
-import { isEndState, rankOf } from "../../core/states.ts";
-import { statusHistory } from "../../core/status.ts";
+import { isEndState, type RecordedState, recordedStates } from "../../core/states.ts";
+import { type RecordedStatus, recordedHistory } from "../../core/status.ts";
 import { wholeStart } from "../../lib/utf8.ts";
 import type { WorkloadIdentity } from "../engine.ts";
 
 /** Who says it, as 0.1.9 named itself. */
 const reporter = "spawner.dev/sessionlivedbackend";
 
-const sentences: Readonly<Record<BackendState, string>> = {
+const sentences: Readonly<Record<RecordedState, string>> = {
   Submitted: "The backend was accepted.",
   Constructed: "Its Pod was made.",
   Scheduled: "Its Pod has a node.",
@@ -19,8 +18,8 @@ const sentences: Readonly<Record<BackendState, string>> = {
 };
 
 /** The states that an Event is to be written of: for people the end, which says why; for the API of 0.1.9 each that 0.1.9 knew. */
-export function announcedStates(backend: Backend, { compat }: { compat: boolean }): StatusMessage[] {
-  const history = statusHistory(backend);
+export function announcedStates(backend: Backend, { compat }: { compat: boolean }): RecordedStatus[] {
+  const history = recordedHistory(backend);
   return compat
     ? history.filter(({ state }) => state !== "Submitted")
     : history.filter(({ state }) => isEndState(state));
@@ -30,7 +29,7 @@ export function announcedStates(backend: Backend, { compat }: { compat: boolean 
  * One state of a backend as an Event, whose name is the same whoever writes it and however often. 0.1.9 reads what it is about,
  * `action` and `eventTime`. https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
  */
-export function buildEvent({ metadata }: Backend, status: StatusMessage, { namespace }: { namespace: string }) {
+export function buildEvent({ metadata }: Backend, status: RecordedStatus, { namespace }: { namespace: string }) {
   const { name, uid, resourceVersion } = metadata;
   const { state, time, reason = state, message = sentences[state] } = status;
   return {
@@ -42,7 +41,7 @@ export function buildEvent({ metadata }: Backend, status: StatusMessage, { names
     reason,
     message: wholeStart(message, messageBytesMax),
     type: state === "Failed" ? "Warning" : "Normal",
-    eventTime: microTime(time, rankOf(state)),
+    eventTime: microTime(time, recordedStates.indexOf(state)),
     reportingComponent: reporter,
     reportingInstance: name,
   };

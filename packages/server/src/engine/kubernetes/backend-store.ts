@@ -32,6 +32,7 @@ const patchAttemptsMax = 10;
  */
 export class KubernetesBackendStore implements BackendStore {
   readonly #client: KubeClient;
+  readonly #clock: Clock;
   readonly #path: string;
   readonly #informer: Informer<Backend>;
   /** Names whose last write may have been done or not. */
@@ -39,6 +40,7 @@ export class KubernetesBackendStore implements BackendStore {
 
   constructor({ client, clock, log, nodeName }: KubernetesBackendStoreOptions) {
     this.#client = client;
+    this.#clock = clock;
     this.#path = backendsPath(client.namespace);
     this.#informer = new Informer({
       client,
@@ -95,7 +97,7 @@ export class KubernetesBackendStore implements BackendStore {
   async requestStop(target: Precondition, request: StopRequest = {}): Promise<Backend> {
     for (let attempts = 1; ; attempts += 1) {
       const backend = await this.#require(target);
-      const spec = stopChanges(backend.spec, request);
+      const spec = stopChanges(backend, request, this.#clock.now());
       if (spec === undefined) return backend;
       try {
         // In the version that was read: another caller may have shortened it more meanwhile.

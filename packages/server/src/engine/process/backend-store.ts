@@ -109,7 +109,7 @@ export class SqliteBackendStore implements BackendStore {
 
   async requestStop(target: Precondition, request: StopRequest = {}): Promise<Backend> {
     const backend = this.#require(target);
-    const changes = stopChanges(backend.spec, request);
+    const changes = stopChanges(backend, request, this.#options.clock.now());
     if (changes === undefined) return backend;
     return this.#rewrite(target, { spec: { ...backend.spec, ...changes }, status: backend.status });
   }
