@@ -28,8 +28,8 @@ export async function openConnected({ stage, gateway, reached }: ConnectPlace) {
 
   return {
     users,
-    /** While the API server is away, which nobody has met yet. */
-    async useMeanwhile(): Promise<void> {
+    /** From the moment at which the API server is away, which nobody has met yet, until this moment (performance.now()). */
+    async useMeanwhile({ untilMs }: { untilMs: number }): Promise<void> {
       const refused = [
         await expectRefused({
           "connect to a new key": () => connectRaw(api, { key: "another" }),
@@ -67,7 +67,10 @@ export async function openConnected({ stage, gateway, reached }: ConnectPlace) {
       console.log(
         `while the API server was away all that needs it was refused, at most after ${Math.max(...refused)} ms`,
       );
-      await expectKnownTokenWorks(gateway, ada);
+      while (performance.now() < untilMs) {
+        await expectKnownTokenWorks(gateway, ada);
+        await new Promise((resolve) => setTimeout(resolve, Math.min(5_000, untilMs - performance.now())));
+      }
     },
     /** When it is back. */
     async useAfterwards(): Promise<void> {

@@ -75,9 +75,10 @@ export async function expectNobodyNotices({
   for (const name of ["left", "found-again"]) expect((await ask(urlOf(name))).status).toBe(200);
 
   await whileAway(async () => {
+    const untilMs = performance.now() + outageMs;
     const [user] = await Promise.all([
-      useMeanwhile(sessions, { users: [...users, ...connected.users], outageMs }),
-      connected.useMeanwhile(),
+      useMeanwhile(sessions, { users: [...users, ...connected.users], untilMs }),
+      connected.useMeanwhile({ untilMs }),
     ]);
     users.push(user);
   });
@@ -105,9 +106,9 @@ export async function expectNobodyNotices({
 /** Resolves to one who came meanwhile, and stays. */
 async function useMeanwhile(
   { urlOf, connect }: Sessions,
-  { users, outageMs }: { users: readonly EchoClient[]; outageMs: number },
+  { users, untilMs }: { users: readonly EchoClient[]; untilMs: number },
 ): Promise<EchoClient> {
-  const echoing = keepEchoing([...users], { untilMs: performance.now() + outageMs });
+  const echoing = keepEchoing([...users], { untilMs });
   const known = await ask(urlOf("used"));
   expect(known.status).toBe(200);
   expect(known.ms).toBeLessThan(1_800); // who asks the API server waits for 2 s
