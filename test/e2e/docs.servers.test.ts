@@ -47,6 +47,7 @@ async function start(program: string, folder: string) {
     (await (await fetch(`${url}/api${path}`, init)).json()) as Answer;
   return {
     spawn: (request?: SpawnRequest) => spawnSession(url, request),
+    view: (id: string) => call<BackendView>(`/backend/${id}`),
     async stop(id: string) {
       await call(`/backend/${id}`, { method: "DELETE" });
       await eventually("it has ended", async () => (await call<BackendView>(`/backend/${id}`)).state === "Swept");
@@ -98,6 +99,18 @@ test("Node: a chat over WebSockets, alone with its session", async () => {
   await stop(session.name);
   const [code, reason] = await closed;
   expect([code, String(reason)]).toEqual([1001, "the session is over"]);
+});
+
+test("Node: a job that is done to its end, though nobody is there", async () => {
+  const { spawn, view } = await start("job.mjs", folderWith("job.mjs"));
+  const { name, url } = await spawn({ gracePeriodSeconds: 1 });
+  expect(await textOf(url)).toBe("0 steps done");
+  const begunAt = Date.now();
+  await textOf(`${url}?steps=20`, { method: "POST" }); // each takes a tenth of a second
+  await eventually("it is over", async () => (await view(name)).state === "Swept", 20_000);
+  const { reason, time } = await view(name);
+  expect(reason).toBe("Idle");
+  expect(Date.parse(time) - begunAt).toBeGreaterThan(2_900);
 });
 
 const hasPython = hasProgram("python3", ["--version"], { major: 3, minor: 7 });
