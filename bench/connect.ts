@@ -1,6 +1,8 @@
 // What POST /connect takes on one machine, to keys whose backends live and to such that nobody has:
 //   npm run bench:connect -- [--quick] [--json FILE] [--profile FOLDER]
 // Beside it, in the same rounds, a bare Fastify route that signs one token. Servers have one core, callers the other.
+//   npm run bench:connect -- --cluster [--quick] [--json FILE]
+// The same to a live key on the cluster in KUBECONFIG, as bench:cluster is run.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -10,16 +12,24 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { runCallers } from "./connect/callers.ts";
 import { type ColdConnect, coldParts, connectCold } from "./connect/cold.ts";
+import { type Held, measureGrowth } from "./connect/memory.ts";
+import { connectOnCluster } from "./connect/on-cluster.ts";
 import { type BudgetResult, judge as judgeSpread } from "./relay/budgets.ts";
 import { cpuUsOf, loadCore, proxyCore, startPinned, untilOutput } from "./relay/processes.ts";
 import { ratiosOf, type Spread, spreadOf } from "./relay/statistics.ts";
 
 const { values: flags } = parseArgs({
-  options: { quick: { type: "boolean" }, json: { type: "string" }, profile: { type: "string" } },
+  options: {
+    quick: { type: "boolean" },
+    json: { type: "string" },
+    profile: { type: "string" },
+    cluster: { type: "boolean" },
+  },
 });
 const rounds = flags.quick ? 6 : 20;
 const forMs = flags.quick ? 700 : 1_500;
 const coldRounds = flags.quick ? 10 : 40;
+const growthConnects = flags.quick ? 20_000 : 100_000;
 const keyCount = 10;
 const callerCounts = [1, 10, 100] as const;
 const contenders = ["bare", "connect"] as const;
@@ -41,11 +51,7 @@ interface Samples {
 
 const stateDir = mkdtempSync(join(tmpdir(), "spawner-bench-"));
 try {
-  const live = await measureLive();
-  const cold = await measureCold();
-  printLive(live);
-  printCold(cold);
-  const budgets = judge(live);
+  const budgets = flags.cluster ? await connectOnCluster({ rounds, forMs }) : await connectHere();
   for (const [name, { ours, interval, budget, met, unit }] of Object.entries(budgets)) {
     const range = `${round(interval[0])} to ${round(interval[1])}`;
     console.log(`${met ? "met   " : "MISSED"} ${name}: ${round(ours)} ${unit} (${range}), must ${budget}`);
@@ -53,6 +59,14 @@ try {
   if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(budgets, null, 2)}\n`);
 } finally {
   rmSync(stateDir, { recursive: true, force: true });
+}
+
+async function connectHere(): Promise<Record<string, BudgetResult>> {
+  const live = await measureLive();
+  printLive(live);
+  printCold(await measureCold());
+  printGrowth(await measureGrowth({ args: argsOfServer("growth"), address, connects: growthConnects, body }));
+  return judge(live);
 }
 
 function argsOfServer(folder: string): string[] {
@@ -186,6 +200,12 @@ function printCold(cold: readonly ColdConnect[]): void {
   for (const part of coldParts) {
     console.log(`  ${meanings[part].padEnd(34)} ${show(spreadOf(cold.map((each) => each[part])))}`);
   }
+}
+
+function printGrowth({ before, after }: { before: Held; after: Held }): void {
+  const grown = (what: keyof Held) => `${before[what].toFixed(1)} -> ${after[what].toFixed(1)} MB`;
+  const held = `heap ${grown("heapMB")}, resident ${grown("residentMB")}`;
+  console.log(`the server before and after ${growthConnects} more connects, its garbage collected: ${held}`);
 }
 
 function show({ median, low, high }: Spread): string {

@@ -2,7 +2,11 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 
 export interface CallersOptions {
+  /** Default: this machine. */
+  readonly host?: string;
   readonly port: number;
+  /** Default: where a gateway has the API's. */
+  readonly path?: string;
   readonly callers: number;
   readonly forMs: number;
   /** The body of a caller's next request. */
@@ -18,8 +22,9 @@ export interface CallersResult {
 const headEnd = "\r\n\r\n";
 
 /** Each caller has one connection and sends a request when the one before is answered. Rejects at an answer but 200. */
-export async function runCallers({ port, callers, forMs, body }: CallersOptions): Promise<CallersResult> {
-  const sockets = await Promise.all(Array.from({ length: callers }, () => open(port)));
+export async function runCallers(options: CallersOptions): Promise<CallersResult> {
+  const { host = "127.0.0.1", port, path = "/api/connect", callers, forMs, body } = options;
+  const sockets = await Promise.all(Array.from({ length: callers }, () => open(host, port)));
   const tookMs: number[] = [];
   const startMs = performance.now();
   const untilMs = startMs + forMs;
@@ -30,7 +35,7 @@ export async function runCallers({ port, callers, forMs, body }: CallersOptions)
           const text = body(caller, request);
           const sentMs = performance.now();
           socket.write(
-            `POST /api/connect HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\ncontent-type: application/json\r\ncontent-length: ${text.length}${headEnd}${text}`,
+            `POST ${path} HTTP/1.1\r\nhost: ${host}:${port}\r\ncontent-type: application/json\r\ncontent-length: ${text.length}${headEnd}${text}`,
           );
           await readAnswer(socket);
           tookMs.push(performance.now() - sentMs);
@@ -43,8 +48,8 @@ export async function runCallers({ port, callers, forMs, body }: CallersOptions)
   }
 }
 
-async function open(port: number): Promise<Socket> {
-  const socket = connect({ port, host: "127.0.0.1", noDelay: true });
+async function open(host: string, port: number): Promise<Socket> {
+  const socket = connect({ host, port, noDelay: true });
   await once(socket, "connect");
   socket.setEncoding("latin1");
   return socket;
