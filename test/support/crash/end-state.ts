@@ -55,7 +55,7 @@ export function readEndState(life: Life, evidence: Evidence): EndState {
   const left = readWhatIsLeft(folder);
   const lastStarted = programs.findLast(({ kind }) => kind === "started");
   return {
-    record: recordEnd(last),
+    record: recordEnd(last, folder),
     left,
     answers,
     wasAskedToEnd: programs.some(({ kind, pid }) => kind === "asked to end" && pid === lastStarted?.pid),
@@ -68,11 +68,12 @@ export function readEndState(life: Life, evidence: Evidence): EndState {
   };
 }
 
-function recordEnd({ spec, status, metadata }: Backend): RecordEnd {
+/** What is run is named by the life's folder, which is another one for each. */
+function recordEnd({ spec, status, metadata }: Backend, folder: string): RecordEnd {
   const { submitted, constructed, scheduled, running, ready, swept, failed, phase, reason } = status;
   const [condition] = status.conditions ?? [];
   return {
-    spec: { ...spec, stopRequestedAt: undefined },
+    spec: JSON.parse(JSON.stringify({ ...spec, stopRequestedAt: undefined }).replaceAll(folder, "FOLDER")),
     flags: { submitted, constructed, scheduled, running, ready, swept, failed, phase },
     transitions: statusHistory({ metadata, spec, status }).map(({ state }) => state),
     reason,
