@@ -28,6 +28,7 @@ import { Directory } from "./directory.ts";
 import { type ClientView, viewOf } from "./forwarded.ts";
 import { GatewayMetrics, type ServedBy } from "./metrics.ts";
 import { OpenConnections } from "./open-connections.ts";
+import { isNotForClients } from "./own-fields.ts";
 import { asset } from "./pages.ts";
 import { isReachable, Parking, type Wanted } from "./parking.ts";
 import { hostOf, idOfHost, parseTarget, pathOf } from "./route.ts";
@@ -99,6 +100,7 @@ export async function run(config: GatewayConfig, deps: GatewayDeps): Promise<Run
   const relay: Relay = new Relay({
     clock,
     ...(config.limits === undefined ? {} : { limits: config.limits }),
+    isHeadOnly: isNotForClients,
     onRequest: (exchange) => gateway.route(exchange),
     describeProblem: (problem, head) => gateway.describe(problem, head),
     onAnswered: (status) => metrics.answered("gateway", status),
