@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
 /** Which tests need what: scripts/test.mjs chooses among the projects by what the machine has. */
@@ -11,8 +12,12 @@ const onCluster = { testTimeout: 120_000, hookTimeout: 90_000 };
 /** One file at a time, after those of the groups before: they break parts of the cluster, or need all of it. */
 const alone = (groupOrder: number) => ({ ...onCluster, maxWorkers: 1, sequence: { groupOrder } });
 
+/** Hundreds of processes of ours are started: what Node has compiled, and stripped of types, once it need not again. */
+const compileCache = fileURLToPath(new URL("node_modules/.cache/spawner-compile", import.meta.url));
+
 export default defineConfig({
   test: {
+    env: { NODE_COMPILE_CACHE: compileCache },
     pool: "forks",
     // Most tests wait for processes and clocks rather than compute: there may be more of them than cores.
     maxWorkers: 4,

@@ -10,9 +10,6 @@ const main = fileURLToPath(new URL("../../../packages/server/src/cli/main.ts", i
 /** By this variable all that a life has started is found again: servers and programs. Its value is the life's folder. */
 export const lifeVariable = "CRASH_LIFE";
 
-/** Hundreds of servers are started: what Node has compiled once it need not compile again. */
-const compileCache = fileURLToPath(new URL("../../../node_modules/.cache/spawner-compile", import.meta.url));
-
 /** How long a server may take to serve, or to end, on a busy machine. */
 const patienceMs = 60_000;
 
@@ -48,7 +45,6 @@ export function startCrashingServer({ folder, trace, args, command, crashAt }: C
     stdio: ["ignore", "ignore", "pipe"],
     env: {
       ...process.env,
-      NODE_COMPILE_CACHE: compileCache,
       [lifeVariable]: folder,
       [crashVariables.stateDir]: stateDir,
       [crashVariables.trace]: trace,
