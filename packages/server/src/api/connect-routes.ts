@@ -1,9 +1,9 @@
 import type { ConnectRequest, ConnectResponse, RevokeRequest } from "@spawner/client";
 import type { ConnectionTokenVerifier } from "../core/connection-token.ts";
 import { SpawnerError } from "../core/errors.ts";
-import { nextRevocation, revocationOf } from "../core/revocations.ts";
 import { identityOf } from "../core/workload.ts";
 import { findBackend } from "./find-backend.ts";
+import { makeRevoke } from "./revoke.ts";
 import type { RouteDeps } from "./route-deps.ts";
 import { connectRequestSchema, idParamsSchema, revokeRequestSchema } from "./schemas.ts";
 
@@ -16,7 +16,8 @@ export interface ConnectRouteDeps extends RouteDeps {
 
 /** What an application asks for its users: to let them in, and to let them in no more. */
 export function addConnectRoutes(deps: ConnectRouteDeps): void {
-  const { app, engine, clock, connect, verifier } = deps;
+  const { app, connect, verifier } = deps;
+  const revoke = makeRevoke(deps);
 
   app.route<{ Body: ConnectRequest }>({
     method: "POST",
@@ -34,7 +35,7 @@ export function addConnectRoutes(deps: ConnectRouteDeps): void {
   app.route<RevokeRoute>({
     method: "POST",
     url: "/backend/:id/revoke",
-    config: { role: "spawn", errors: ["unavailable"] },
+    config: { role: "spawn", errors: ["conflict", "unavailable"] },
     schema: {
       operationId: "revokeConnections",
       summary: "End the access of one user, or of one token, at every gateway: open connections are closed",
@@ -44,13 +45,8 @@ export function addConnectRoutes(deps: ConnectRouteDeps): void {
     },
     handler: async ({ params, body }) => {
       const backend = await findBackend(deps, params.id);
-      const { name, uid } = backend.metadata;
       const { user, token = "" } = body;
-      const revocations =
-        user === undefined
-          ? { tokens: { [idOfToken(token, identityOf(backend))]: clock.now().toISOString() } }
-          : { users: { [user]: nextRevocation(clock.now(), revocationOf(backend, user)) } };
-      await engine.backends.patchStatus({ name, uid }, { revocations });
+      await revoke(backend, user === undefined ? { tokenId: idOfToken(token, identityOf(backend)) } : { user });
       return {};
     },
   });

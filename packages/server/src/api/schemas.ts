@@ -2,6 +2,7 @@ import { backendStates, errorCodes, failedReasons, specChangePolicies, sweptReas
 import { Type } from "typebox";
 import { labelSelectorPattern } from "../core/label-selector.ts";
 import { envValuePattern, longestSeconds, longestTerminationSeconds } from "../core/resource-schema.ts";
+import { longestTokenSeconds } from "../core/token-seconds.ts";
 
 const seconds = (description: string, { minimum = 0, maximum = longestSeconds } = {}) =>
   Type.Optional(Type.Integer({ minimum, maximum, description }));
@@ -115,7 +116,7 @@ export const connectRequestSchema = Type.Object(
     tokenTtlSeconds: Type.Optional(
       Type.Integer({
         minimum: 1,
-        maximum: 604_800,
+        maximum: longestTokenSeconds,
         description: "Seconds for which the token lets connections begin; those that are open go on. Default 3600.",
       }),
     ),

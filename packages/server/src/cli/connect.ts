@@ -1,5 +1,6 @@
 import { type SpecChangePolicy, specChangePolicies } from "@spawner/client";
 import type { Command } from "commander";
+import { longestTokenSeconds } from "../core/token-seconds.ts";
 import { jsonLine, withClient, write } from "./client-action.ts";
 import { addClientCommand, type ClientFlags, jsonFlag } from "./client-flags.ts";
 import { flag, numberFlag, switchFlag } from "./flags.ts";
@@ -14,7 +15,7 @@ interface ConnectFlags extends ClientFlags, SpawnFlags {
 }
 
 /** A week. */
-const tokenTtlRange = { least: 1, most: 604_800 };
+const tokenTtlRange = { least: 1, most: longestTokenSeconds };
 
 const examples = `
 Examples:

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import type { Backend, BackendStatus } from "../core/resource.ts";
+import type { Backend } from "../core/resource.ts";
 import type { LivingState } from "../core/states.ts";
-import { applyStatusPatch, endedPatch, reachedPatch } from "../core/status.ts";
+import { applyStatusPatch, endedPatch, reachedPatch, type StatusPatch } from "../core/status.ts";
 import { makeSessionEvents } from "./session-events.ts";
 
 const made: Backend = {
@@ -15,7 +15,7 @@ const made: Backend = {
   spec: { template: { containers: [{ name: "application" }] } },
   status: {},
 };
-const withPatch = (backend: Backend, patch: Partial<BackendStatus> | undefined): Backend => ({
+const withPatch = (backend: Backend, patch: StatusPatch | undefined): Backend => ({
   ...backend,
   status: applyStatusPatch(backend.status, patch ?? {}),
 });

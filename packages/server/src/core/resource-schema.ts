@@ -218,8 +218,19 @@ export const statusSchema = Type.Object(
               description: "Ids of tokens that are good no more, and since when.",
             }),
           ),
+          everyone: Type.Optional(
+            Type.String({
+              format: "date-time",
+              description:
+                "Tokens of everyone are good no more, unless they were signed in the knowledge of this revocation: it has taken " +
+                "the place of all that there were, when there were too many.",
+            }),
+          ),
         },
-        { description: "Connection tokens that were taken back." },
+        {
+          description:
+            "Connection tokens that were taken back. What concerns none that may be good still is forgotten with the next.",
+        },
       ),
     ),
     swept: flag("Ended as meant: see reason."),

@@ -1,9 +1,11 @@
 import type { ConnectionToken } from "./connection-token.ts";
 import type { Backend } from "./resource.ts";
 
-/** The latest revocation of a user, as it is stored. */
+/** The latest revocation that concerns a user, as it is stored; where no user is named, that concerns everyone. */
 export function revocationOf({ status }: Pick<Backend, "status">, user: string | undefined): string | undefined {
-  return user === undefined ? undefined : status.revocations?.users?.[user];
+  const { users = {}, everyone } = status.revocations ?? {};
+  const own = user !== undefined && Object.hasOwn(users, user) ? users[user] : undefined;
+  return own === undefined || (everyone ?? "") > own ? everyone : own;
 }
 
 /** Whether a token of this backend was taken back. No clocks are compared: those of two machines may differ by half a minute. */
@@ -14,7 +16,7 @@ export function isRevoked(backend: Pick<Backend, "status">, token: ConnectionTok
   return latest !== undefined && (token.revocation ?? "") < latest;
 }
 
-/** What the next revocation of a user is stored as: the moment, but later than the latest one, whoever's clock that was by. */
+/** What the next revocation is stored as: the moment, but later than the latest one, whoever's clock that was by. */
 export function nextRevocation(now: Date, latest: string | undefined): string {
   const laterMs = latest === undefined ? 0 : Date.parse(latest) + 1;
   return new Date(Math.max(now.getTime(), laterMs)).toISOString();

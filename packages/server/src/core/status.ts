@@ -1,6 +1,7 @@
 import type { EndReason, StatusMessage } from "@spawner/client";
 import { addressFields, isAddressWritten, type WorkloadAddress } from "./address.ts";
 import { type Backend, type BackendSpec, type BackendStatus, completeSpec } from "./resource.ts";
+import { mergeRevocations, type RevocationsPatch } from "./revocation-patch.ts";
 import {
   type EndState,
   endStateOf,
@@ -12,7 +13,7 @@ import {
 } from "./states.ts";
 
 /** A narrow merge patch (RFC 7396) of `status`: only what changes. */
-export type StatusPatch = Partial<BackendStatus>;
+export type StatusPatch = Omit<Partial<BackendStatus>, "revocations"> & { readonly revocations?: RevocationsPatch };
 
 const flagOf = {
   Submitted: "submitted",
@@ -246,16 +247,11 @@ function iso(time: Date | undefined): string {
 
 /** RFC 7396 on a status, for stores that apply patches themselves: maps merge one level deep, all else is replaced. */
 export function applyStatusPatch(status: BackendStatus, patch: StatusPatch): BackendStatus {
+  const { revocations, ...rest } = patch;
   return {
     ...status,
-    ...patch,
+    ...rest,
     ...(patch.transitions ? { transitions: { ...status.transitions, ...patch.transitions } } : {}),
-    ...(patch.revocations ? { revocations: mergedRevocations(status, patch.revocations) } : {}),
+    ...(revocations ? { revocations: mergeRevocations(status.revocations, revocations) } : {}),
   };
-}
-
-type Revocations = NonNullable<BackendStatus["revocations"]>;
-
-function mergedRevocations({ revocations = {} }: BackendStatus, { users, tokens }: Revocations): Revocations {
-  return { users: { ...revocations.users, ...users }, tokens: { ...revocations.tokens, ...tokens } };
 }
