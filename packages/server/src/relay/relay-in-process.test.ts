@@ -51,6 +51,18 @@ describe("an upstream in this process", () => {
     await client.takeUntil(`\r\n\r\n${body}`);
   });
 
+  it("gets a request that came at once in one write", async () => {
+    await using fixture = new Fixture();
+    const { client: near, server } = InProcessSocket.pair();
+    const pieces: string[] = [];
+    server.on("data", (bytes) => pieces.push(String(bytes)));
+    await fixture.open({ host: "in this process", port: 0, connect: () => near });
+    const client = await fixture.client();
+    client.send(post("body"));
+    await until(() => pieces.join("") === post("body"), "the request");
+    expect(pieces).toHaveLength(1);
+  });
+
   it("hears that a client has gone, and holds nothing for it", async () => {
     await using fixture = new Fixture();
     let closed = false;
