@@ -61,35 +61,38 @@ async function startServer() {
 }
 
 /** Opens a session with a socket in the page, which is of the server's own origin. */
-async function openInPage(page: Page, request: object): Promise<void> {
-  await page.evaluate((body) => {
-    const told: string[] = [];
-    const tokens: string[] = [];
-    const state = { told, tokens, backend: "" };
-    const session = spawner.openSession({
-      async connect({ signal }) {
-        const headers = { "content-type": "application/json" };
-        const answer = await fetch("/api/connect", { method: "POST", headers, body: JSON.stringify(body), signal });
-        if (!answer.ok) throw new Error(String(answer.status));
-        const connection = (await answer.json()) as ConnectResponse;
-        state.backend = connection.backend;
-        tokens.push(connection.token);
-        return connection;
-      },
-      onState: ({ state }) => told.push(state),
-      onEnded: ({ reason }) => told.push(`ended ${reason}`),
-      retry: { firstMs: 50, mostMs: 500 },
-    });
-    const socket = session.webSocket("socket", {
-      onOpen: (opened) => {
-        told.push("open");
-        opened.send("hello");
-      },
-      onMessage: () => told.push("echo"),
-      onLost: () => told.push("lost"),
-    });
-    Object.assign(globalThis, { here: Object.assign(state, { session, socket }) });
-  }, request);
+async function openInPage(page: Page, request: object, retry = { firstMs: 50, mostMs: 500 }): Promise<void> {
+  await page.evaluate(
+    ([body, retry]) => {
+      const told: string[] = [];
+      const tokens: string[] = [];
+      const state = { told, tokens, backend: "" };
+      const session = spawner.openSession({
+        async connect({ signal }) {
+          const headers = { "content-type": "application/json" };
+          const answer = await fetch("/api/connect", { method: "POST", headers, body: JSON.stringify(body), signal });
+          if (!answer.ok) throw new Error(String(answer.status));
+          const connection = (await answer.json()) as ConnectResponse;
+          state.backend = connection.backend;
+          tokens.push(connection.token);
+          return connection;
+        },
+        onState: ({ state }) => told.push(state),
+        onEnded: ({ reason }) => told.push(`ended ${reason}`),
+        retry,
+      });
+      const socket = session.webSocket("socket", {
+        onOpen: (opened) => {
+          told.push("open");
+          opened.send("hello");
+        },
+        onMessage: () => told.push("echo"),
+        onLost: () => told.push("lost"),
+      });
+      Object.assign(globalThis, { here: Object.assign(state, { session, socket }) });
+    },
+    [request, retry] as const,
+  );
 }
 
 const untilTold = (page: Page, what: string, count = 1) =>
@@ -146,4 +149,20 @@ test("a token is renewed before it is over, and what is open stays open", { time
   expect(seen.statuses).toEqual([200]);
   await untilTold(page, "echo", 2);
   expect(seen.told.filter((each) => ["lost", "open"].includes(each))).toEqual(["open"]);
+});
+
+test("a page whose network was away comes back as soon as that does, however long it would have waited", {
+  timeout: 60_000,
+}, async () => {
+  const { restart, ...server } = await startServer();
+  const page = await openPage(server);
+  await openInPage(page, { key: "doc", user: "ada" }, { firstMs: 60_000, mostMs: 60_000 });
+  await untilTold(page, "echo");
+  await page.context().setOffline(true);
+  await restart();
+  await untilTold(page, "lost");
+  await page.context().setOffline(false);
+  const backAtMs = performance.now();
+  await untilTold(page, "echo", 2);
+  expect(performance.now() - backAtMs).toBeLessThan(20_000);
 });

@@ -1,7 +1,8 @@
 import { inspect } from "node:util";
 import { describe, expect, test } from "vitest";
 import { SpawnerClient, type SpawnerClientOptions } from "./client.ts";
-import { clientErrorCodes, SpawnerClientError } from "./errors.ts";
+import { clientErrorCodes } from "./error-codes.ts";
+import { SpawnerClientError } from "./errors.ts";
 import {
   type Answerer,
   badGatewayPage,

@@ -6,16 +6,17 @@ import { SpawnerClientError } from "./errors.ts";
 import { makeLeavable } from "./leavable.ts";
 import { makeLimit } from "./limit.ts";
 import { type LogsConfig, openLogBytes, openLogs } from "./logs.ts";
-import type {
-  BackendChange,
-  BackendList,
-  BackendView,
-  ConnectRequest,
-  ConnectResponse,
-  RevokeRequest,
-  SpawnRequest,
-  SpawnResponse,
-  StatusMessage,
+import {
+  type BackendChange,
+  type BackendList,
+  type BackendView,
+  type ConnectRequest,
+  type ConnectResponse,
+  errorCodes,
+  type RevokeRequest,
+  type SpawnRequest,
+  type SpawnResponse,
+  type StatusMessage,
 } from "./protocol.ts";
 import { completeRetryPolicy, makePatience, type RetryOptions, type RetryPolicy } from "./retry.ts";
 import {
@@ -99,7 +100,7 @@ export class SpawnerClient {
     }
     this.#retry = completeRetryPolicy(retry);
     const fetch = options.fetch ?? ((...args: Parameters<typeof globalThis.fetch>) => globalThis.fetch(...args));
-    this.#transport = makeTransport({ baseUrl, token, fetch, timeoutMs });
+    this.#transport = makeTransport({ baseUrl, token, fetch, timeoutMs, errorCodes });
   }
 
   /**

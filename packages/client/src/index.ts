@@ -6,7 +6,8 @@ export {
   SpawnerClient,
   type SpawnerClientOptions,
 } from "./client.ts";
-export { type ClientErrorCode, clientErrorCodes, SpawnerClientError } from "./errors.ts";
+export { type ClientErrorCode, clientErrorCodes } from "./error-codes.ts";
+export { SpawnerClientError } from "./errors.ts";
 export type {
   BackendChange,
   BackendList,

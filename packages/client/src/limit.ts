@@ -37,7 +37,8 @@ export function makeLimit(action: string, signal: AbortSignal | undefined): Limi
       if (ms !== undefined && ms <= timerMsMax) timer = setTimeout(onTime, ms);
     },
     explain(error) {
-      if (signal?.aborted) return abortedError(action, signal);
+      if (signal?.aborted)
+        return new SpawnerClientError("aborted", `${action} was aborted by its caller.`, { cause: signal.reason });
       if (isLate) return new SpawnerClientError("timeout", `${action}: nothing came within ${limitMs} ms.`);
       if (error instanceof SpawnerClientError) return error;
       return new SpawnerClientError("unreachable", `${action} failed: ${reasonOf(error)}.`, { cause: error });
@@ -50,25 +51,26 @@ export function makeLimit(action: string, signal: AbortSignal | undefined): Limi
   };
 }
 
-/** Resolves after `ms`. Rejects with `aborted` when the signal fires first. */
-export function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal?.aborted) return reject(abortedError("The wait", signal));
-    const onAbort = () => {
-      clearTimeout(timer);
-      if (signal !== undefined) reject(abortedError("The wait", signal));
-    };
-    const onTime = () => {
-      signal?.removeEventListener("abort", onAbort);
-      resolve();
-    };
-    const timer = setTimeout(onTime, Math.min(ms, timerMsMax)); // a timer for any longer would fire at once
-    signal?.addEventListener("abort", onAbort, { once: true });
-  });
-}
-
-function abortedError(action: string, { reason }: AbortSignal): SpawnerClientError {
-  return new SpawnerClientError("aborted", `${action} was aborted by its caller.`, { cause: reason });
+/**
+ * Resolves after `ms`, or earlier when a browser has got its network back: whether that was so. Rejects with `aborted` when
+ * the signal fires first.
+ */
+export async function pause(ms: number, signal: AbortSignal | undefined): Promise<boolean> {
+  const limit = makeLimit("The wait", signal);
+  limit.within(ms);
+  const waiting = limit.signal;
+  try {
+    const isOnline = await new Promise<boolean>((resolve) => {
+      waiting.onabort = () => resolve(false);
+      if (waiting.aborted) resolve(false);
+      const { addEventListener } = globalThis as Partial<EventTarget>; // Node has none
+      addEventListener?.("online", () => resolve(true), { signal: waiting });
+    });
+    if (signal?.aborted) throw limit.explain(undefined);
+    return isOnline;
+  } finally {
+    limit.end();
+  }
 }
 
 /** Node says "fetch failed", and what it was in the cause; browsers say all they want to say in the message. */

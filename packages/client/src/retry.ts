@@ -58,23 +58,33 @@ export function makePatience({ firstMs, mostMs, giveUpMs }: RetryPolicy): Patien
       askedMs = retryMs;
     },
     async pauseAfter(error, signal) {
-      if (!(error instanceof SpawnerClientError) || !isTransient(error)) throw error;
+      if (!(error instanceof SpawnerClientError && isTransient(error))) throw error;
       if (connectedAtMs !== undefined && performance.now() - connectedAtMs >= goodConnectionMs) progress();
       connectedAtMs = undefined;
+      // Without any network, nobody out there has failed.
+      if (isOffline()) progressAtMs = performance.now();
       const leftMs = giveUpMs - (performance.now() - progressAtMs);
       if (leftMs <= 0) throw givenUp(error, giveUpMs);
       const backoffMs = Math.min((askedMs ?? firstMs) * 2 ** failures++, mostMs);
       // Spread, so that all who waited for the same server do not come at once.
       const spreadMs = backoffMs * (0.5 + Math.random() / 2);
-      await pause(Math.min(Math.max(spreadMs, (error.retryAfterSeconds ?? 0) * 1000), leftMs), signal);
+      const waitMs = Math.min(Math.max(spreadMs, (error.retryAfterSeconds ?? 0) * 1000), leftMs);
+      if (await pause(waitMs, signal)) failures = 0;
     },
   };
 }
 
 /** Whether the same request may go well later. */
-function isTransient({ code, status }: SpawnerClientError): boolean {
+export function isTransient(error: unknown): boolean {
+  if (!(error instanceof SpawnerClientError)) return false;
+  const { code, status } = error;
   if (status === undefined) return code === "unreachable" || code === "timeout";
   return status === 408 || status === 425 || status === 429 || (status >= 500 && status !== 501 && status !== 505);
+}
+
+/** Browsers know it; Node does not say. */
+function isOffline(): boolean {
+  return (globalThis as { navigator?: { onLine?: boolean } }).navigator?.onLine === false;
 }
 
 function givenUp(error: SpawnerClientError, giveUpMs: number): SpawnerClientError {

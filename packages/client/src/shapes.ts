@@ -1,11 +1,11 @@
-import {
-  type BackendList,
-  type BackendView,
-  type ConnectResponse,
-  type ErrorBody,
-  errorCodes,
-  type SpawnResponse,
-  type StatusMessage,
+import type {
+  BackendList,
+  BackendView,
+  ConnectResponse,
+  ErrorBody,
+  ErrorCode,
+  SpawnResponse,
+  StatusMessage,
 } from "./protocol.ts";
 
 /** What tells an answer of the API from any other JSON: the fields that callers cannot do without. */
@@ -37,8 +37,9 @@ export function isBackendList(value: unknown): value is BackendList {
   return Array.isArray(backends) && backends.every(isBackendView);
 }
 
-export function isErrorBody(value: unknown): value is ErrorBody {
-  return hasStrings(value, "id", "code", "message") && (errorCodes as readonly string[]).includes(value.code);
+/** `codes`: those that are known where it is asked. */
+export function isErrorBody(value: unknown, codes: readonly ErrorCode[]): value is ErrorBody {
+  return hasStrings(value, "id", "code", "message") && (codes as readonly string[]).includes(value.code);
 }
 
 function hasStrings<Name extends string>(value: unknown, ...names: Name[]): value is Record<Name, string> {

@@ -1,5 +1,6 @@
 import { SpawnerClientError } from "./errors.ts";
 import { type Limit, makeLimit } from "./limit.ts";
+import type { ErrorCode } from "./protocol.ts";
 import { isErrorBody } from "./shapes.ts";
 
 interface Call {
@@ -19,6 +20,8 @@ export interface TransportConfig {
   readonly token: string | undefined;
   readonly fetch: typeof globalThis.fetch;
   readonly timeoutMs: number;
+  /** Those that an answer of the API may have: an error with another one is somebody else's. */
+  readonly errorCodes: readonly ErrorCode[];
 }
 
 /** How long a body may pause; undefined: for any time. */
@@ -61,7 +64,10 @@ export function makeTransport(config: TransportConfig): Transport {
   };
 }
 
-async function open(call: Call, { baseUrl, token, fetch, timeoutMs }: TransportConfig): Promise<OpenAnswer> {
+async function open(
+  call: Call,
+  { baseUrl, token, fetch, timeoutMs, errorCodes }: TransportConfig,
+): Promise<OpenAnswer> {
   const { method, path, body, waitMs = 0, signal } = call;
   const url = `${baseUrl}${path}`;
   const headers = new Headers(call.headers);
@@ -78,7 +84,7 @@ async function open(call: Call, { baseUrl, token, fetch, timeoutMs }: TransportC
     const redirection = redirectionOf(response, `${method} ${url}`);
     if (redirection !== undefined) throw redirection;
     const text = await readText(answer.chunks(), answer);
-    throw refusalOf(response, text) ?? answer.unexpected(`no error of Spawner's${quote(text)}`);
+    throw refusalOf(response, text, errorCodes) ?? answer.unexpected(`no error of Spawner's${quote(text)}`);
   } catch (error) {
     limit.end();
     throw limit.explain(error);
@@ -147,9 +153,9 @@ function redirectionOf({ type, status, headers }: Response, action: string): Spa
 }
 
 /** The error that the API itself says; undefined where somebody else has answered. */
-function refusalOf(response: Response, text: string): SpawnerClientError | undefined {
+function refusalOf(response: Response, text: string, codes: readonly ErrorCode[]): SpawnerClientError | undefined {
   const body = parseJson(text);
-  if (!isErrorBody(body)) return undefined;
+  if (!isErrorBody(body, codes)) return undefined;
   const { status } = response;
   return new SpawnerClientError(body.code, body.message, {
     status,

@@ -11,8 +11,11 @@ import type { SessionEnd } from "./session-options.ts";
 export interface Generation {
   /** The newest there is. */
   access: Access;
-  /** Nothing could be done by it: another one is needed before the next attempt. */
-  isSuspect: boolean;
+  /**
+   * Why another access is asked for before the next attempt: this one was refused; or nothing could be opened by it and
+   * nobody said why, so that it is still good where no other one can be had.
+   */
+  doubt: "refused" | "unsure" | undefined;
   wasReady: boolean;
   /** Resolves when requests need not wait any more: it is ready, or over, or nobody says what it is. */
   readonly settled: Promise<void>;
@@ -40,11 +43,13 @@ export function followGeneration(access: Access, config: GenerationConfig): Gene
     settle = resolve;
   });
   const transport =
-    statusUrl === undefined ? undefined : makeTransport({ baseUrl: statusUrl, token: undefined, fetch, timeoutMs });
+    statusUrl === undefined
+      ? undefined
+      : makeTransport({ baseUrl: statusUrl, token: undefined, fetch, timeoutMs, errorCodes: ["not_found"] });
 
   const generation: Generation = {
     access,
-    isSuspect: false,
+    doubt: undefined,
     wasReady: false,
     settled,
     async findEnd(unknown) {

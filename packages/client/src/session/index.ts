@@ -1,4 +1,5 @@
-export { type ClientErrorCode, SpawnerClientError } from "../errors.ts";
+export type { ClientErrorCode } from "../error-codes.ts";
+export { SpawnerClientError } from "../errors.ts";
 export type { EndReason, StatusMessage } from "../protocol.ts";
 export type { RetryOptions } from "../retry.ts";
 export type { Connection } from "./connection.ts";

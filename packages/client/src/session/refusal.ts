@@ -1,6 +1,9 @@
 import type { ErrorBody } from "../protocol.ts";
 import { isErrorBody } from "../shapes.ts";
 
+/** The gateway's, of these statuses. */
+const refusalCodes = ["unauthorized", "backend_ended"] as const;
+
 /** Nothing that the gateway says is longer; a program's answer may be. */
 const refusalBytesMax = 16_384;
 
@@ -14,5 +17,5 @@ export async function refusalOf(response: Response): Promise<ErrorBody | undefin
     .clone()
     .json()
     .catch(() => undefined);
-  return isErrorBody(body) ? body : undefined;
+  return isErrorBody(body, refusalCodes) ? body : undefined;
 }

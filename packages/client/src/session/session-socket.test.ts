@@ -61,6 +61,20 @@ test("it comes back after the gateway was away for a while", async () => {
   await eventually(() => expect(socket.isOpen).toBe(true));
 });
 
+test("while the application is away, it is opened again by what was given before", async () => {
+  const { gateway, session, connect } = await setUp();
+  gateway.tell("Ready");
+  const socket = session.webSocket("socket");
+  await eventually(() => expect(socket.isOpen).toBe(true));
+  connect.mockRejectedValue(new TypeError("Failed to fetch"));
+  await gateway.stop();
+  await eventually(() => expect(connect.mock.calls.length).toBeGreaterThan(2)); // it was tried in vain before
+  const restarted = await startGateway({ listenPort: gateway.port });
+  restarted.goodTokens.add("g1-t1");
+  await eventually(() => expect(socket.isOpen).toBe(true));
+  expect(restarted.requestsOfProgram()).toContain("/b1/socket?_spawner_token=g1-t1");
+});
+
 test.each([
   [1000, "done", false],
   [1001, "going away", true],

@@ -48,7 +48,7 @@ export interface SessionSocket {
 export interface SocketDeps {
   /** Resolves to what opens a connection now. Rejects when the session is over, or by the signal. */
   usable(signal: AbortSignal): Promise<Access>;
-  /** To be called when nothing could be opened by it. */
+  /** To be called when nothing could be opened by it: the application is asked for another one first, where it can be. */
   suspect(access: Access): void;
   readonly WebSocket: typeof globalThis.WebSocket;
   readonly retry: RetryPolicy;
@@ -113,7 +113,7 @@ export function openSocket(deps: SocketDeps, path: string, options: SocketOption
 
   const keepOpen = async () => {
     const patience = makePatience(deps.retry);
-    for (let failures = 0; ; ) {
+    for (;;) {
       const access = await deps.usable(leaving.signal);
       let wasOpen = false;
       const close = await attend(access, () => {
@@ -121,12 +121,10 @@ export function openSocket(deps: SocketDeps, path: string, options: SocketOption
         patience.connected();
       });
       if (wasOpen) {
-        failures = 0;
         if (!shouldReconnect(close)) return tell(onClosed, close);
         tell(onLost, close);
-      } else if (failures++ > 0) {
-        // A page is not told why: that nobody listens, or that the token is good no more. The first is soon over.
-        deps.suspect(access);
+      } else {
+        deps.suspect(access); // a page is not told whether nobody listens, or the token is good no more
       }
       const error = new SpawnerClientError("unreachable", `The WebSocket was closed with ${close.code}.`);
       try {

@@ -1,8 +1,9 @@
 import { checkMs } from "../check-ms.ts";
-import { type ClientErrorCode, SpawnerClientError } from "../errors.ts";
+import type { ClientErrorCode } from "../error-codes.ts";
+import { SpawnerClientError } from "../errors.ts";
 import { makeLimit } from "../limit.ts";
 import type { StatusMessage } from "../protocol.ts";
-import { completeRetryPolicy, makePatience, type Patience, type RetryPolicy } from "../retry.ts";
+import { completeRetryPolicy, isTransient, makePatience, type Patience, type RetryPolicy } from "../retry.ts";
 import { type Access, parseConnection, urlBelow } from "./connection.ts";
 import { followGeneration, type Generation } from "./generation.ts";
 import { refusalOf } from "./refusal.ts";
@@ -67,7 +68,7 @@ class ConnectedSession implements Session {
       const access = await this.#usable(init.signal);
       const response = await this.#send(access, path, init);
       const refusal = await refusalOf(response);
-      if (refusal?.code === "unauthorized") this.suspect(access);
+      if (refusal?.code === "unauthorized") this.#doubt(access, "refused");
       if (refusal?.code === "backend_ended") await this.#findEnd(access, refusal.message);
       // A stream can be sent but once.
       if (refusal === undefined || !isFirst || init.body instanceof ReadableStream) return response;
@@ -81,7 +82,7 @@ class ConnectedSession implements Session {
     if (WebSocket === undefined) throw new TypeError("There is no WebSocket here: give openSession one.");
     const deps = {
       usable: (signal: AbortSignal) => this.#usable(signal),
-      suspect: (access: Access) => this.suspect(access),
+      suspect: (access: Access) => this.#doubt(access, "unsure"),
       WebSocket,
       retry: this.#retry,
       signal: this.#life.signal,
@@ -93,9 +94,8 @@ class ConnectedSession implements Session {
     this.#end(new SpawnerClientError("aborted", "The session was closed by its page."));
   }
 
-  /** The next attempt is not made by this access. */
-  suspect(access: Access): void {
-    if (this.#generation?.access === access) this.#generation.isSuspect = true;
+  #doubt(access: Access, doubt: Generation["doubt"]): void {
+    if (this.#generation?.access === access) this.#generation.doubt ??= doubt;
   }
 
   #send({ base, token }: Access, path: string, init: RequestInit): Promise<Response> {
@@ -141,6 +141,11 @@ class ConnectedSession implements Session {
         return this.#enter(await this.#connect());
       } catch (reason) {
         error = reason;
+        const known = this.#generation;
+        // Those who give connections may be away while what was connected is there, and lets in by what was given.
+        if (known?.doubt !== "unsure" || !isTransient(reason)) continue;
+        known.doubt = undefined;
+        if (isFresh(known)) return known;
       }
     }
   }
@@ -164,7 +169,7 @@ class ConnectedSession implements Session {
     const known = this.#generation;
     if (known?.access.generation === access.generation) {
       known.access = access;
-      known.isSuspect = false;
+      known.doubt = undefined;
       return known;
     }
     known?.leave();
@@ -225,8 +230,8 @@ function checkPath(path: string): void {
   urlBelow("http://localhost/session/", path);
 }
 
-function isFresh({ access, isSuspect }: Generation): boolean {
-  return !isSuspect && Date.now() < access.renewAtMs;
+function isFresh({ access, doubt }: Generation): boolean {
+  return doubt === undefined && Date.now() < access.renewAtMs;
 }
 
 /** What every call rejects with from then on. */
