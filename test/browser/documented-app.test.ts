@@ -33,7 +33,7 @@ test("the application of docs/connect.md, as it stands there", { timeout: 90_000
   await bob.waitForSelector("text=Connected");
 
   expect((await fetch(`${url}/remove?document=plans&user=bob`, { method: "POST" })).status).toBe(200);
-  await bob.waitForSelector("text=Over (Refused)", { timeout: 10_000 });
+  await bob.waitForSelector("text=Over (Refused)");
   await write(ada, "still here");
   await ada.waitForSelector("text=ada: still here");
 });
