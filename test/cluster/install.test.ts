@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import type { ConnectRequest, ConnectResponse } from "@spawner/client";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { connectUser, open, post } from "../support/cluster/connected.ts";
 import { eventually } from "../support/cluster/eventually.ts";
@@ -14,6 +15,14 @@ beforeAll(async () => {
   spawner = await install({ of: "overlays/local", patches: twice });
 });
 afterAll(() => spawner?.dispose());
+
+/** What the tests were given, and nobody else may find. */
+const tokens: string[] = [];
+async function connect(request: ConnectRequest): Promise<ConnectResponse> {
+  const connected = await connectUser(spawner.apiUrl, request);
+  tokens.push(connected.token);
+  return connected;
+}
 
 test("what kubectl apply -k has installed starts a session, relays to it, and sweeps it when its user has left", async () => {
   const id = await spawner.spawn({ gracePeriodSeconds: 2, firstClientSeconds: 20 });
@@ -46,9 +55,9 @@ test("a session is ended through the API, and nothing is left of it but its reco
 });
 
 test("a user is let in at each gateway in each way, as nobody else, and is out at both within a second", async () => {
-  const ada = await connectUser(spawner.apiUrl, { key: "doc", user: "ada", auth: { role: "teacher" } });
-  const bob = await connectUser(spawner.apiUrl, { key: "doc", user: "bob" });
-  const other = await connectUser(spawner.apiUrl, { key: "other", user: "ada" });
+  const ada = await connect({ key: "doc", user: "ada", auth: { role: "teacher" } });
+  const bob = await connect({ key: "doc", user: "bob" });
+  const other = await connect({ key: "other", user: "ada" });
   expect(bob.generation).toBe(ada.generation);
   const gateways = await urlsOfGateways();
   for (const gateway of gateways) {
@@ -93,8 +102,8 @@ test("a user is let in at each gateway in each way, as nobody else, and is out a
 });
 
 test("the keys in the Secret are replaced without a restart: what is open stays so, and old tokens go with their key", async () => {
-  const connect = () => connectUser(spawner.apiUrl, { key: "rotated", user: "ada" });
-  const old = await connect();
+  const connectAgain = () => connect({ key: "rotated", user: "ada" });
+  const old = await connectAgain();
   const gateways = await urlsOfGateways();
   const statusesOf = ({ backend, token }: { backend: string; token: string }) =>
     Promise.all(
@@ -113,7 +122,7 @@ test("the keys in the Secret are replaced without a restart: what is open stays 
   await write(`${fresh}${Buffer.from(before, "base64")}`);
   // Either of two signs.
   const signed = await eventually(async () => {
-    const both = [await connect(), await connect(), await connect(), await connect()];
+    const both = [await connectAgain(), await connectAgain(), await connectAgain(), await connectAgain()];
     for (const { token } of both) expect(keyOf(token)).toBe("fresh");
     return both;
   });
@@ -136,6 +145,27 @@ test("no part of it was restarted or complained that it may not do something", a
     expect(status.containerStatuses, metadata.name).toMatchObject([{ restartCount: 0 }]);
     expect(await spawner.kubectl("logs", metadata.name)).not.toMatch(/forbidden/i);
   }
+});
+
+test("no token and no key is told by any object but their Secret, nor in any log", async () => {
+  const data = JSON.parse(
+    await spawner.kubectl("get", "secret", "spawner-keys", "--output=jsonpath={.data}"),
+  ) as object;
+  const keys = Object.values(data).flatMap((value: string) =>
+    Buffer.from(value, "base64")
+      .toString()
+      .split(/[:\s]+/),
+  );
+  const secrets = [...tokens.flatMap((token) => token.split(".").slice(1)), ...keys].filter(
+    ({ length }) => length > 30,
+  );
+  expect(secrets.length).toBeGreaterThan(2 * tokens.length + 1);
+  const objects = await spawner.kubectl("get", "pods,slabs,configmaps,events,deployments,daemonsets", "--output=json");
+  const { items } = JSON.parse(objects) as { items: { kind: string; metadata: { name: string } }[] };
+  const pods = items.filter(({ kind }) => kind === "Pod").map(({ metadata }) => metadata.name);
+  expect(pods.length).toBeGreaterThan(6);
+  const logs = await Promise.all(pods.map((pod) => spawner.kubectl("logs", pod, "--all-containers")));
+  for (const text of [objects, ...logs]) expect(secrets.filter((secret) => text.includes(secret))).toEqual([]);
 });
 
 async function urlsOfGateways(): Promise<string[]> {

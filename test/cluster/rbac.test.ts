@@ -50,6 +50,23 @@ test.each([
   }
 });
 
+test("a gateway that may not read the keys is not ready, says why, and is when it may", async () => {
+  const manifests = await manifestsOf({ of: "base", namespace: namespace.name });
+  const isOfKeys = ({ resources }: { resources: string[] }) => resources.includes("secrets");
+  const withoutKeys = manifests.map((manifest) =>
+    manifest.kind === "Role" && manifest.metadata.name === "spawner-gateway"
+      ? { ...manifest, rules: (manifest.rules as { resources: string[] }[]).filter((rule) => !isOfKeys(rule)) }
+      : manifest,
+  );
+  await applyAccounts(withoutKeys);
+  const gateway = await startObservedRole("gateway", { namespace: namespace.name, flags: [] });
+  const readiness = async () => (await (await fetch(`${gateway.healthUrl}/readyz`)).text()).trim();
+  await eventually(async () => expect(await readiness()).toBe("the Secret spawner-keys has not been read yet"));
+  expect(gateway.forbidden.map(describeAccess)).toContain("list secrets spawner-keys");
+  await applyAccounts(manifests);
+  await eventually(async () => expect(await readiness()).toBe("ready"));
+});
+
 /** Only the accounts and what they may do: the roles run here. */
 async function applyAccounts(manifests: readonly Manifest[]): Promise<void> {
   const kinds = ["CustomResourceDefinition", "ServiceAccount", "Role", "RoleBinding"];

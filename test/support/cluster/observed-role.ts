@@ -9,6 +9,8 @@ import { startRoleProcess } from "./role-process.ts";
 export interface ObservedRole {
   /** Where a gateway or an api serves. */
   readonly url: string;
+  /** Of its health server. */
+  readonly healthUrl: string;
   /** What the API server was asked for, and has not forbidden. */
   readonly asked: readonly Access[];
   /** What it would not let the role do. */
@@ -33,7 +35,7 @@ export async function startObservedRole(
   });
   onTestFinished(() => proxy.close());
   const token = (await kubectl(["create", "token", `spawner-${role}`, "--namespace", namespace])).trim();
-  const { url, end } = await startRoleProcess(role, { namespace, proxy, token, flags });
+  const { url, healthUrl, end } = await startRoleProcess(role, { namespace, proxy, token, flags });
   onTestFinished(() => end("SIGKILL"));
-  return { url, asked, forbidden, proxy };
+  return { url, healthUrl, asked, forbidden, proxy };
 }
