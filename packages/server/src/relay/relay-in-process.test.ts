@@ -53,10 +53,13 @@ describe("an upstream in this process", () => {
 
   it("gets a request that came at once in one write", async () => {
     await using fixture = new Fixture();
-    const { client: near, server } = InProcessSocket.pair();
     const pieces: string[] = [];
-    server.on("data", (bytes) => pieces.push(String(bytes)));
-    await fixture.open({ host: "in this process", port: 0, connect: () => near });
+    const connect = () => {
+      const { client, server } = InProcessSocket.pair();
+      server.on("data", (bytes) => pieces.push(String(bytes)));
+      return client;
+    };
+    await fixture.open({ host: "in this process", port: 0, connect });
     const client = await fixture.client();
     client.send(post("body"));
     await until(() => pieces.join("") === post("body"), "the request");
