@@ -104,6 +104,8 @@ test("a board is waited for, drawn on by two who are told apart, survives a cras
   await ada.waitForSelector('html[data-strokes="3"]');
   await bob.click("text=Try again");
   await bob.waitForSelector("text=You were taken off this board");
+  expect((await bob.goto(ada.url()))?.status()).toBe(401);
+  expect(await bob.textContent("main")).toBe("You are not let inThe token was revoked.");
 
   const { backends } = (await (await ask("/api/backends")).json()) as BackendList;
   expect(backends).toHaveLength(1);

@@ -2,11 +2,14 @@ import { randomUUID } from "node:crypto";
 import type { ErrorBody, ErrorCode } from "@spawner/client";
 import { httpStatusOf } from "./errors.ts";
 
+/** The Content-Type of errors, and of nothing else that is answered on those surfaces. */
+export const errorType = "application/json; charset=utf-8";
+
 /** An error as an HTTP answer, on the surfaces that a relay serves. */
 export function makeErrorAnswer(code: ErrorCode, message: string) {
   const status = httpStatusOf[code];
   const headers: Record<string, string> = {
-    "content-type": "application/json; charset=utf-8",
+    "content-type": errorType,
     "cache-control": "no-store",
   };
   if (status === 503 || status === 429) headers["retry-after"] = "1";

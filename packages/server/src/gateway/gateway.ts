@@ -23,13 +23,14 @@ import {
 } from "../relay/index.ts";
 import { endedAnswer, quote, redirect, refuse, unknown } from "./answers.ts";
 import { BackendPlans } from "./backend-plans.ts";
+import { isForPage } from "./connection-credential.ts";
 import { allowedOriginOf, readableBy } from "./cors.ts";
 import { Directory } from "./directory.ts";
 import { type ClientView, viewOf } from "./forwarded.ts";
 import { GatewayMetrics, type ServedBy } from "./metrics.ts";
 import { OpenConnections } from "./open-connections.ts";
 import { isNotForClients } from "./own-fields.ts";
-import { asset } from "./pages.ts";
+import { asset, refusalPage } from "./pages.ts";
 import { isReachable, Parking, type Wanted } from "./parking.ts";
 import { hostOf, idOfHost, parseTarget, pathOf } from "./route.ts";
 import { isPublicRoute, planToApi } from "./to-api.ts";
@@ -186,19 +187,26 @@ class Gateway {
   }
 
   route(exchange: Exchange): Plan | Promise<Plan> {
-    const origin = allowedOriginOf(exchange.head, this.#allowedOrigins);
     const plan = this.#route(exchange);
-    if (origin === undefined) return plan;
-    const readable = (each: Plan): Plan =>
-      each.kind === "answer" ? { ...each, answer: readableBy(origin, each.answer) } : each;
-    return plan instanceof Promise ? plan.then(readable) : readable(plan);
+    const shown = (each: Plan): Plan =>
+      each.kind === "answer"
+        ? { ...each, answer: this.#shown(each.answer, exchange.head, this.#viewOf(exchange).prefix) }
+        : each;
+    return plan instanceof Promise ? plan.then(shown) : shown(plan);
   }
 
   /** A backend that ended while a request was under way explains the failure better than the failure does. */
   describe(problem: RelayProblem, head: RequestHead | undefined): Answer {
     const answer = this.#describe(problem, head);
-    const origin = head === undefined ? undefined : allowedOriginOf(head, this.#allowedOrigins);
-    return origin === undefined ? answer : readableBy(origin, answer);
+    return head === undefined ? answer : this.#shown(answer, head, "");
+  }
+
+  /** As whoever asked can read it: a page, for a browser that is to show it; with leave, for a page of another origin. */
+  #shown(answer: Answer, head: RequestHead, prefix: string): Answer {
+    const isPage = (this.#config.waitingPage ?? true) && isForPage(head);
+    const told = isPage ? refusalPage(answer, { prefix }) : answer;
+    const origin = allowedOriginOf(head, this.#allowedOrigins);
+    return origin === undefined ? told : readableBy(origin, told);
   }
 
   #describe({ kind, message }: RelayProblem, head: RequestHead | undefined): Answer {

@@ -1,4 +1,5 @@
-import { makeErrorAnswer } from "../core/error-body.ts";
+import type { ErrorBody } from "@spawner/client";
+import { errorType, makeErrorAnswer } from "../core/error-body.ts";
 import type { Backend } from "../core/resource.ts";
 import { livingStates, rankOf } from "../core/states.ts";
 import { stateOf, stoppingSince } from "../core/status.ts";
@@ -53,6 +54,38 @@ export function endedPage({ status }: Backend, { prefix }: { prefix: string }): 
   return { status: 410, headers: pageHeaders, body: page(title, { prefix, state: "ended", head: "", body }) };
 }
 
+/** What people call what a status says. Others are said to programs alone. */
+const refusalTitles: Readonly<Record<number, string>> = {
+  401: "You are not let in",
+  403: "You are not let in here",
+  404: "There is nothing here",
+  410: "The session has ended",
+  429: "There is no room at present",
+  500: "Something has gone wrong",
+  502: "The session does not answer",
+  503: "Not now",
+  504: "The session does not answer",
+};
+
+/**
+ * What a browser shows in place of an error that programs are told. With a Retry-After it looks again by itself. Gives what
+ * it was given where there is no page for it.
+ */
+export function refusalPage(answer: Answer, { prefix }: { prefix: string }): Answer {
+  const title = refusalTitles[answer.status];
+  const { headers = {}, body: text = "" } = answer;
+  if (title === undefined || headers["content-type"] !== errorType) return answer;
+  const { message } = JSON.parse(text) as ErrorBody;
+  const seconds = headers["retry-after"];
+  const head = seconds === undefined ? "" : `<meta http-equiv="refresh" content="${5 * Number(seconds)}">`;
+  const body = `<p role="alert">${escaped(message)}</p>`;
+  return {
+    ...answer,
+    headers: { ...headers, ...pageHeaders },
+    body: page(title, { prefix, state: "refused", head, body }),
+  };
+}
+
 /** A file of the gateway's own, below `/_spawner`. */
 export function asset(path: string, method: string): Answer {
   const file = assets.get(path.split("?", 1)[0] ?? "");
@@ -84,7 +117,7 @@ const pageHeaders = {
 
 interface PageParts {
   readonly prefix: string;
-  readonly state: "waiting" | "ended";
+  readonly state: "waiting" | "ended" | "refused";
   readonly head: string;
   readonly body: string;
 }
