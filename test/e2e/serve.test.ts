@@ -26,14 +26,15 @@ interface Echo {
   env: Record<string, string>;
 }
 
-/** A folder whose sessions are ended with the test. */
+/** All that the tests here start has it in its environment, and is found by it. */
+const mark = { name: "SERVE_TEST", value: String(process.pid) };
+process.env[mark.name] = mark.value;
+
+/** A folder whose sessions are killed with the test. */
 function stateFolder(): string {
   const stateDir = temporaryFolder();
-  onTestFinished(async () => {
-    const { child, output, exited } = runSpawner(["dev", "--port", "0", "--state-dir", stateDir, "--", "true"]);
-    await output.waitFor(/Ctrl-C/);
-    child.kill("SIGINT");
-    await exited;
+  onTestFinished(() => {
+    for (const pid of processesWithEnv(mark.name, mark.value)) process.kill(pid, "SIGKILL");
   });
   return stateDir;
 }
@@ -84,16 +85,18 @@ async function sessionsOf(url: string) {
 
 describe("a restart", () => {
   test.each([
-    ["a kill -9", "SIGKILL", null, "the same port"],
-    ["SIGTERM", "SIGTERM", 0, "the same port"],
-    ["SIGTERM, to another port,", "SIGTERM", 0, "any"],
-  ] as const)("by %s goes on with 20 sessions in use", async (_, signal, code, port) => {
+    ["a kill -9", "SIGKILL", null, 20, "the same port"],
+    ["SIGTERM", "SIGTERM", 0, 20, "the same port"],
+    ["SIGTERM, to another port,", "SIGTERM", 0, 3, "any"],
+  ] as const)("by %s goes on with the sessions in use", async (_, signal, code, count, port) => {
     const stateDir = stateFolder();
     const first = await startServe(stateDir);
-    const ids = (await Promise.all(Array.from({ length: 20 }, () => spawnSession(first.url)))).map(({ name }) => name);
+    const ids = (await Promise.all(Array.from({ length: count }, () => spawnSession(first.url)))).map(
+      ({ name }) => name,
+    );
     const sockets = await Promise.all(ids.map((id) => talk(first.url, id)));
     const before = await sessionsOf(first.url);
-    expect(Object.keys(before)).toHaveLength(20);
+    expect(Object.keys(before)).toHaveLength(count);
     for (const { pid, processes, state } of Object.values(before)) {
       expect({ processes, state }).toEqual({ processes: [pid], state: "Ready" });
     }
@@ -104,7 +107,7 @@ describe("a restart", () => {
     await cut;
 
     const second = await startServe(stateDir, port === "any" ? [] : ["--port", String(first.port)]);
-    expect(second).toMatchObject({ adopted: 20, stateDir, ...(port === "any" ? {} : { url: first.url }) });
+    expect(second).toMatchObject({ adopted: count, stateDir, ...(port === "any" ? {} : { url: first.url }) });
     await Promise.all(ids.map((id) => talk(second.url, id)));
     expect(await sessionsOf(second.url)).toEqual(before);
   });
