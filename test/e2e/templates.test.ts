@@ -1,10 +1,15 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { ConnectResponse } from "@spawner/client";
+import { type ConnectRequest, SpawnerClient } from "@spawner/client";
 import { expect, onTestFinished, test } from "vitest";
+import { TemplatesFolder } from "../../packages/server/src/api/index.ts";
+import { systemClock } from "../../packages/server/src/lib/clock.ts";
+import { silentLog } from "../../packages/server/src/lib/log.ts";
 import { runSpawner, temporaryFolder } from "../support/dev.ts";
+import { fileBlock, readDocument } from "../support/documents.ts";
 import { eventually } from "../support/embedded.ts";
+import { startServed } from "../support/served.ts";
 
 const program = fileURLToPath(new URL("../support/program.mjs", import.meta.url));
 
@@ -24,29 +29,6 @@ function templatesFolder(words: Readonly<Record<string, string>>) {
   return { folder, write, remove: (name: string) => rmSync(join(folder, `${name}.yaml`)) };
 }
 
-/** `spawner serve` over these templates alone. What it runs is ended with the test. */
-async function startServe(stateDir: string, templates: string) {
-  const args = ["--port", "0", "--state-dir", stateDir, "--templates", templates];
-  const spawner = runSpawner(["serve", "--allow-anonymous", ...args]);
-  onTestFinished(async () => {
-    spawner.child.kill("SIGKILL");
-    await spawner.exited;
-  });
-  const [, url = ""] = await spawner.output.waitFor(/"url":"([^"]+)".*"serving"/);
-  return { ...spawner, url };
-}
-
-function stateFolder(): string {
-  const stateDir = temporaryFolder();
-  onTestFinished(async () => {
-    const { child, output, exited } = runSpawner(["dev", "--port", "0", "--state-dir", stateDir, "--", "true"]);
-    await output.waitFor(/Ctrl-C/);
-    child.kill("SIGINT");
-    await exited;
-  });
-  return stateDir;
-}
-
 /** What a command prints on stdout, which is a line. */
 async function print(url: string, ...args: string[]): Promise<string> {
   const { child, output, exited } = runSpawner(args, { SPAWNER_URL: `${url}/api` });
@@ -64,41 +46,41 @@ const echoOf = async (url: string) => {
   return (await (await fetch(asked)).json()) as Echo;
 };
 
-const connect = async (url: string, key: string, ...args: string[]) =>
-  JSON.parse(await print(url, "connect", key, "--json", ...args)) as ConnectResponse;
+const connect = (url: string, request: ConnectRequest) =>
+  new SpawnerClient({ url: `${url}/api` }).connect({ key: "room", ...request });
 
 test("one server runs several programs, and what runs is not touched by what becomes of its template", async () => {
-  const stateDir = stateFolder();
   const { folder, write, remove } = templatesFolder({ chat: "hello", game: "play" });
-  const first = await startServe(stateDir, folder);
+  const served = { stateDir: temporaryFolder(), command: [], flags: ["--templates", folder] };
+  const first = await startServed(served);
+  onTestFinished(() => first.close("SIGKILL"));
+  onTestFinished(() => first.killSessions());
 
   const game = await print(first.url, "spawn", "--template", "game", "--env", "LEVEL=3");
-  expect((await echoOf(game)).env).toMatchObject({ WORD: "play", LEVEL: "3", PWD: expect.any(String) });
+  expect((await echoOf(game)).env).toMatchObject({ WORD: "play", LEVEL: "3" });
   const chat = await print(first.url, "connect", "room", "--user", "ada", "--template", "chat");
   const before = await echoOf(chat);
   expect(before).toMatchObject({
     env: { WORD: "hello", SPAWNER_KEY: "room" },
     headers: { "x-spawner-user": "ada" },
   });
-  const same = await connect(first.url, "room", "--template", "chat");
+  const same = await connect(first.url, { template: "chat" });
   expect(same).toMatchObject({ spawned: false, stale: false });
 
   write("chat", "bye");
   remove("game");
-  await eventually("the edited template is read", async () => {
-    const { stale } = await connect(first.url, "room", "--template", "chat", "--on-spec-change", "keep");
-    return stale;
-  });
-  first.child.kill("SIGKILL");
-  await first.exited;
-  const second = await startServe(stateDir, folder);
-  const stale = await connect(second.url, "room", "--template", "chat", "--on-spec-change", "keep");
+  const isRead = async () => (await connect(first.url, { template: "chat", onSpecChange: "keep" })).stale;
+  await eventually("the edited template is read", isRead);
+  await first.close("SIGKILL");
+  const second = await startServed(served);
+  onTestFinished(() => second.close("SIGKILL"));
+  const stale = await connect(second.url, { template: "chat", onSpecChange: "keep" });
   expect(stale).toMatchObject({ spawned: false, stale: true, generation: same.generation });
   expect(await echoOf(stale.url ?? "")).toMatchObject({ pid: before.pid, env: { WORD: "hello" } });
   expect(await echoOf(second.url + new URL(game).pathname)).toMatchObject({ env: { WORD: "play" } });
 
   // The only one that is left is the one that nobody has to name.
-  const next = await connect(second.url, "room", "--on-spec-change", "now");
+  const next = await connect(second.url, { onSpecChange: "now" });
   expect(next).toMatchObject({ spawned: true, stale: false });
   expect((await echoOf(next.url ?? "")).env.WORD).toBe("bye");
 });
@@ -120,4 +102,14 @@ test("a command and a template that are both the default are refused", async () 
   expect(output.text).toMatch(
     /The command that was given is the template "default", and .* has one of that name, too\./,
   );
+});
+
+test("docs/templates.md has a template for one machine that can be used", async () => {
+  const folder = temporaryFolder();
+  writeFileSync(join(folder, "editor.yaml"), fileBlock(readDocument("docs/templates.md"), "templates/editor.yaml"));
+  const templates = await TemplatesFolder.open(folder, { kind: "command", clock: systemClock, log: silentLog });
+  expect(templates.find("editor")).toMatchObject({
+    gracePeriodSeconds: 60,
+    template: { containers: [{ command: ["node", "editor.mjs"], workingDir: "/srv/editor" }] },
+  });
 });
