@@ -74,6 +74,11 @@ export class BackendSweep {
     this.#stream.connect();
   }
 
+  /** Whether its program says that it is at work, as far as was heard. */
+  get isBusy(): boolean {
+    return this.#stream.heard?.state.busy ?? false;
+  }
+
   /** The backend as it is now. A relay host that moved is watched at its new place. */
   update(backend: Backend): void {
     const moved = addressOf(this.#backend)?.workloadUID !== addressOf(backend)?.workloadUID;

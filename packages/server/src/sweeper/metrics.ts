@@ -8,8 +8,14 @@ export interface SweeperMetrics {
   readonly streamsLost: Tally;
 }
 
-export function sweeperMetrics(metrics: Metrics, { watched }: { watched: () => number }): SweeperMetrics {
+export interface SweeperCounts {
+  readonly watched: () => number;
+  readonly busy: () => number;
+}
+
+export function sweeperMetrics(metrics: Metrics, { watched, busy }: SweeperCounts): SweeperMetrics {
   metrics.gauge({ name: "spawner_sweeper_backends", help: "Backends whose relay hosts are watched." }, watched);
+  metrics.gauge({ name: "spawner_sweeper_busy_backends", help: "Those whose programs say that they are busy." }, busy);
   return {
     lateness: metrics.histogram(
       {

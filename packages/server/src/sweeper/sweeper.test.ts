@@ -204,10 +204,11 @@ test("goes by the host: somebody who came, a hold or a refused seal put the end 
 
 test("asks nothing of a host whose program is busy, also where the session is to end as soon as nobody is there", async () => {
   for (const isWanted of [true, false]) {
-    const { host, clock, backend, store, expectState } = await startSweeper();
+    const { host, clock, backend, store, expectState, metric } = await startSweeper();
     await vi.waitFor(() => expect(host.watchers.size).toBe(1));
     host.say({ busy: true });
     await expectState("Ready");
+    expect(await metric("spawner_sweeper_busy_backends")).toBe(1);
     if (!isWanted) await store.requestStop((await backend()).metadata, { whenIdle: true });
     clock.advance(60_000);
     host.say({ busy: true });
@@ -217,6 +218,7 @@ test("asks nothing of a host whose program is busy, also where the session is to
     expect(host.seals).toBe(0);
     host.say({ msUntilIdle: 0 });
     await expectState("Swept");
+    expect(await metric("spawner_sweeper_busy_backends")).toBe(0);
   }
 });
 

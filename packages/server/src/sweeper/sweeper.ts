@@ -25,7 +25,11 @@ export interface SweeperDeps {
 /** Watches the relay host of each living backend: says when it is ready, and ends it when it is idle. */
 export function run(config: SweeperConfig, deps: SweeperDeps): Running {
   const sweeps = new Map<string, BackendSweep>();
-  const sweepDeps = { ...deps, metrics: sweeperMetrics(deps.metrics, { watched: () => sweeps.size }) };
+  const metrics = sweeperMetrics(deps.metrics, {
+    watched: () => sweeps.size,
+    busy: () => [...sweeps.values()].filter(({ isBusy }) => isBusy).length,
+  });
+  const sweepDeps = { ...deps, metrics };
 
   const stop = async (key: string) => {
     const sweep = sweeps.get(key);
