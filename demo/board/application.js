@@ -109,10 +109,16 @@ async function formOf(request) {
   return new URLSearchParams(text);
 }
 
+const style = `:root { color-scheme: light dark; font: 16px/1.6 system-ui, sans-serif; }
+  main { max-width: 40rem; margin: 3rem auto; padding: 0 1rem; }
+  form { display: inline-flex; flex-wrap: wrap; gap: .5rem 1rem; align-items: end; }
+  label { display: grid; }
+  input, button { font: inherit; padding: .4rem .8rem; }
+  li { margin: .8rem 0; }`;
+
 function page(/** @type {string} */ content, status = 200) {
-  const style =
-    "body{font:16px/1.6 system-ui;max-width:40rem;margin:3rem auto;padding:0 1rem}form{display:inline-block}";
-  const body = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Boards</title><style>${style}</style>${content}</html>`;
+  const body = `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+    <title>Boards</title><style>${style}</style><main>${content}</main></html>`;
   return { status, headers: { "cache-control": "no-store" }, body };
 }
 

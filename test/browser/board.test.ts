@@ -67,3 +67,28 @@ test("a page whose board was ended says so, and offers a new one", async () => {
   await page.waitForSelector('html[data-connection="live"]');
   expect(new URL(page.url()).pathname).not.toContain(id);
 });
+
+test("its tools are used by keyboard alone, and its link is got where there is no clipboard", async () => {
+  const { url } = await startDev([process.execPath, board]);
+  const page = await openPage(await openBrowser(), `${url}/`);
+  const focused = () => page.evaluate("document.activeElement.getAttribute('aria-label')");
+  await page.focus("#colors [aria-checked=true]");
+  expect(await focused()).toBe("Blue (6)");
+  await page.keyboard.press("ArrowRight");
+  await page.waitForSelector('#colors [aria-label="Violet (7)"][aria-checked=true]');
+  await page.keyboard.press("Tab");
+  expect(await focused()).toBe("Medium");
+  for (let count = 0; count < 2; count++) await page.keyboard.press("ArrowUp");
+  await page.waitForSelector('#widths [aria-label="Thick"][aria-checked=true]');
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Space");
+  expect(await page.getAttribute("#eraser", "aria-pressed")).toBe("true");
+
+  await page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })");
+  const asked = page.waitForEvent("dialog");
+  const clicked = page.click("#copy");
+  const dialog = await asked;
+  expect(dialog.defaultValue()).toBe(page.url());
+  await dialog.dismiss();
+  await clicked;
+});

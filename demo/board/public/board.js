@@ -281,14 +281,30 @@ function choice(
   return button;
 }
 
+/** Arrows choose within a group, and Tab goes past it: https://www.w3.org/WAI/ARIA/apg/patterns/radio/. */
+function chooseByArrows(/** @type {HTMLElement} */ group) {
+  group.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    if (step === undefined) return;
+    event.preventDefault();
+    const buttons = /** @type {HTMLElement[]} */ ([...group.children]);
+    const at = buttons.indexOf(/** @type {HTMLElement} */ (event.target));
+    const next = buttons[(at + step + buttons.length) % buttons.length];
+    next.focus();
+    next.click();
+  });
+}
+
 function showTools() {
-  for (const [index, button] of [...$("colors").children].entries()) {
+  for (const [index, button] of /** @type {HTMLElement[]} */ ([...$("colors").children]).entries()) {
     button.setAttribute("aria-checked", String(index === tool.color && !tool.isErasing));
+    button.tabIndex = index === tool.color ? 0 : -1;
     const mark = /** @type {HTMLElement} */ (button.firstElementChild);
     mark.style.background = inkOf(index);
   }
-  for (const [index, button] of [...$("widths").children].entries()) {
+  for (const [index, button] of /** @type {HTMLElement[]} */ ([...$("widths").children]).entries()) {
     button.setAttribute("aria-checked", String(index === tool.width));
+    button.tabIndex = index === tool.width ? 0 : -1;
   }
   $("eraser").setAttribute("aria-pressed", String(tool.isErasing));
 }
@@ -309,10 +325,17 @@ $("widths").append(
     ),
   ),
 );
+for (const id of ["colors", "widths"]) chooseByArrows($(id));
 $("eraser").addEventListener("click", () => use({ isErasing: !tool.isErasing }));
 $("clear").addEventListener("click", () => send({ type: "clear" }));
 $("copy").addEventListener("click", async () => {
-  await navigator.clipboard.writeText(link);
+  try {
+    await navigator.clipboard.writeText(link);
+  } catch {
+    // There is no clipboard for pages by http from another machine, nor where it is not allowed.
+    prompt("Copy this link:", link);
+    return;
+  }
   $("copy").textContent = "Copied";
   setTimeout(() => ($("copy").textContent = "Copy link"), 1_500);
 });
