@@ -1,12 +1,17 @@
 import { faultTest, untilPodsRun, whileBroken } from "../support/cluster/faults.ts";
 import { expectNobodyNotices } from "../support/cluster/outage.ts";
 
-faultTest(
-  "nobody notices that the API server is paused for a minute, and then all goes on",
-  () =>
-    expectNobodyNotices({
-      whileAway: (act) => whileBroken("apiserver", { by: "pause" }, act),
-      untilWhole: ({ client }) => untilPodsRun(client),
-    }),
-  300_000,
-);
+for (const [what, part] of [
+  ["the API server", "apiserver"],
+  ["the database of the API server", "etcd"],
+] as const) {
+  faultTest(
+    `nobody notices that ${what} is paused for a minute, and then all goes on`,
+    () =>
+      expectNobodyNotices({
+        whileAway: (act) => whileBroken(part, { by: "pause" }, act),
+        untilWhole: ({ client }) => untilPodsRun(client),
+      }),
+    300_000,
+  );
+}

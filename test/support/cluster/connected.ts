@@ -1,8 +1,9 @@
 import { type IncomingHttpHeaders, request } from "node:http";
 import type { ConnectRequest, ConnectResponse } from "@spawner/client";
-import { expect } from "vitest";
+import { expect, onTestFinished } from "vitest";
 import { eventually } from "./eventually.ts";
 import { spawnRequestFor } from "./install.ts";
+import { EchoClient } from "./traffic.ts";
 
 /** What an API at this address answers to a `POST` of ours. */
 export async function post(apiUrl: string, path: string, body: object): Promise<Response> {
@@ -24,6 +25,36 @@ export async function connectUser(apiUrl: string, request: ConnectRequest): Prom
   const connected = JSON.parse(text) as ConnectResponse;
   expect(connected.state).toBe("Ready");
   return connected;
+}
+
+/** A WebSocket of a user, by the token in its URL. Closed with the test. */
+export async function enter({ url }: { url: string }, { backend, token }: ConnectResponse): Promise<EchoClient> {
+  const client = await EchoClient.open(`${url}/${backend}/?_spawner_token=${token}`);
+  onTestFinished(() => client.close());
+  return client;
+}
+
+/** Rejects unless a token lets in at this gateway in each of the ways that it can be brought, and at once: nobody is asked. */
+export async function expectTokenWorks({ url }: { url: string }, { backend, token }: ConnectResponse): Promise<void> {
+  const bare = `${url}/${backend}/`;
+  const answers = await Promise.all([
+    open(`${bare}?_spawner_token=${token}`),
+    open(bare, { authorization: `Bearer ${token}` }),
+    open(bare, { cookie: `spawner-token=${token}` }),
+  ]);
+  for (const { status, body, ms } of answers) expect([status, ms < 1_500], body).toEqual([200, true]);
+}
+
+/** The same again and again, until this moment (performance.now()). */
+export async function keepUsingToken(
+  gateway: { url: string },
+  connected: ConnectResponse,
+  { untilMs, everyMs = 5_000 }: { untilMs: number; everyMs?: number },
+): Promise<void> {
+  while (performance.now() < untilMs) {
+    await expectTokenWorks(gateway, connected);
+    await new Promise((resolve) => setTimeout(resolve, Math.min(everyMs, untilMs - performance.now())));
+  }
 }
 
 export interface Opened {

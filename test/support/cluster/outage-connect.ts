@@ -1,12 +1,11 @@
 import type { ConnectResponse } from "@spawner/client";
-import { expect, onTestFinished } from "vitest";
+import { expect } from "vitest";
 import type { ApiProxy } from "./api-proxy.ts";
-import { connectUser, open, post } from "./connected.ts";
+import { connectUser, enter, expectTokenWorks, keepUsingToken, open, post } from "./connected.ts";
 import { eventually } from "./eventually.ts";
 import { spawnRequestFor } from "./install.ts";
 import type { RoleProcess } from "./role-process.ts";
 import type { Stage } from "./stage.ts";
-import { EchoClient } from "./traffic.ts";
 
 interface ConnectPlace {
   readonly stage: Stage;
@@ -40,7 +39,7 @@ export async function openConnected({ stage, gateway, reached }: ConnectPlace) {
           "an unknown id at the gateway": () => open(`${gateway.url}/unknown/`),
         }),
       ];
-      await expectKnownTokenWorks(gateway, ada);
+      await expectTokenWorks(gateway, ada);
       const again = await connectRaw(api, request("bob"));
       expect([again.status, again.ms < refusedWithinMs], again.body).toEqual([200, true]);
       const bob = JSON.parse(again.body) as ConnectResponse;
@@ -67,22 +66,19 @@ export async function openConnected({ stage, gateway, reached }: ConnectPlace) {
       console.log(
         `while the API server was away all that needs it was refused, at most after ${Math.max(...refused)} ms`,
       );
-      while (performance.now() < untilMs) {
-        await expectKnownTokenWorks(gateway, ada);
-        await new Promise((resolve) => setTimeout(resolve, Math.min(5_000, untilMs - performance.now())));
-      }
+      await keepUsingToken(gateway, ada, { untilMs });
     },
     /** When it is back. */
     async useAfterwards(): Promise<void> {
       const now = renewed ?? expect.unreachable("useMeanwhile comes first");
-      await eventually(() => expectKnownTokenWorks(now.gateway, ada));
+      await eventually(() => expectTokenWorks(now.gateway, ada));
       const cy = await connectUser(now.api.url, request("cy"));
       expect(cy).toMatchObject({ generation: ada.generation, spawned: false });
-      for (const each of [gateway, now.gateway]) await expectKnownTokenWorks(each, cy);
+      for (const each of [gateway, now.gateway]) await expectTokenWorks(each, cy);
       const ofEve = [await enter(gateway, eve), await enter(now.gateway, eve)];
       expect((await post(api.url, `/backend/${eve.backend}/revoke`, { user: "eve" })).status).toBe(200);
       await eventually(() => expect(ofEve.filter(({ closed }) => closed === undefined)).toEqual([]), 10_000);
-      await expectKnownTokenWorks(gateway, ada);
+      await expectTokenWorks(gateway, ada);
     },
   };
 
@@ -91,23 +87,6 @@ export async function openConnected({ stage, gateway, reached }: ConnectPlace) {
     const response = await post(url, "/connect", spawnRequestFor("echo-program.mjs", body));
     return { status: response.status, body: await response.text(), ms: performance.now() - beganMs };
   }
-}
-
-async function enter({ url }: RoleProcess, { backend, token }: ConnectResponse): Promise<EchoClient> {
-  const client = await EchoClient.open(`${url}/${backend}/?_spawner_token=${token}`);
-  onTestFinished(() => client.close());
-  return client;
-}
-
-/** In each of the ways that it can be brought, and at once: nobody is asked. */
-async function expectKnownTokenWorks({ url }: RoleProcess, { backend, token }: ConnectResponse): Promise<void> {
-  const bare = `${url}/${backend}/`;
-  const answers = await Promise.all([
-    open(`${bare}?_spawner_token=${token}`),
-    open(bare, { authorization: `Bearer ${token}` }),
-    open(bare, { cookie: `spawner-token=${token}` }),
-  ]);
-  for (const { status, body, ms } of answers) expect([status, ms < 1_500], body).toEqual([200, true]);
 }
 
 /** All at once, so that nobody profits by another's having waited. Resolves to how long the last one took. */
