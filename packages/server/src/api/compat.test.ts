@@ -57,6 +57,12 @@ describe("POST /spawn as 0.1.9 had it", () => {
     expect(spec).toEqual({ template: { containers: [{ name: "application", image: "default", env: [] }] } });
   });
 
+  test("needs no image where a template is named", async () => {
+    const { status, spec } = await spawnText('{"template":"default","image":null}');
+    expect(status).toBe(200);
+    expect(spec).toMatchObject({ template: { containers: [{ image: "default" }] } });
+  });
+
   test("has the port decide where env has a PORT as well", async () => {
     const { status, spec } = await spawnText('{"image":"default","port":0,"env":{"PORT":"1","A":"b"}}');
     expect(status).toBe(200);
