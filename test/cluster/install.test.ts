@@ -160,7 +160,7 @@ test("no token and no key is told by any object but their Secret, nor in any log
     ({ length }) => length > 30,
   );
   expect(secrets.length).toBeGreaterThan(2 * tokens.length + 1);
-  const objects = await spawner.kubectl("get", "pods,slabs,configmaps,events,deployments,daemonsets", "--output=json");
+  const objects = await spawner.kubectl("get", "pods,slab,configmaps,events,deployments,daemonsets", "--output=json");
   const { items } = JSON.parse(objects) as { items: { kind: string; metadata: { name: string } }[] };
   const pods = items.filter(({ kind }) => kind === "Pod").map(({ metadata }) => metadata.name);
   expect(pods.length).toBeGreaterThan(6);
