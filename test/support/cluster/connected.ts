@@ -53,7 +53,7 @@ export async function keepUsingToken(
 ): Promise<void> {
   while (performance.now() < untilMs) {
     await expectTokenWorks(gateway, connected);
-    await new Promise((resolve) => setTimeout(resolve, Math.min(everyMs, untilMs - performance.now())));
+    await new Promise((resolve) => setTimeout(resolve, Math.min(everyMs, Math.max(0, untilMs - performance.now()))));
   }
 }
 

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { SpawnerError } from "../core/errors.ts";
 import { systemClock } from "../lib/clock.ts";
 import { startApi } from "./fixture.ts";
 import { makeRevoke } from "./revoke.ts";
@@ -69,4 +70,21 @@ test("one that fails keeps none that waits behind it from being tried", async ()
   const [failed, done] = await Promise.allSettled([revoke(backend, { user: "ada" }), revoke(backend, { user: "bob" })]);
   expect([failed.status, done.status]).toEqual(["rejected", "fulfilled"]);
   expect(Object.keys((await stored())?.users ?? {})).toEqual(["bob"]);
+});
+
+test("while the store is away those that wait behind another fail with it, and the next is tried anew", async () => {
+  const { engine, backend, stored, revoke } = await setUp();
+  const { patchStatus } = engine.backends;
+  let attempts = 0;
+  engine.backends.patchStatus = async () => {
+    attempts += 1;
+    throw new SpawnerError("unavailable", "the store is away");
+  };
+  const users = ["ada", "bob", "cy"];
+  const outcomes = await Promise.allSettled(users.map((user) => revoke(backend, { user })));
+  expect(outcomes.map(({ status }) => status)).toEqual(users.map(() => "rejected"));
+  expect(attempts).toBe(1);
+  engine.backends.patchStatus = patchStatus;
+  await revoke(backend, { user: "ada" });
+  expect(Object.keys((await stored())?.users ?? {})).toEqual(["ada"]);
 });

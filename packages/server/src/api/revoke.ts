@@ -15,7 +15,7 @@ export function makeRevoke({ engine, clock }: { engine: Pick<Engine, "backends">
   return async (backend: Backend, revoked: Revoked): Promise<void> => {
     const { name } = backend.metadata;
     const before = latest.get(name) ?? Promise.resolve();
-    const own = before.catch(() => {}).then(() => write(backend, revoked));
+    const own = before.catch(unlessUnavailable).then(() => write(backend, revoked));
     latest.set(name, own);
     try {
       await own;
@@ -42,4 +42,9 @@ export function makeRevoke({ engine, clock }: { engine: Pick<Engine, "backends">
       }
     }
   }
+}
+
+/** Where the store could not be asked it cannot be asked by whoever waits: each would wait for as long again. */
+function unlessUnavailable(error: unknown): void {
+  if (isSpawnerError(error, "unavailable")) throw error;
 }
