@@ -1,7 +1,16 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { parseAllDocuments } from "yaml";
+import { TemplatesFolder } from "../../packages/server/src/api/index.ts";
+import { systemClock } from "../../packages/server/src/lib/clock.ts";
+import { silentLog } from "../../packages/server/src/lib/log.ts";
 import { kubectl } from "../support/cluster/kubectl.ts";
 import { makeNamespace, type TestNamespace } from "../support/cluster/namespace.ts";
 import { type Manifest, manifestsOf, renderOverlay } from "../support/cluster/overlay.ts";
+import { fileBlock, readDocument } from "../support/documents.ts";
 
 const overlays = ["base", "overlays/local", "overlays/ingress", "overlays/compat-0.1.9"];
 
@@ -140,3 +149,44 @@ test.each(overlays)("no Deployment of deploy/%s is without a Pod while it is rol
 function fail(role: string): never {
   throw new Error(`the Pod of ${role} has no container`);
 }
+
+test("docs/templates.md mounts its template in the api, where nobody chooses images any more", async () => {
+  const document = readDocument("docs/templates.md");
+  const folder = mkdtempSync(join(tmpdir(), "spawner-templates-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const template = fileBlock(document, "templates/notebook.yaml");
+  mkdirSync(join(folder, "templates"));
+  writeFileSync(join(folder, "templates/notebook.yaml"), template);
+  symlinkSync(fileURLToPath(new URL("../../deploy", import.meta.url)), join(folder, "deploy"));
+  const kustomization = fileBlock(document, "kustomization.yaml")
+    .replaceAll(/https:\S+?\/\/(deploy\S*?)\?ref=\S+/g, "$1")
+    .replace("namespace: spawner", `namespace: ${namespace.name}`);
+  writeFileSync(join(folder, "kustomization.yaml"), kustomization);
+  const rendered = await kubectl(["kustomize", folder]);
+  await kubectl(["apply", "--dry-run=server", "--filename=-"], rendered);
+
+  const manifests = parseAllDocuments(rendered).map((each) => each.toJS() as Manifest);
+  const configMap = manifests.find(
+    ({ kind, metadata }) => kind === "ConfigMap" && metadata.name === "spawner-templates",
+  );
+  expect(configMap?.data).toEqual({ "notebook.yaml": template });
+  expect(templatesOf(manifests).get("api")?.spec).toMatchObject({
+    containers: [
+      {
+        env: expect.arrayContaining([
+          { name: "SPAWNER_TEMPLATES", value: "/etc/spawner/templates" },
+          { name: "SPAWNER_TEMPLATES_ONLY", value: "yes" },
+        ]),
+        volumeMounts: expect.arrayContaining([
+          { name: "templates", mountPath: "/etc/spawner/templates", readOnly: true },
+        ]),
+      },
+    ],
+    volumes: expect.arrayContaining([{ name: "templates", configMap: { name: "spawner-templates" } }]),
+  });
+  const options = { kind: "pod", clock: systemClock, log: silentLog } as const;
+  const templates = await TemplatesFolder.open(join(folder, "templates"), options);
+  expect(templates.find("notebook")?.template.containers).toMatchObject([
+    { name: "notebook", image: "registry.example.com/notebook:3", env: [{ name: "LICENCE" }, { name: "MODE" }] },
+  ]);
+});

@@ -31,6 +31,8 @@ const workloads: Record<Role, string> = {
 export interface InstallOptions extends Omit<Overlay, "namespace"> {
   /** What the Secret of the API's tokens has. Default: there is none. */
   readonly tokens?: string;
+  /** What else is in its namespace, before it is installed. */
+  readonly objects?: readonly object[];
 }
 
 /** Installs an overlay as `kubectl apply -k` does, into a namespace of its own, and resolves when all of it is up. */
@@ -45,7 +47,10 @@ export async function install(options: InstallOptions): Promise<Installation> {
   }
 }
 
-async function installInto(namespace: string, { tokens, ...overlay }: InstallOptions): Promise<Installation> {
+async function installInto(
+  namespace: string,
+  { tokens, objects = [], ...overlay }: InstallOptions,
+): Promise<Installation> {
   const inNamespace = (...args: string[]) => kubectl(["--namespace", namespace, ...args]);
   const isUp = (role: Role) => inNamespace("rollout", "status", workloads[role], "--timeout=90s");
   const urlOf = async (service: string) => {
@@ -58,6 +63,8 @@ async function installInto(namespace: string, { tokens, ...overlay }: InstallOpt
   if (tokens !== undefined) {
     await inNamespace("create", "secret", "generic", "spawner-tokens", `--from-literal=tokens=${tokens}`);
   }
+  for (const object of objects)
+    await kubectl(["apply", "--namespace", namespace, "--filename=-"], JSON.stringify(object));
   await kubectl(["apply", "--filename=-"], await renderOverlay({ ...overlay, namespace }));
   await Promise.all((Object.keys(workloads) as Role[]).map(isUp));
   const [apiUrl, gatewayUrl] = await Promise.all([urlOf("spawner-api"), urlOf("spawner-gateway")]);

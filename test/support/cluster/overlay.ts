@@ -12,6 +12,8 @@ export interface Overlay {
   readonly namespace?: string;
   /** Kustomize's own: strategic merge patches, or JSON patches with a target. */
   readonly patches?: readonly { readonly patch: string; readonly target?: object }[];
+  /** Folders below deploy/components. */
+  readonly components?: readonly string[];
 }
 
 /** An object of Kubernetes, as far as tests of manifests read it. */
@@ -33,11 +35,12 @@ export const testImage = process.env.SPAWNER_TEST_IMAGE ?? "localhost/spawner:te
 export async function renderOverlay(overlay: Overlay): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), "spawner-overlay-"));
   try {
-    const { of, namespace, patches } = overlay;
+    const { of, namespace, patches, components = [] } = overlay;
     const [, newName, newTag] = /^(.+):([^:/]+)$/.exec(testImage) ?? [];
     const kustomization = {
       resources: [relative(folder, join(deploy, of))],
       images: imagesInOverlays.map((name) => ({ name, newName, newTag })),
+      components: components.map((name) => relative(folder, join(deploy, "components", name))),
       ...(namespace === undefined ? {} : { namespace }),
       ...(patches === undefined ? {} : { patches }),
     };
