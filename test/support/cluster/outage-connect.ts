@@ -59,8 +59,9 @@ export async function openConnected({ stage, gateway, reached }: ConnectPlace) {
           "whether a new gateway is ready": () => open(`${freshGateway.healthUrl}/readyz`),
           "connect at a new api": () => connectRaw(freshApi, request("cy")),
           "whether a new api is ready": () => open(`${freshApi.healthUrl}/readyz`),
-          // Last: it may have been done or not, and whoever connects is refused until that is known.
+          // Last: they may have been done or not, and whoever connects is refused until that is known.
           "to take back access": () => post(api.url, `/backend/${ada.backend}/revoke`, { user: "nobody" }),
+          "to take back more": () => post(api.url, `/backend/${ada.backend}/revoke`, { user: "somebody" }),
         }),
       );
       console.log(
