@@ -64,7 +64,11 @@ export function addApiCommand(program: Command): void {
     .addOption(imagesFlag())
     .addOption(templatesFlag("a Pod's"))
     .addOption(templatesOnlyFlag())
-    .addOption(compatFlag("take and answer POST /spawn as 0.1.9 did: unknown fields and nulls"))
+    .addOption(
+      compatFlag(
+        "take and answer POST /spawn as 0.1.9 did (unknown fields and nulls), and tell the states that it knew",
+      ),
+    )
     .addHelpText("after", help)
     .action(async (flags: ApiFlags) => {
       const { serveApi } = await import("./serve-api.ts"); // here: no other command has to load what serves

@@ -4,7 +4,7 @@
  */
 
 /** What a backend's labels have to be like. */
-export type LabelRequirement =
+type LabelRequirement =
   /** It has the label, or has not, whatever its value. */
   | { readonly kind: "exists" | "absent"; readonly label: string }
   /** Its value is one of these; or is none of these, which is true of a label that it has not. */
