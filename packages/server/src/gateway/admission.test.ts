@@ -3,7 +3,7 @@ import { ConnectionTokenSigner, ConnectionTokenVerifier } from "../core/connecti
 import type { Backend, BackendSpec, BackendStatus } from "../core/resource.ts";
 import { makeSigningKey } from "../core/signing-keys.ts";
 import { FakeClock } from "../lib/fake-clock.ts";
-import { parseRequestHead } from "../relay/head.ts";
+import { parseRequestHead } from "../relay/parse-head.ts";
 import { type AdmissionRules, admit } from "./admission.ts";
 import { cookieOf, hostCookieName, pathCookieName, withoutCookie, withoutToken } from "./connection-credential.ts";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { parseResponseHead } from "../relay/head.ts";
+import { parseResponseHead } from "../relay/parse-head.ts";
 import { corsFields } from "./cors.ts";
 
 const origin = "https://app.example.com";

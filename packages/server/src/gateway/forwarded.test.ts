@@ -1,6 +1,6 @@
 import { BlockList } from "node:net";
 import { describe, expect, it } from "vitest";
-import { parseRequestHead } from "../relay/head.ts";
+import { parseRequestHead } from "../relay/parse-head.ts";
 import { forwardedFields, isToldByProxies, viewOf } from "./forwarded.ts";
 
 const trustedProxies = new BlockList();

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { parseRequestHead, parseResponseHead } from "../relay/head.ts";
+import { parseRequestHead, parseResponseHead } from "../relay/parse-head.ts";
 import { redirect, safeLocation } from "./answers.ts";
 import { backwardHead, forwardHead, mapCookiePath, mapLocation } from "./heads.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseRequestHead, parseResponseHead } from "../relay/head.ts";
+import { parseRequestHead, parseResponseHead } from "../relay/parse-head.ts";
 import { rewriteRequestHead, rewriteResponseHead } from "../relay/rewrite.ts";
 import { hopByHopOf } from "./hop-by-hop.ts";
 

@@ -4,9 +4,10 @@ import { adopt } from "./client-socket.ts";
 import { Deadline } from "./deadline.ts";
 import { Forwarding, type ForwardingDeps, type ForwardingOwner } from "./forwarding.ts";
 import { type FramingRules, requestFraming } from "./framing.ts";
-import { findHeadEnd, parseRequestHead, type RequestHead } from "./head.ts";
+import type { RequestHead } from "./head.ts";
 import { Lingering } from "./lingering.ts";
 import { OpenExchange } from "./open-exchange.ts";
+import { findHeadEnd, parseRequestHead } from "./parse-head.ts";
 import { RelayProblem } from "./problem.ts";
 import { reset } from "./reset.ts";
 import { type Answer, encodeAnswer } from "./response.ts";
@@ -62,11 +63,6 @@ export class ClientConnection implements ForwardingOwner {
     this.#awaitRequest();
   }
 
-  /** Whether nothing is in flight. */
-  get isIdle(): boolean {
-    return this.#isWaiting && this.#pair.pending.length === 0;
-  }
-
   /** Whether an answer is to come, or is not all sent. An upgraded connection has none. */
   get isAnswering(): boolean {
     if (this.#state.kind === "lingering") return !this.#pair.client.writableFinished;
@@ -98,17 +94,12 @@ export class ClientConnection implements ForwardingOwner {
   /** Ends it when what is in flight was answered. */
   finish(): void {
     this.#isFinishing = true;
-    if (this.isIdle) this.#shutDown(nothing);
+    if (this.#isWaiting && this.#pair.pending.length === 0) this.#shutDown(nothing);
   }
 
   /** Ends it now, whatever is in flight. */
   destroy(): void {
     this.#close("closed");
-  }
-
-  /** Answers a connection that is one too many. */
-  refuse(problem: RelayProblem): void {
-    this.onProblem(problem);
   }
 
   // What the client does.

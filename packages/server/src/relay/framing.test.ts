@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type BodyFraming, requestFraming, responseFraming } from "./framing.ts";
-import { parseRequestHead, parseResponseHead } from "./head.ts";
+import { parseRequestHead, parseResponseHead } from "./parse-head.ts";
 import { RelayProblem } from "./problem.ts";
 
 const limits = { headBytesMax: 1_024, headerCountMax: 128 };

@@ -1,4 +1,5 @@
-import { type MessageHead, parseField, type RequestHead, type ResponseHead } from "./head.ts";
+import type { MessageHead, RequestHead, ResponseHead } from "./head.ts";
+import { parseField } from "./parse-head.ts";
 import { RelayProblem } from "./problem.ts";
 
 /** Finds the end of a message's body, and changes nothing (RFC 9112 6). */

@@ -1,7 +1,8 @@
 import type { Socket } from "node:net";
 import type { ActivityLease } from "./activity.ts";
 import type { BodyFraming } from "./framing.ts";
-import { findHeadEnd, type HeadLimits, parseResponseHead, type RequestHead, type ResponseHead } from "./head.ts";
+import type { RequestHead, ResponseHead } from "./head.ts";
+import { findHeadEnd, type HeadLimits, parseResponseHead } from "./parse-head.ts";
 import type { Exchange, Plan } from "./plan.ts";
 import type { RelayProblem } from "./problem.ts";
 import { nothing } from "./socket-pair.ts";

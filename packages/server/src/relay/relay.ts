@@ -174,7 +174,7 @@ export class Relay {
     const connection = this.#open(socket);
     if (isTooMany) {
       this.#refused.add(connection);
-      connection.refuse(new RelayProblem("too_many_connections", `${connectionsMax} connections are open already`));
+      connection.onProblem(new RelayProblem("too_many_connections", `${connectionsMax} connections are open already`));
     }
     if (this.#tick === undefined) this.#scheduleTick();
   }

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { parseRequestHead, parseResponseHead } from "./head.ts";
 import { defaultLimits } from "./limits.ts";
+import { parseRequestHead, parseResponseHead } from "./parse-head.ts";
 import { type FieldChanges, rewriteRequestHead, rewriteResponseHead } from "./rewrite.ts";
 
 const bytesOf = (text: string) => Buffer.from(text, "latin1");

@@ -1,5 +1,6 @@
 import { type BodyFraming, requestFraming, responseFraming } from "../framing.ts";
-import { findHeadEnd, type MessageHead, parseRequestHead, parseResponseHead, ResponseHead } from "../head.ts";
+import { type MessageHead, ResponseHead } from "../head.ts";
+import { findHeadEnd, parseRequestHead, parseResponseHead } from "../parse-head.ts";
 import { RelayProblem } from "../problem.ts";
 
 /** What comes over one connection from one side. */

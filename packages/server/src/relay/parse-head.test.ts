@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { findHeadEnd, parseField, parseRequestHead, parseResponseHead } from "./head.ts";
 import { defaultLimits } from "./limits.ts";
+import { findHeadEnd, parseField, parseRequestHead, parseResponseHead } from "./parse-head.ts";
 import { RelayProblem, statusOfProblem } from "./problem.ts";
 
 const limits = { headBytesMax: 1_024, headerCountMax: 8 };
