@@ -36,7 +36,8 @@ export async function runChaos({ seed, exchanges }: { seed: number; exchanges: n
   await using inner = new Fixture();
   await using outer = new Fixture();
   const upstream = await inner.raw(serveChaos);
-  await inner.open(wandering(choose, upstream));
+  // So long that nobody is taken for silent, and every tunnel is counted by what looks at its bytes.
+  await inner.open(wandering(choose, upstream), { limits: { silentConnectionMs: 86_400_000 } });
   const cuttable = new Set<Cut>();
   const onOpen = (cut: Cut) => {
     cuttable.add(cut);
