@@ -4,7 +4,8 @@ import { openForRecords } from "../engine/process/fixtures/records-only.ts";
 import { FakeClock } from "../lib/fake-clock.ts";
 import { silentLog } from "../lib/log.ts";
 import { Metrics } from "../lib/metrics.ts";
-import { type GatewayConfig, type GatewayDeps, run } from "./gateway.ts";
+import { run } from "./gateway.ts";
+import type { GatewayConfig, GatewayDeps } from "./gateway-config.ts";
 
 export interface TestGatewayOptions extends Partial<GatewayConfig>, Pick<GatewayDeps, "api"> {}
 

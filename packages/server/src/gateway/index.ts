@@ -1,1 +1,2 @@
-export { type GatewayConfig, run } from "./gateway.ts";
+export { run } from "./gateway.ts";
+export type { GatewayConfig } from "./gateway-config.ts";

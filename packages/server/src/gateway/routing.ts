@@ -1,0 +1,250 @@
+import { ConnectionTokenVerifier } from "../core/connection-token.ts";
+import { makeErrorAnswer } from "../core/error-body.ts";
+import { hostNameOf } from "../core/host-names.ts";
+import { nameMapping, reservedIds } from "../core/names.ts";
+import { hasEnded } from "../core/status.ts";
+import type { Answer, Exchange, Plan, RelayProblem, RequestHead, ResponseHead } from "../relay/index.ts";
+import { endedAnswer, quote, redirect, refuse, unknown } from "./answers.ts";
+import { BackendPlans } from "./backend-plans.ts";
+import { isForPage } from "./connection-credential.ts";
+import { allowedOriginOf, readableBy } from "./cors.ts";
+import { Directory } from "./directory.ts";
+import { type ClientView, viewOf } from "./forwarded.ts";
+import type { GatewayConfig, GatewayDeps } from "./gateway-config.ts";
+import type { GatewayMetrics, ServedBy } from "./metrics.ts";
+import { OpenConnections } from "./open-connections.ts";
+import { asset, refusalPage } from "./pages.ts";
+import { isReachable, Parking, type Wanted } from "./parking.ts";
+import { hostOf, idOfHost, parseTarget, pathOf } from "./route.ts";
+import { isPublicRoute, planToApi } from "./to-api.ts";
+
+/** What `OPTIONS *` asks for (RFC 9110 9.3.7): nothing in particular. */
+const aboutThisServer: Plan = { kind: "answer", answer: { status: 200 } };
+
+/** Where the end of a backend may be what was the matter. */
+const upstreamProblems: readonly RelayProblem["kind"][] = ["upstream_failed", "upstream_timeout"];
+
+/** Finds where each request goes, by its host and its path. */
+export class Routing {
+  readonly #config: GatewayConfig;
+  readonly #deps: GatewayDeps;
+  readonly #metrics: GatewayMetrics;
+  readonly #names;
+  readonly #pathPrefix: string;
+  readonly #allowedOrigins: ReadonlySet<string>;
+  readonly #directory: Directory;
+  readonly #parking: Parking;
+  readonly #plans: BackendPlans;
+
+  constructor(config: GatewayConfig, deps: GatewayDeps, metrics: GatewayMetrics) {
+    const { clock, log } = deps;
+    this.#config = config;
+    this.#deps = deps;
+    this.#metrics = metrics;
+    this.#names = nameMapping(config.servicePrefix);
+    this.#pathPrefix = config.pathPrefix ?? "";
+    this.#allowedOrigins = new Set(config.allowedOrigins);
+    const open = new OpenConnections();
+    metrics.countAdmitted(() => open.count);
+    this.#directory = new Directory(deps.engine.backends, {
+      clock,
+      waitingMax: config.parkedMax,
+      onBackend: (backend) => open.onChange(backend),
+    });
+    this.#plans = new BackendPlans({
+      clock,
+      open,
+      rules: {
+        verifier: new ConnectionTokenVerifier(deps.signingKeys ?? (() => []), { now: () => clock.now() }),
+        requireToken: config.requireToken ?? false,
+        allowedOrigins: this.#allowedOrigins,
+      },
+      viewOf: (exchange) => this.#viewOf(exchange),
+      peek: (name) => this.#directory.peek(name),
+      streamOf: (wanted, view) => this.#streamOf(wanted, view),
+      hasWaitingPage: config.waitingPage ?? true,
+      onResponse: (response) => this.#count("backend", response),
+    });
+    this.#parking = new Parking({
+      clock,
+      log,
+      directory: this.#directory,
+      metrics,
+      parkedMax: config.parkedMax,
+      answer: (exchange, backend, wanted) => this.#plans.answer(exchange, backend, wanted),
+      ended: (exchange, backend) => this.#plans.ended(exchange, backend),
+      forward: (exchange, backend, wanted) => this.#plans.forward(exchange, backend, wanted),
+    });
+  }
+
+  close(): void {
+    this.#directory.close();
+  }
+
+  route(exchange: Exchange): Plan | Promise<Plan> {
+    const plan = this.#route(exchange);
+    const shown = (each: Plan): Plan =>
+      each.kind === "answer"
+        ? { ...each, answer: this.#shown(each.answer, exchange.head, this.#viewOf(exchange).prefix) }
+        : each;
+    return plan instanceof Promise ? plan.then(shown) : shown(plan);
+  }
+
+  /** A backend that ended while a request was under way explains the failure better than the failure does. */
+  describe(problem: RelayProblem, head: RequestHead | undefined): Answer {
+    const answer = this.#describe(problem, head);
+    return head === undefined ? answer : this.#shown(answer, head, "");
+  }
+
+  /** As whoever asked can read it: a page, for a browser that is to show it; with leave, for a page of another origin. */
+  #shown(answer: Answer, head: RequestHead, prefix: string): Answer {
+    const isPage = (this.#config.waitingPage ?? true) && isForPage(head);
+    const told = isPage ? refusalPage(answer, { prefix }) : answer;
+    const origin = allowedOriginOf(head, this.#allowedOrigins);
+    return origin === undefined ? told : readableBy(origin, told);
+  }
+
+  #describe({ kind, message }: RelayProblem, head: RequestHead | undefined): Answer {
+    const id = upstreamProblems.includes(kind) && head !== undefined ? this.#idOf(head) : undefined;
+    const name = id === undefined ? undefined : this.#names.nameOf(id);
+    const backend = name === undefined ? undefined : this.#directory.peek(name);
+    return backend !== undefined && hasEnded(backend) ? endedAnswer(backend) : makeErrorAnswer(kind, `${message}.`);
+  }
+
+  /** The id that a request names. */
+  #idOf(head: RequestHead): string | undefined {
+    const onHost = this.#idOfHost(hostOf(head));
+    if (onHost !== undefined) return onHost;
+    const route = parseTarget(head.target, this.#pathPrefix);
+    return route.kind === "segment" ? route.id : undefined;
+  }
+
+  #idOfHost(host: string): string | undefined {
+    const { hostDomain, publicHostName } = this.#config;
+    const hostName = hostNameOf(host);
+    return hostDomain === undefined || hostName === publicHostName ? undefined : idOfHost(hostName, hostDomain);
+  }
+
+  #route(exchange: Exchange): Plan | Promise<Plan> {
+    const { head } = exchange;
+    const { allowedHosts, hostDomain } = this.#config;
+    const id = hostDomain === undefined ? undefined : this.#idOfHost(this.#viewOf(exchange).host);
+    const host = hostOf(head);
+    if (id === undefined && allowedHosts?.includes(hostNameOf(host)) === false) {
+      return refuse("forbidden_host", `Host ${quote(host)} is not served here; ${allowedHosts.join(", ")} are.`);
+    }
+    if (head.target === "*" && head.method === "OPTIONS") return aboutThisServer;
+    return id === undefined ? this.#onPath(exchange) : this.#onHost(exchange, id);
+  }
+
+  /** Of a host that is one backend's. */
+  #onHost(exchange: Exchange, id: string): Plan | Promise<Plan> {
+    const target = pathOf(exchange.head.target);
+    if (target === undefined) return malformed(exchange.head);
+    const name = this.#names.nameOf(id);
+    if (name === undefined) return unknown(id);
+    if (target === ownStream || target.startsWith(`${ownStream}?`)) {
+      return this.#toApi(exchange, { target: streamPath(id), isOfHost: true });
+    }
+    if (target.startsWith("/_spawner/")) return own(exchange.head, target.slice("/_spawner".length));
+    return this.#backend(exchange, { id, name, target, prefix: "" });
+  }
+
+  #onPath(exchange: Exchange): Plan | Promise<Plan> {
+    const { head } = exchange;
+    const route = parseTarget(head.target, this.#pathPrefix);
+    switch (route.kind) {
+      case "malformed":
+        return malformed(head);
+      case "root":
+        return this.#root(head);
+      case "unslashed":
+        if (route.id === "healthz") return { kind: "answer", answer: { status: 200, body: "{}\n" } };
+        if (this.#names.nameOf(route.id) === undefined && route.id !== "api") return unknown(route.id);
+        return redirect(`${this.#viewOf(exchange).prefix}${this.#prefixOf(route.id)}/${route.query}`);
+      case "segment":
+        return this.#segment(exchange, route);
+      case "elsewhere":
+        return unknown(route.id);
+      default:
+        return route satisfies never;
+    }
+  }
+
+  #root(head: RequestHead): Plan | Promise<Plan> {
+    const { root } = this.#deps;
+    if (root === undefined)
+      return refuse("not_found", `There is nothing at /: the path of a backend is ${this.#pathPrefix}/<id>/.`);
+    return root(head).then((answer) => ({ kind: "answer", answer }));
+  }
+
+  #segment(exchange: Exchange, { id, target }: { id: string; target: string }): Plan | Promise<Plan> {
+    if (id === "api") return this.#toApi(exchange, { target, isOfHost: false });
+    if (id === "_spawner") return own(exchange.head, target);
+    const name = this.#names.nameOf(id);
+    return name === undefined ? unknown(id) : this.#backend(exchange, { id, name, target, prefix: this.#prefixOf(id) });
+  }
+
+  #backend(exchange: Exchange, wanted: Wanted): Plan | Promise<Plan> {
+    const known = exchange.previousFailure === undefined ? this.#directory.peek(wanted.name) : undefined;
+    const preflight = this.#allowedOrigins.size === 0 ? undefined : this.#plans.preflight(exchange, known);
+    if (preflight !== undefined) return { kind: "answer", answer: preflight };
+    if (known !== undefined && isReachable(known)) return this.#plans.forward(exchange, known, wanted);
+    return this.#parking.resolve(exchange, wanted);
+  }
+
+  /** `isOfHost`: the host that was asked is a backend's, and the api need not know it. */
+  async #toApi(exchange: Exchange, { target, isOfHost }: { target: string; isOfHost: boolean }): Promise<Plan> {
+    const upstream = await this.#deps.api;
+    if (upstream === undefined) return unknown("api");
+    if (this.#config.publicApiOnly && !isPublicRoute(target)) {
+      return refuse("not_found", "This part of the API is not served here: it has an address of its own.");
+    }
+    return planToApi(exchange, {
+      upstream,
+      prefix: isOfHost ? "" : "/api",
+      target,
+      view: this.#viewOf(exchange),
+      allowedOrigins: this.#allowedOrigins,
+      ...(isOfHost ? { host: `${upstream.host}:${upstream.port}` } : {}),
+      onResponse: (response) => this.#count("api", response),
+    });
+  }
+
+  /** Of the same origin as the backend's pages, so that no other one has to be allowed. */
+  #streamOf({ id, prefix }: Wanted, view: ClientView): string | undefined {
+    if (this.#deps.api === undefined) return undefined;
+    return `${view.prefix}${prefix === "" ? ownStream : `/api${streamPath(id)}`}`;
+  }
+
+  /** What is the gateway's own is beside the prefix. */
+  #prefixOf(id: string): string {
+    return reservedIds.has(id) ? `/${id}` : `${this.#pathPrefix}/${id}`;
+  }
+
+  #viewOf({ head, clientAddress }: Exchange): ClientView {
+    const { forwardedProto: proto, trustedProxies } = this.#config;
+    return viewOf(head, { clientAddress, proto, trustedProxies });
+  }
+
+  /** An interim response is not the answer yet; 101 is. */
+  #count(by: ServedBy, { status, isInterim }: ResponseHead): void {
+    if (!isInterim || status === 101) this.#metrics.answered(by, status);
+  }
+}
+
+/** Where the states of the backend are that a host is of. */
+const ownStream = "/_spawner/status/stream";
+
+function streamPath(id: string): string {
+  return `/backend/${id}/status/stream`;
+}
+
+/** A file of the gateway's own. */
+function own(head: RequestHead, path: string): Plan {
+  return { kind: "answer", answer: asset(path, head.method) };
+}
+
+function malformed({ target }: RequestHead): Plan {
+  return refuse("invalid_request", `The target must be a path that begins with "/"; ${quote(target)} was given.`);
+}
