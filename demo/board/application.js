@@ -118,7 +118,7 @@ const style = `:root { color-scheme: light dark; font: 16px/1.6 system-ui, sans-
 
 function page(/** @type {string} */ content, status = 200) {
   const body = `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-    <title>Boards</title><style>${style}</style><main>${content}</main></html>`;
+    <title>Boards</title><link rel="icon" href="data:,"><style>${style}</style><main>${content}</main></html>`;
   return { status, headers: { "cache-control": "no-store" }, body };
 }
 

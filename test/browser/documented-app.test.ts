@@ -4,7 +4,7 @@ import { openBrowser } from "../support/browser.ts";
 import { startDocumentedApp } from "../support/documented-app.ts";
 
 test("the application of docs/connect.md, as it stands there", { timeout: 90_000 }, async () => {
-  const { url, spawnerUrl } = await startDocumentedApp();
+  const { url, spawnerUrl, removeBob } = await startDocumentedApp();
   const browser = await openBrowser();
   const open = async (user: string) => {
     const page = await browser.newPage();
@@ -32,7 +32,7 @@ test("the application of docs/connect.md, as it stands there", { timeout: 90_000
   await ada.waitForSelector("text=bob: hi");
   await bob.waitForSelector("text=Connected");
 
-  expect((await fetch(`${url}/remove?document=plans&user=bob`, { method: "POST" })).status).toBe(200);
+  expect(await removeBob()).toBe("{}");
   await bob.waitForSelector("text=Over (Refused)");
   await write(ada, "still here");
   await ada.waitForSelector("text=ada: still here");

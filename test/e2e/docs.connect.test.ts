@@ -22,14 +22,14 @@ function open(url: string, user: string) {
 test("the application of docs/connect.md: who writes what is seen by all, and who is taken off comes back no more", {
   timeout: 60_000,
 }, async () => {
-  const { url } = await startDocumentedApp();
+  const { url, removeBob } = await startDocumentedApp();
   expect(await (await fetch(`${url}/spawner/session.js`)).text()).toContain("openSession");
   expect((await fetch(`${url}/spawner/../app.mjs`)).status).toBe(404);
   const [ada, bob] = [open(url, "ada"), open(url, "bob")];
   await eventually("both are there", () => ada.heard.length > 0 && bob.heard.length > 0, 20_000);
   ada.socket.send("hello");
   await eventually("it is seen", () => bob.heard.some((text) => text.includes('{"user":"ada","text":"hello"}')));
-  expect((await fetch(`${url}/remove?document=plans&user=bob`, { method: "POST" })).status).toBe(200);
+  expect(await removeBob()).toBe("{}");
   expect((await fetch(`${url}/session?document=plans&user=bob`, { method: "POST" })).status).toBe(403);
   // A request meets the refusal, asks the application anew, and gets no.
   await expect(bob.session.fetch("notes")).rejects.toMatchObject({ code: "unauthorized" });

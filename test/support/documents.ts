@@ -25,9 +25,11 @@ export function codeBlocks(markdown: string): CodeBlock[] {
   }));
 }
 
-/** The block whose first line names this file: `// server.mjs`. Throws where there is none. */
+/** The block whose first line names this file: `// server.mjs`, `<!-- page.html -->`. Throws where there is none. */
 export function fileBlock(markdown: string, name: string): string {
-  const block = codeBlocks(markdown).find(({ text }) => text.split("\n", 1)[0]?.endsWith(` ${name}`));
+  const block = codeBlocks(markdown).find(({ text }) =>
+    text.split("\n", 1)[0]?.replace(/ -->$/, "").endsWith(` ${name}`),
+  );
   if (block === undefined) throw new Error(`no block begins with the name ${name}`);
   return block.text;
 }

@@ -35,12 +35,9 @@ export class SpawnerClientError extends Error {
   /** Seconds after which the server wants to be asked again, where it said so. */
   readonly retryAfterSeconds: number | undefined;
 
-  constructor(code: ClientErrorCode, message: string, details: ErrorDetails = {}) {
-    super(message, { cause: details.cause });
+  constructor(code: ClientErrorCode, message: string, { cause, ...details }: ErrorDetails = {}) {
+    super(message, { cause });
+    Object.assign(this, details);
     this.code = code;
-    this.status = details.status;
-    this.id = details.id;
-    this.reason = details.reason;
-    this.retryAfterSeconds = details.retryAfterSeconds;
   }
 }

@@ -38,7 +38,7 @@ export function completeRetryPolicy(options: RetryOptions): RetryPolicy {
 }
 
 /** A connection that has lived so long was a good one; a server that cuts each at once is to be left in peace. */
-const goodConnectionMs = 5_000;
+const goodConnectionMs = 1_000;
 
 export function makePatience({ firstMs, mostMs, giveUpMs }: RetryPolicy): Patience {
   let failures = 0;
@@ -88,7 +88,6 @@ function isOffline(): boolean {
 }
 
 function givenUp(error: SpawnerClientError, giveUpMs: number): SpawnerClientError {
-  const { code, status, id, retryAfterSeconds, message } = error;
-  const text = `${message} (given up after ${giveUpMs / 1000} s)`;
-  return new SpawnerClientError(code, text, { cause: error, status, id, retryAfterSeconds });
+  const text = `${error.message} (given up after ${giveUpMs / 1000} s)`;
+  return new SpawnerClientError(error.code, text, { ...error, cause: error });
 }

@@ -156,10 +156,10 @@ function redirectionOf({ type, status, headers }: Response, action: string): Spa
 function refusalOf(response: Response, text: string, codes: readonly ErrorCode[]): SpawnerClientError | undefined {
   const body = parseJson(text);
   if (!isErrorBody(body, codes)) return undefined;
-  const { status } = response;
-  return new SpawnerClientError(body.code, body.message, {
-    status,
-    id: body.id,
+  const { code, message, id } = body;
+  return new SpawnerClientError(code, message, {
+    status: response.status,
+    id,
     retryAfterSeconds: retryAfterSecondsOf(response),
   });
 }

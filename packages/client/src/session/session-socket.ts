@@ -113,7 +113,7 @@ export function openSocket(deps: SocketDeps, path: string, options: SocketOption
 
   const keepOpen = async () => {
     const patience = makePatience(deps.retry);
-    for (;;) {
+    for (let isRenewed = false; ; ) {
       const access = await deps.usable(leaving.signal);
       let wasOpen = false;
       const close = await attend(access, () => {
@@ -123,9 +123,13 @@ export function openSocket(deps: SocketDeps, path: string, options: SocketOption
       if (wasOpen) {
         if (!shouldReconnect(close)) return tell(onClosed, close);
         tell(onLost, close);
-      } else {
-        deps.suspect(access); // a page is not told whether nobody listens, or the token is good no more
+      } else if (!isRenewed) {
+        // A page is not told whether nobody listens, or the token is good no more.
+        deps.suspect(access);
+        isRenewed = true;
+        continue;
       }
+      isRenewed = false;
       const error = new SpawnerClientError("unreachable", `The WebSocket was closed with ${close.code}.`);
       try {
         await patience.pauseAfter(error, leaving.signal);

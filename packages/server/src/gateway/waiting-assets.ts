@@ -49,6 +49,7 @@ export const waitingScript = `"use strict";
 `;
 
 export const waitingStyle = `:root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif; }
+h1 { line-height: 1.2; }
 main { max-width: 30rem; margin: 15vh auto 0; padding: 0 1rem; }
 ol { list-style: none; padding: 0; }
 li::before { content: "\\25CB"; display: inline-block; width: 1.5em; }
