@@ -6,7 +6,7 @@ import type { BackendSpec } from "../core/resource.ts";
 import { type TemplateOptions, templateOf } from "./templates.ts";
 
 /** Fields of a spec that the operator may give other defaults. */
-export type SpecDefaults = Partial<Pick<BackendSpec, "gracePeriodSeconds" | "silentConnectionSeconds">>;
+type SpecDefaults = Partial<Pick<BackendSpec, "gracePeriodSeconds" | "silentConnectionSeconds">>;
 
 /** How requests become specs. */
 export interface SpecOptions extends TemplateOptions {

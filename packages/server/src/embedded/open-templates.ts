@@ -4,7 +4,7 @@ import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 
 /** A command that backends may run: the operator's, never a caller's. */
-export interface Program {
+interface Program {
   /** Program and arguments; the program is looked up in PATH. */
   readonly command: readonly string[];
   /** Working directory. */
