@@ -52,6 +52,19 @@ test("the page of a start says why there is none, and has nothing of it run", as
   expect(seen).toEqual({ violations: [], leaks: [] });
 });
 
+test("the page of a start says that the session is ending, when it was asked to before it was ready", async () => {
+  const { url } = await connect();
+  const page = await (await openBrowser()).newPage();
+  const states = ["Running", "Stopping", "OfALaterRelease"];
+  const body = states.map((state) => `data: ${JSON.stringify({ state, time: "2026-01-01T00:00:00Z" })}\n\n`).join("");
+  await page.route("**/status/stream", (route) => route.fulfill({ contentType: "text/event-stream", body }));
+  const seen = watchPage(page);
+  await page.goto(url);
+  await page.waitForSelector('[role="status"]:text("The session is ending.")');
+  expect(await page.locator("li[aria-current]").count()).toBe(0);
+  expect(seen.violations).toEqual([]);
+});
+
 test("without JavaScript the page of a start looks again by itself", async () => {
   const { url, release } = await connect();
   const page = await (await openBrowser()).newPage({ javaScriptEnabled: false });

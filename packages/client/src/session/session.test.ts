@@ -34,6 +34,19 @@ test("a request waits until the backend is ready, and is of this user and below 
   expect(session.status).toMatchObject({ state: "Ready" });
 });
 
+test("one that is asked to end is told to be stopping, is used until it has ended, and then told its reason once", async () => {
+  const { gateway, session, states, ends } = await setUp();
+  gateway.tell("Ready");
+  gateway.tell("Stopping");
+  await eventually(() => expect(states).toEqual(["Ready", "Stopping"]));
+  expect(session.status).toMatchObject({ state: "Stopping" });
+  expect((await textOf(session.fetch("notes"))).status).toBe(200);
+  expect(ends).toEqual([]);
+  gateway.tell("Swept", { reason: "Requested", message: "The backend was asked to end." });
+  await eventually(() => expect(ends).toEqual([{ reason: "Requested", message: "The backend was asked to end." }]));
+  await expect(session.fetch("notes")).rejects.toMatchObject({ code: "backend_ended" });
+});
+
 test("a program's own Authorization goes along, and the token in the URL", async () => {
   const { gateway, session } = await setUp();
   gateway.tell("Ready");

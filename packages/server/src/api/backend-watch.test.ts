@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Readable } from "node:stream";
 import type { BackendView, SpawnResponse } from "@spawner/client";
 import { expect, onTestFinished, test, vi } from "vitest";
@@ -83,6 +86,22 @@ test("tells of those alone that the labels select, and of no others' names", asy
   await create("spawner-others", "web");
   await create("spawner-later", "art");
   await until("added ours Submitted", "synced", "added later Submitted");
+});
+
+test("it needs a token that may read", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "spawner-tokens-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const tokensFile = join(folder, "tokens");
+  const [reader, spawner] = ["a-token-that-may-read", "a-token-that-may-spawn"];
+  writeFileSync(tokensFile, `${reader} read\n${spawner} spawn\n`, { mode: 0o600 });
+  const { url } = await startApi({ auth: { kind: "tokens", tokensFile } });
+  const leaving = new AbortController();
+  onTestFinished(() => leaving.abort());
+  const statuses = [undefined, spawner, reader].map(async (token) => {
+    const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    return (await fetch(`${url}/backends?watch=true`, { headers, signal: leaving.signal })).status;
+  });
+  expect(await Promise.all(statuses)).toEqual([401, 403, 200]);
 });
 
 test("a reader that leaves leaves nothing behind", async () => {
