@@ -49,9 +49,10 @@ const echoOf = async (url: string) => {
 const connect = (url: string, request: ConnectRequest) =>
   new SpawnerClient({ url: `${url}/api` }).connect({ key: "room", ...request });
 
-test("one server runs several programs, and what runs is not touched by what becomes of its template", async () => {
+test("one server runs several programs, and what runs is not touched by what becomes of its template or command", async () => {
   const { folder, write, remove } = templatesFolder({ chat: "hello", game: "play" });
-  const served = { stateDir: temporaryFolder(), command: [], flags: ["--templates", folder] };
+  const command = [process.execPath, program];
+  const served = { stateDir: temporaryFolder(), command, flags: ["--templates", folder] };
   const first = await startServed(served);
   onTestFinished(() => first.close("SIGKILL"));
   onTestFinished(() => first.killSessions());
@@ -67,20 +68,25 @@ test("one server runs several programs, and what runs is not touched by what bec
   const same = await connect(first.url, { template: "chat" });
   expect(same).toMatchObject({ spawned: false, stale: false });
 
+  const plain = await connect(first.url, { key: "plain" });
+  const { pid } = await echoOf(plain.url ?? "");
+
   write("chat", "bye");
   remove("game");
   const isRead = async () => (await connect(first.url, { template: "chat", onSpecChange: "keep" })).stale;
   await eventually("the edited template is read", isRead);
   await first.close("SIGKILL");
-  const second = await startServed(served);
+  const second = await startServed({ ...served, command: [...command, "another"] });
   onTestFinished(() => second.close("SIGKILL"));
   const stale = await connect(second.url, { template: "chat", onSpecChange: "keep" });
   expect(stale).toMatchObject({ spawned: false, stale: true, generation: same.generation });
   expect(await echoOf(stale.url ?? "")).toMatchObject({ pid: before.pid, env: { WORD: "hello" } });
   expect(await echoOf(second.url + new URL(game).pathname)).toMatchObject({ env: { WORD: "play" } });
 
-  // The only one that is left is the one that nobody has to name.
-  const next = await connect(second.url, { onSpecChange: "now" });
+  const old = await connect(second.url, { key: "plain" });
+  expect(old).toMatchObject({ spawned: false, stale: true, generation: plain.generation });
+  expect((await echoOf(old.url ?? "")).pid).toBe(pid);
+  const next = await connect(second.url, { template: "chat", onSpecChange: "now" });
   expect(next).toMatchObject({ spawned: true, stale: false });
   expect((await echoOf(next.url ?? "")).env.WORD).toBe("bye");
 });
