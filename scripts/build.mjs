@@ -1,7 +1,7 @@
 // Builds both npm packages, complete and ready for `npm pack`: npm run build -- [--out FOLDER]
 // FOLDER (build/) gets client/ and spawner/, each with a package.json of its own.
 import { execFileSync } from "node:child_process";
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -50,6 +50,7 @@ async function buildSpawner(folder) {
   const external = (id) => names.some((name) => id === name || id.startsWith(`${name}/`));
   const options = { platform: "node", target: "node24", external };
   await bundle({ spawner: join(server, "src/cli/spawner.ts") }, { ...options, dir: join(folder, "dist") });
+  chmodSync(join(folder, "dist/spawner.js"), 0o755); // who has linked it is not asked to install again
 
   const sidecar = await bundle(join(server, "src/cli/sidecar-main.ts"), {
     ...options,
