@@ -1,6 +1,7 @@
 import type { StatusMessage } from "@spawner/client";
 import { deadlines } from "../core/deadlines.ts";
 import { isSpawnerError, SpawnerError } from "../core/errors.ts";
+import type { HoldAnswer } from "../core/relay-host.ts";
 import type { Backend } from "../core/resource.ts";
 import { runsTheSame } from "../core/spec-change.ts";
 import { rankOf } from "../core/states.ts";
@@ -46,6 +47,8 @@ export class Obtainer {
   /** By name, what is being made. Who wants it meanwhile waits for that, so that a crowd does not meet at the store. */
   readonly #making = new Map<string, Promise<Obtained | undefined>>();
   readonly #freshReads = new SharedReads<Backend | undefined>();
+  /** By UID. A crowd is held by two requests, and not by one each, which would keep a relay host busy for longer than anybody waits. */
+  readonly #holds = new SharedReads<HoldAnswer>();
 
   constructor(deps: ObtainDeps) {
     this.#deps = deps;
@@ -94,7 +97,8 @@ export class Obtainer {
     }
     try {
       const mostMs = deadlines.holdMs;
-      const { held } = await within(host.hold(holdSeconds), { clock, mostMs, what: "holding the backend" });
+      const holding = this.#holds.read(backend.metadata.uid, () => host.hold(holdSeconds));
+      const { held } = await within(holding, { clock, mostMs, what: "holding the backend" });
       // What was heard meanwhile: a stop that came before the hold has not been carried out yet.
       return held && this.#isStill(backend, await engine.backends.get(backend.metadata.name));
     } catch (cause) {
