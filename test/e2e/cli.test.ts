@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import type { BackendChange, BackendView, SpawnResponse, StatusMessage } from "@spawner/client";
+import type { BackendChange, BackendView, ConnectResponse, SpawnResponse, StatusMessage } from "@spawner/client";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { identifyProcess } from "../../packages/server/src/lib/linux-processes.ts";
 import { runSpawner, spawnerCommand, startDev, temporaryFolder } from "../support/dev.ts";
@@ -84,6 +84,16 @@ describe("spawn", () => {
     expect(code).toBe(2);
     expect(stderr).toMatch(/^spawner: .*nonsense.*\n$/);
   });
+});
+
+test("connect --wait waits for the one backend of a key, and says what POST /connect answers", async () => {
+  const { run } = await startSpawner();
+  const connected = await run("connect", "doc", "--user", "ada", "--json", "--wait", "--token-ttl", "60");
+  expect(connected.code).toBe(0);
+  const { backend, generation } = JSON.parse(connected.stdout) as ConnectResponse;
+  expect((await run("status", backend)).stdout).toMatch(/STATE +Ready/);
+  const again = await run("connect", "doc", "--env", "A=1", "--on-spec-change", "keep", "--json");
+  expect(JSON.parse(again.stdout)).toMatchObject({ generation, spawned: false, stale: true });
 });
 
 describe("ls", () => {

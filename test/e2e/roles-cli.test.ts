@@ -79,6 +79,7 @@ test.each([
   ["api", ["--allow-anonymous"], { SPAWNER_PORT: "tcp://10.96.0.7:80" }, /SPAWNER_PORT.*enableServiceLinks: false/],
   ["sweeper", [], { SPAWNER_METRICS_PORT: "tcp://10.96.0.7:80" }, /SPAWNER_METRICS_PORT.*enableServiceLinks: false/],
   ["api", [], {}, /--tokens-file FILE.*--allow-anonymous/],
+  ["api", ["--allow-anonymous", "--templates-only"], {}, /--templates-only needs templates.*--templates FOLDER/],
   ["gateway", ["--api-url", "spawner-api"], {}, /--api-url.*A URL without a path is needed/],
   ["gateway", ["--drain-seconds", "-1"], {}, /drain-seconds.*A whole number from 0/],
   ["controller", ["--records-max", "many"], {}, /records-max.*A whole number from 1/],
