@@ -251,7 +251,7 @@ test("have no label that a client chose, and no more series for the oddest of th
     message(`/api/backend/${odd}%0a%22%5c`, { method: "DELETE" }),
     message("/api/backends", { method: odd }),
     message("/api/backends", { method: "HEAD" }),
-    message(`/api/backends?label=${odd}`),
+    message(`/api/backends?label=-${odd}`),
     message("/api/spawn", { method: "POST", headers: json, body: `{"${odd}":"${odd}"}` }),
     message("/api/spawn", { method: "POST", headers: json, body: `{"image":"${odd}"}` }),
     message("/api/spawn", { method: "POST", headers: `content-type: text/${odd}\r\n`, body: odd }),
