@@ -7,6 +7,8 @@ const project = (name: string, include: string[], options: object = {}) => ({
   test: { name, include, exclude: ["**/node_modules/**"], ...options },
 });
 
+/** Each starts a browser and a server as processes, which takes its time where others do too. */
+const inBrowser = { testTimeout: 120_000 };
 /** Pods take seconds to start and to end, more where others do too. */
 const onCluster = { testTimeout: 120_000, hookTimeout: 90_000 };
 /** One file at a time, after those of the groups before: they break parts of the cluster, or need all of it. */
@@ -26,7 +28,7 @@ export default defineConfig({
     projects: [
       project("unit", ["packages/*/src/**/*.test.ts", "demo/**/*.test.ts"]),
       project("e2e", ["test/e2e/*.test.ts"]),
-      project("browser", ["test/browser/*.test.ts"]),
+      project("browser", ["test/browser/*.test.ts"], inBrowser),
       project("cluster", ["test/cluster/*.test.ts"], onCluster),
       project("cluster-faults", ["test/cluster-faults/*.test.ts"], alone(1)),
       project("long", ["test/long/*.test.ts"], { exclude: ["test/long/cluster-*"] }),

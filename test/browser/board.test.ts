@@ -23,9 +23,7 @@ async function drawStroke(page: Page): Promise<void> {
   await page.mouse.up();
 }
 
-test("two pages draw on one board and a third on another; when the two are closed, exactly their board ends", {
-  timeout: 90_000,
-}, async () => {
+test("two pages draw on one board and a third on another; when the two are closed, exactly their board ends", async () => {
   const { url } = await startDev([process.execPath, board], { args: ["--grace-period", String(gracePeriodSeconds)] });
   const backends = async (): Promise<BackendView[]> =>
     ((await (await fetch(`${url}/api/backends`)).json()) as BackendList).backends;

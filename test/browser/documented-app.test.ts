@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { openBrowser } from "../support/browser.ts";
 import { startDocumentedApp } from "../support/documented-app.ts";
 
-test("the application of docs/connect.md, as it stands there", { timeout: 90_000 }, async () => {
+test("the application of docs/connect.md, as it stands there", async () => {
   const { url, spawnerUrl, removeBob } = await startDocumentedApp();
   const browser = await openBrowser();
   const open = async (user: string) => {

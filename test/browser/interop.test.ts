@@ -53,7 +53,7 @@ async function askAll() {
   ];
 }
 
-test("a page gets the same answers, events and WebSocket messages", { timeout: 120_000 }, async () => {
+test("a page gets the same answers, events and WebSocket messages", async () => {
   const server = await servers["node:http and ws"]();
   const { url } = await openBothRelays(server);
   const page = await (await openBrowser()).newPage();

@@ -101,9 +101,7 @@ const untilTold = (page: Page, what: string, count = 1) =>
     count,
   ] as const);
 
-test("a page waits for its session, comes back to it after the server has restarted, and is told its end once", {
-  timeout: 90_000,
-}, async () => {
+test("a page waits for its session, comes back to it after the server has restarted, and is told its end once", async () => {
   const { ask, restart, ...server } = await startServer();
   const page = await openPage(server);
   await openInPage(page, { key: "doc", user: "ada", env: { LISTEN_AFTER_MS: "500" } });
@@ -132,7 +130,7 @@ test("a page waits for its session, comes back to it after the server has restar
   expect(last.told.filter((each) => each === "Ready")).toHaveLength(1);
 });
 
-test("a token is renewed before it is over, and what is open stays open", { timeout: 60_000 }, async () => {
+test("a token is renewed before it is over, and what is open stays open", async () => {
   const page = await openPage(await startServer());
   await openInPage(page, { key: "doc", user: "ada", tokenTtlSeconds: 4 });
   await untilTold(page, "echo");
@@ -151,9 +149,7 @@ test("a token is renewed before it is over, and what is open stays open", { time
   expect(seen.told.filter((each) => ["lost", "open"].includes(each))).toEqual(["open"]);
 });
 
-test("a page whose network was away comes back as soon as that does, however long it would have waited", {
-  timeout: 60_000,
-}, async () => {
+test("a page whose network was away comes back as soon as that does, however long it would have waited", async () => {
   const { restart, ...server } = await startServer();
   const page = await openPage(server);
   await openInPage(page, { key: "doc", user: "ada" }, { firstMs: 60_000, mostMs: 60_000 });

@@ -58,9 +58,7 @@ const namesOn = (page: Page) =>
 
 const untilIs = (page: Page, connection: string) => page.waitForSelector(`html[data-connection="${connection}"]`);
 
-test("a board is waited for, drawn on by two who are told apart, survives a crash of the server, loses one of them, and ends", {
-  timeout: 120_000,
-}, async () => {
+test("a board is waited for, drawn on by two who are told apart, survives a crash of the server, loses one of them, and ends", async () => {
   const { home, gateway, ask, release, crashAndRestart } = await startBoards();
   const browser = await openBrowser();
   const link = `${home}boards/plans`;

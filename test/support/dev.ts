@@ -79,6 +79,6 @@ export async function startDev(
     spawner.child.kill("SIGINT"); // ends the sessions too
     await spawner.exited;
   });
-  const [, url = ""] = await spawner.output.waitFor(/(http:\/\/127\.0\.0\.1:\d+)\/ /);
+  const [, url = ""] = await spawner.output.waitFor(/(http:\/\/127\.0\.0\.1:\d+)\/ /, 60_000);
   return { ...spawner, url, stateDir };
 }
