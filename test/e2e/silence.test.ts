@@ -12,19 +12,14 @@ test("a session is swept though a WebSocket is open that is only pinged, where s
     await once(socket, "open");
     return { name, socket, openedAt: Date.now() };
   };
-  const [pinged, used, unlimited] = await Promise.all([open(), open(), open({ silentConnectionSeconds: 0 })]);
-  const timer = setInterval(() => {
-    if (pinged.socket.readyState === WebSocket.OPEN) pinged.socket.ping();
-    if (used.socket.readyState === WebSocket.OPEN) used.socket.send("still here");
-  }, 200);
+  const [pinged, unlimited] = await Promise.all([open(), open({ silentConnectionSeconds: 0 })]);
+  const timer = setInterval(() => pinged.socket.readyState === WebSocket.OPEN && pinged.socket.ping(), 200);
   onTestFinished(() => clearInterval(timer));
   const closed = once(pinged.socket, "close");
 
   const swept = await spawner.until(pinged.name, "Swept");
   expect(swept.reason).toBe("Idle");
-  const lastedMs = Date.parse(swept.time) - pinged.openedAt;
-  expect(lastedMs).toBeGreaterThan(1_900);
-  expect(lastedMs).toBeLessThan(4_000);
+  expect(Date.parse(swept.time) - pinged.openedAt).toBeGreaterThan(1_900);
   await closed;
-  for (const { name } of [used, unlimited]) expect((await spawner.backend(name)).state).toBe("Ready");
+  expect((await spawner.backend(unlimited.name)).state).toBe("Ready");
 });

@@ -1,9 +1,17 @@
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { temporaryFolder } from "../support/dev.ts";
+import { startEmbedded } from "../support/embedded.ts";
 import { startServed } from "../support/served.ts";
 
 const program = fileURLToPath(new URL("../support/program.mjs", import.meta.url));
+
+test("a lifetime ends a session though its program is busy", async () => {
+  const spawner = await startEmbedded({ gracePeriodSeconds: 1 });
+  const { name, url } = await spawner.spawn({ lifetimeSeconds: 10 });
+  expect(await (await fetch(`${url}busy?seconds=600`)).text()).toBe("200");
+  expect(await spawner.until(name, "Swept")).toMatchObject({ reason: "LifetimeExceeded" });
+});
 
 test("programs that outlive their server are heard by the next one, which has forgotten what they said before", async () => {
   const options = { stateDir: temporaryFolder(), command: [process.execPath, program], flags: ["--grace-period", "2"] };

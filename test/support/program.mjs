@@ -60,7 +60,7 @@ function sayBusy(ttlSeconds) {
 async function work(seconds) {
   const untilMs = Date.now() + seconds * 1000;
   while (Date.now() < untilMs) {
-    await sayBusy(1);
+    await sayBusy(30);
     await new Promise((resolve) => setTimeout(resolve, Math.min(250, untilMs - Date.now())));
   }
   await sayBusy(0);
