@@ -9,8 +9,11 @@ const project = (name: string, include: string[], options: object = {}) => ({
 
 /** Each starts a browser and a server as processes, which takes its time where others do too. */
 const inBrowser = { testTimeout: 120_000 };
-/** Pods take seconds to start and to end, more where others do too. */
-const onCluster = { testTimeout: 120_000, hookTimeout: 90_000 };
+/**
+ * Pods take seconds to start and to end, more where others do too. After the browser's tests: Pods bring network interfaces and
+ * take them away, upon which Chromium gives up what it is loading (ERR_NETWORK_CHANGED).
+ */
+const onCluster = { testTimeout: 120_000, hookTimeout: 90_000, sequence: { groupOrder: 1 } };
 /** One file at a time, after those of the groups before: they break parts of the cluster, or need all of it. */
 const alone = (groupOrder: number) => ({ ...onCluster, maxWorkers: 1, sequence: { groupOrder } });
 
@@ -30,9 +33,9 @@ export default defineConfig({
       project("e2e", ["test/e2e/*.test.ts"]),
       project("browser", ["test/browser/*.test.ts"], inBrowser),
       project("cluster", ["test/cluster/*.test.ts"], onCluster),
-      project("cluster-faults", ["test/cluster-faults/*.test.ts"], alone(1)),
+      project("cluster-faults", ["test/cluster-faults/*.test.ts"], alone(2)),
       project("long", ["test/long/*.test.ts"], { exclude: ["test/long/cluster-*"] }),
-      project("cluster-long", ["test/long/cluster-*.test.ts"], alone(2)),
+      project("cluster-long", ["test/long/cluster-*.test.ts"], alone(3)),
     ],
   },
 });
