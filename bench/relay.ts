@@ -1,4 +1,4 @@
-// What the relay costs, beside nginx, HAProxy and configurable-http-proxy (Linux):
+// What the relay costs, beside nginx, HAProxy, configurable-http-proxy, and a Node that only copies (Linux):
 //   npm run bench:relay -- [--quick] [--full] [--profile] [--rounds COUNT] [--json FILE] [--plots FOLDER] [--table FILE]
 // Every proxy has one core, load and upstream have another; all are put under each load in turn, round after round. The
 // peers are Debian's (apt-get install nginx-light haproxy), the load is compiled (gcc). --profile says in place of all that
@@ -13,7 +13,7 @@ import { judgeBudgets, type Measured } from "./relay/budgets.ts";
 import { type Contender, type ContenderName, contenderNames, pathsMany } from "./relay/contender.ts";
 import { compileNative } from "./relay/native.ts";
 import { buildGateway, startGateway, startSidecar } from "./relay/ours.ts";
-import { requirePeers, startHaproxy, startNginx, startNodeProxy } from "./relay/peers.ts";
+import { requirePeers, startCopy, startHaproxy, startNginx, startNodeProxy } from "./relay/peers.ts";
 import { barChart } from "./relay/plot.ts";
 import { loadCore, startPinned, untilOutput } from "./relay/processes.ts";
 import { profileSidecar } from "./relay/profile.ts";
@@ -118,6 +118,7 @@ async function startAll({ sidecarFile, gatewayFile, upstreamPort }: Ground): Pro
     sidecar,
     nginx,
     await keep(startHaproxy(folder, upstreamPort, { byPath: false })),
+    await keep(startCopy(upstreamPort)),
     await keep(startGateway(gatewayFile, upstreamPort, 1)),
     await keep(startGateway(gatewayFile, upstreamPort, pathsMany)),
     await keep(startNginx(folder, upstreamPort, { byPath: true })),
@@ -151,6 +152,7 @@ async function measureResources({
       () => startSidecar(sidecarFile, upstreamPort),
       () => startNginx(folder, upstreamPort, { byPath: false }),
       () => startHaproxy(folder, upstreamPort, { byPath: false }),
+      () => startCopy(upstreamPort),
       () => startGateway(gatewayFile, upstreamPort, pathsMany),
       () => startNodeProxy(upstreamPort),
     ]) {

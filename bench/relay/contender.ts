@@ -27,6 +27,7 @@ export const contenderNames = {
   sidecar: "sidecar",
   nginx: "nginx",
   haproxy: "HAProxy",
+  copy: "Node that only copies",
   gateway: "gateway, 1 path",
   gatewayMany: "gateway, 10,000 paths",
   nginxPaths: "nginx, 10,000 paths",

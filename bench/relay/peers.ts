@@ -2,7 +2,8 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { type Contender, contenderNames, pathNames, pathsMany, somePath, startTold } from "./contender.ts";
+import { fileURLToPath } from "node:url";
+import { type Contender, contenderNames, pathNames, pathsMany, somePath, startSaying, startTold } from "./contender.ts";
 
 /** The peers that Debian has. Throws where one is missing, and says how to get it. */
 export function requirePeers(): void {
@@ -177,4 +178,10 @@ export function startNodeProxy(upstreamPort: number): Promise<Contender> {
     }),
     "",
   );
+}
+
+/** A program that copies between Node's sockets and does nothing else: what is left for a relay on Node to gain. */
+export function startCopy(upstreamPort: number): Promise<Contender> {
+  const program = fileURLToPath(new URL("../programs/copy.mjs", import.meta.url));
+  return startSaying(contenderNames.copy, { program: process.execPath, args: [program, `${upstreamPort}`] }, "");
 }

@@ -6,7 +6,7 @@ import { ratiosOf, type Spread, spreadOf } from "./statistics.ts";
 /** Each contender's peer: what its ratios are to. */
 function peerOf(name: ContenderName): ContenderName {
   if (name === names.chain || name === names.nginxChain) return names.nginxChain;
-  const relays: readonly ContenderName[] = [names.sidecar, names.nginx, names.haproxy, names.direct];
+  const relays: readonly ContenderName[] = [names.sidecar, names.nginx, names.haproxy, names.copy, names.direct];
   return relays.includes(name) ? names.nginx : names.nginxPaths;
 }
 

@@ -8,7 +8,7 @@ export interface Scenario {
   readonly contenders: readonly ContenderName[];
 }
 
-const relays = [names.sidecar, names.nginx, names.haproxy];
+const relays = [names.sidecar, names.nginx, names.haproxy, names.copy];
 const routers = [names.gateway, names.gatewayMany, names.nginxPaths, names.haproxyPaths, names.nodeProxy];
 const all = [...relays, ...routers, names.direct];
 
