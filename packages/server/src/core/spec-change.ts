@@ -1,7 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
 import { type BackendSpec, completeSpec } from "./resource.ts";
 
-/** Whether two specs run the same, in the same way. A default that is written out is the same as none. */
+/**
+ * Whether two specs run the same, in the same way. A default that is written out is the same as none, and variables are the
+ * same in any order.
+ */
 export function runsTheSame(a: BackendSpec, b: BackendSpec): boolean {
   return isDeepStrictEqual(compared(a), compared(b));
 }
@@ -10,5 +13,17 @@ export function runsTheSame(a: BackendSpec, b: BackendSpec): boolean {
 function compared(spec: BackendSpec): object {
   const { key, user, requireToken, failuresBefore, stopRequested, stopRequestedAt, stopReason, stopWhenIdle, ...runs } =
     completeSpec(spec);
-  return runs;
+  const { containers } = runs.template;
+  return { ...runs, template: { ...runs.template, containers: containers.map(withSortedEnv) } };
+}
+
+type Container = BackendSpec["template"]["containers"][number];
+
+/** By name. Of two with one name the later one holds, so that those stay as they are (a sort is stable). */
+function withSortedEnv(container: Container): Container {
+  const { env = [], ...rest } = container;
+  // Kubernetes puts the values of earlier variables into later ones: `$(NAME)`.
+  const isOrdered = env.some(({ value = "" }) => value.includes("$("));
+  if (isOrdered) return container;
+  return { ...rest, env: env.toSorted((a, b) => (a.name < b.name ? -1 : Number(a.name > b.name))) };
 }
