@@ -176,7 +176,11 @@ test("a program does not see our cookies", () => {
   expect(withoutCookie(`a=1; ${pathCookieName}=x;b=2`)).toBe("a=1; b=2");
   expect(withoutCookie(`${hostCookieName}=x; ${pathCookieName}=y; c`)).toBe("c");
   expect(withoutCookie(`${pathCookieName}=x`)).toBeNull();
+  expect(withoutCookie("Spawner-Token=x; a=1")).toBe("a=1");
+  expect(withoutCookie("a=1; __HOST-SPAWNER-TOKEN=x")).toBe("a=1");
+  expect(withoutCookie("spawner-token =x; a=1")).toBe("a=1");
   expect(withoutCookie("a=1;b")).toBe("a=1;b");
+  expect(withoutCookie("a=spawner-token=1;x-spawner-token=2")).toBe("a=spawner-token=1;x-spawner-token=2");
 });
 
 test("the cookie is for this backend's path alone, and for a page of another site where it is embedded there", () => {

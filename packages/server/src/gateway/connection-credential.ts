@@ -40,8 +40,9 @@ export function withoutToken(target: string): string {
 
 /** A Cookie field's value without our cookies, null where it is empty then; as it came where none is in it. */
 export function withoutCookie(value: string): string | null {
-  if (!value.includes(`${pathCookieName}=`)) return value;
-  const kept = cookiesOf(value).filter((pair) => !isOurCookie(pair));
+  const pairs = cookiesOf(value);
+  const kept = pairs.filter((pair) => !isOurCookie(pair));
+  if (kept.length === pairs.length) return value;
   return kept.length === 0 ? null : kept.join("; ");
 }
 
