@@ -67,7 +67,8 @@ describe("what clients are told", () => {
     transitions: { Ready: { time: time(3) }, Constructed: { time: time(1) }, Swept: { time: time(4) } },
   });
 
-  const stopping = (status: BackendStatus, spec: Partial<BackendSpec> = { stopRequestedAt: time(5) }): Backend => {
+  const asked: Partial<BackendSpec> = { stopRequested: true, stopRequestedAt: time(5) };
+  const stopping = (status: BackendStatus, spec = asked): Backend => {
     const backend = makeBackend(status);
     return { ...backend, spec: { ...backend.spec, ...spec } };
   };
@@ -96,7 +97,8 @@ describe("what clients are told", () => {
     expect(inShort(end("Idle"))).toEqual(["Submitted 00", "Swept 06"]);
     expect(inShort(end("Crashed"))).toEqual(["Submitted 00", "Failed 06"]);
     expect(inShort(stopping({}, { lifetimeSeconds: 4 }))).toEqual(["Submitted 00"]);
-    expect(inShort(stopping({}, { stopRequestedAt: "now" }))).toEqual(["Submitted 00"]);
+    expect(inShort(stopping({}, { stopRequested: true, stopRequestedAt: "now" }))).toEqual(["Submitted 00"]);
+    expect(inShort(stopping({}, { stopRequestedAt: time(5) }))).toEqual(["Submitted 00"]);
   });
 
   test("each state whose time is known, oldest first, the end with its reason", () => {

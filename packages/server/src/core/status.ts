@@ -56,8 +56,8 @@ export function endedAt(backend: Backend): Date | undefined {
 
 /** When a backend that lives, or has lived, was to end: it was asked to, or its lifetime was over. */
 export function stoppingSince({ metadata, spec, status }: Backend): Date | undefined {
-  const { stopRequestedAt = "", lifetimeSeconds } = spec;
-  const askedAt = new Date(stopRequestedAt);
+  const { stopRequested, stopRequestedAt = "", lifetimeSeconds } = spec;
+  const askedAt = new Date(stopRequested ? stopRequestedAt : ""); // a time alone asks for nothing
   if (!Number.isNaN(askedAt.getTime())) return askedAt; // where it is none, a person has written something else
   if (status.reason !== "LifetimeExceeded" || lifetimeSeconds === undefined) return undefined;
   return new Date(Date.parse(metadata.creationTimestamp) + lifetimeSeconds * 1000);
