@@ -182,6 +182,7 @@ test("DELETE ends a backend gracefully, and its record says so", async () => {
     "Scheduled",
     "Running",
     "Ready",
+    "Stopping",
     "Swept",
   ]);
 });
