@@ -51,7 +51,7 @@ function enter(/** @type {URLSearchParams} */ form) {
 async function connect(/** @type {string} */ name, /** @type {string | undefined} */ user) {
   if (user === undefined) return redirect(`/?board=${name}`);
   const known = boards.get(name);
-  if (known?.removed.has(user)) return page("<h1>You were taken off this board</h1><a href='/'>Other boards</a>", 403);
+  if (known?.removed.has(user)) return takenOff();
   if (known === undefined && boards.size >= boardsMax) return page("<h1>There are too many boards</h1>", 503);
   const { backend, url = "" } = await client.connect({
     key: name,
@@ -60,8 +60,13 @@ async function connect(/** @type {string} */ name, /** @type {string | undefined
   });
   const board = boards.get(name) ?? { owner: user, backend, people: new Set(), removed: new Set() };
   boards.set(name, board);
+  if (board.removed.has(user)) return takenOff(); // while it was connected, which may take seconds
   board.people.add(user);
   return redirect(url);
+}
+
+function takenOff() {
+  return page("<h1>You were taken off this board</h1><a href='/'>Other boards</a>", 403);
 }
 
 /** Ends somebody's access, and closes what is open: it is not left to the board's program. */
