@@ -5,6 +5,7 @@ import { SpawnerError } from "../core/errors.ts";
 import { idOfKey } from "../core/keyed-id.ts";
 import type { HoldAnswer, RelayHost } from "../core/relay-host.ts";
 import { makeSigningKey } from "../core/signing-keys.ts";
+import { endedPatch } from "../core/status.ts";
 import type { GetOptions } from "../engine/engine.ts";
 import { startApi, type TestApiOptions } from "./fixture.ts";
 
@@ -417,4 +418,21 @@ describe("access is taken back", () => {
     }
     expect((await send("/backend/nobody/revoke", { user: "ada" })).status).toBe(404);
   });
+});
+
+test("whoever guesses a key learns how its backend ended, and not what its program wrote", async () => {
+  const { connect, engine, url } = await setUp();
+  await connect();
+  const backend = await engine.backends.get(name);
+  if (backend === undefined) throw new Error("it was just made");
+  const message = "The program exited with code 1. Its last output:\npassword: hunter2";
+  const patch = endedPatch(backend, { reason: "Crashed", message, at: new Date() }) ?? {};
+  await engine.backends.patchStatus(backend.metadata, patch);
+  for (const path of ["status", "status/stream", "ready"]) {
+    const text = await (await fetch(`${url}/backend/${id}/${path}`, { redirect: "manual" })).text();
+    expect([path, text]).toEqual([path, expect.stringContaining("The program exited with code 1.")]);
+    expect([path, text]).not.toEqual([path, expect.stringContaining("hunter2")]);
+  }
+  const shown = await (await fetch(`${url}/backend/${id}`)).json();
+  expect(shown).toMatchObject({ state: "Failed", message });
 });

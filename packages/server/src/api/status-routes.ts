@@ -1,4 +1,5 @@
 import { SpawnerError } from "../core/errors.ts";
+import { publicView } from "../core/public-view.ts";
 import { hasEnded, recordedStatus, statusMessage } from "../core/status.ts";
 import { findBackend } from "./find-backend.ts";
 import type { RouteDeps } from "./route-deps.ts";
@@ -14,6 +15,7 @@ type StreamRoute = IdRoute & { Headers: { "last-event-id"?: string } };
 export function addStatusRoutes(deps: RouteDeps): void {
   const { app, urls, compat } = deps;
   const statusOf = compat ? recordedStatus : statusMessage;
+  const find = async (id: string) => publicView(await findBackend(deps, id));
 
   app.route<IdRoute>({
     method: "GET",
@@ -25,7 +27,7 @@ export function addStatusRoutes(deps: RouteDeps): void {
       params: idParamsSchema,
       response: { 200: { $ref: "StatusMessage#" } },
     },
-    handler: async ({ params }) => statusOf(await findBackend(deps, params.id)),
+    handler: async ({ params }) => statusOf(await find(params.id)),
   });
 
   app.route<StreamRoute>({
@@ -50,7 +52,7 @@ export function addStatusRoutes(deps: RouteDeps): void {
       },
     },
     handler: async ({ params, headers }, reply) => {
-      const backend = await findBackend(deps, params.id);
+      const backend = await find(params.id);
       const lastEventId = headers["last-event-id"];
       // A browser's EventSource asks again after each end of a stream, until it is told so
       // (https://html.spec.whatwg.org/multipage/server-sent-events.html#server-sent-events-intro).
@@ -78,7 +80,7 @@ export function addStatusRoutes(deps: RouteDeps): void {
       },
     },
     handler: async ({ params }, reply) => {
-      const backend = await findBackend(deps, params.id);
+      const backend = await find(params.id);
       const { state, reason, message } = statusOf(backend);
       if (hasEnded(backend)) throw new SpawnerError("backend_ended", `The backend has ended (${reason}): ${message}`);
       if (state !== "Ready") throw new SpawnerError("not_ready", `The backend is not ready: it is ${state}.`);

@@ -1,5 +1,6 @@
 import { PassThrough } from "node:stream";
 import { type BackendState, backendStates, type StatusMessage } from "@spawner/client";
+import { publicView } from "../core/public-view.ts";
 import type { Backend } from "../core/resource.ts";
 import { isEndState, rankOf } from "../core/states.ts";
 import { recordedHistory, statusHistory } from "../core/status.ts";
@@ -37,7 +38,8 @@ export function openStatusStream(
     if (isEndState(status.state)) stream.end();
   };
   const onBackend = (latest: Backend) => {
-    const history = deps.compat ? recordedHistory(latest) : statusHistory(latest);
+    const shown = publicView(latest);
+    const history = deps.compat ? recordedHistory(shown) : statusHistory(shown);
     for (const status of history) send(status);
   };
   const onGone = () => {

@@ -1,4 +1,5 @@
 import { addressOf } from "../core/address.ts";
+import { publicView } from "../core/public-view.ts";
 import { refusalHeader } from "../core/relay-host.ts";
 import type { Backend } from "../core/resource.ts";
 import { isRevoked } from "../core/revocations.ts";
@@ -98,11 +99,11 @@ export class BackendPlans {
     return { kind: "answer", answer: waitingPage(backend, { prefix: view.prefix, stream }) };
   }
 
-  /** What is said of a backend that is over: a page, where a browser is to show it. */
-  ended(exchange: Exchange, backend: Backend): Plan {
-    const isShown = this.#deps.hasWaitingPage && isForPage(exchange.head);
-    const answer = isShown ? endedPage(backend, this.#deps.viewOf(exchange)) : endedAnswer(backend);
-    return { kind: "answer", answer };
+  /** What is said of a backend that is over, to anybody: a page, where a browser is to show it. */
+  ended(exchange: Exchange, backend: Backend): Answer {
+    const { hasWaitingPage, rules, viewOf } = this.#deps;
+    const shown = publicView(backend, asksForToken(backend, rules));
+    return hasWaitingPage && isForPage(exchange.head) ? endedPage(shown, viewOf(exchange)) : endedAnswer(shown);
   }
 
   /**

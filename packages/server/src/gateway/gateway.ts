@@ -14,7 +14,7 @@ export async function run(config: GatewayConfig, deps: GatewayDeps): Promise<Run
     ...(config.limits === undefined ? {} : { limits: config.limits }),
     isHeadOnly: isNotForClients,
     onRequest: (exchange) => routing.route(exchange),
-    describeProblem: (problem, head) => routing.describe(problem, head),
+    describeProblem: (problem, exchange) => routing.describe(problem, exchange),
     onAnswered: (status) => metrics.answered("gateway", status),
   });
   try {

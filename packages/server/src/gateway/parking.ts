@@ -5,7 +5,7 @@ import type { Backend } from "../core/resource.ts";
 import { hasEnded, stateOf } from "../core/status.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
-import type { Exchange, Plan } from "../relay/index.ts";
+import type { Answer, Exchange, Plan } from "../relay/index.ts";
 import { refuse, unknown } from "./answers.ts";
 import type { Directory, WaitOutcome } from "./directory.ts";
 import type { GatewayMetrics, ParkedOutcome } from "./metrics.ts";
@@ -30,7 +30,7 @@ export interface ParkingDeps {
   /** What a request gets that is not to wait for a backend; undefined for those that are. */
   answer(exchange: Exchange, backend: Backend, wanted: Wanted): Plan | undefined;
   /** What is said of a backend that is over. */
-  ended(exchange: Exchange, backend: Backend): Plan;
+  ended(exchange: Exchange, backend: Backend): Answer;
   /** The way to a backend that is reachable. */
   forward(exchange: Exchange, backend: Backend, wanted: Wanted): Plan;
 }
@@ -95,7 +95,9 @@ export class Parking {
       return { outcome: "failed", plan: refuse(error.code, error.message) };
     }
     if (backend === undefined) return { outcome: "unknown", plan: unknown(id) };
-    if (hasEnded(backend)) return { outcome: "ended", plan: this.#deps.ended(exchange, backend) };
+    if (hasEnded(backend)) {
+      return { outcome: "ended", plan: { kind: "answer", answer: this.#deps.ended(exchange, backend) } };
+    }
     const answer = this.#deps.answer(exchange, backend, wanted);
     if (answer !== undefined) return { outcome: "refused", plan: answer };
     if (!isReachable(backend)) return { seen: backend };

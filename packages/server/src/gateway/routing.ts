@@ -2,9 +2,10 @@ import { ConnectionTokenVerifier } from "../core/connection-token.ts";
 import { makeErrorAnswer } from "../core/error-body.ts";
 import { hostNameOf } from "../core/host-names.ts";
 import { nameMapping, reservedIds } from "../core/names.ts";
+import type { Backend } from "../core/resource.ts";
 import { hasEnded } from "../core/status.ts";
 import type { Answer, Exchange, Plan, RelayProblem, RequestHead, ResponseHead } from "../relay/index.ts";
-import { endedAnswer, quote, redirect, refuse, unknown } from "./answers.ts";
+import { quote, redirect, refuse, unknown } from "./answers.ts";
 import { BackendPlans } from "./backend-plans.ts";
 import { isForPage } from "./connection-credential.ts";
 import { allowedOriginOf, readableBy } from "./cors.ts";
@@ -84,31 +85,33 @@ export class Routing {
   route(exchange: Exchange): Plan | Promise<Plan> {
     const plan = this.#route(exchange);
     const shown = (each: Plan): Plan =>
-      each.kind === "answer"
-        ? { ...each, answer: this.#shown(each.answer, exchange.head, this.#viewOf(exchange).prefix) }
-        : each;
+      each.kind === "answer" ? { ...each, answer: this.#shown(each.answer, exchange) } : each;
     return plan instanceof Promise ? plan.then(shown) : shown(plan);
   }
 
   /** A backend that ended while a request was under way explains the failure better than the failure does. */
-  describe(problem: RelayProblem, head: RequestHead | undefined): Answer {
-    const answer = this.#describe(problem, head);
-    return head === undefined ? answer : this.#shown(answer, head, "");
+  describe({ kind, message }: RelayProblem, exchange: Exchange | undefined): Answer {
+    const plainly = makeErrorAnswer(kind, `${message}.`);
+    if (exchange === undefined) return plainly;
+    const ended = upstreamProblems.includes(kind) ? this.#endedOf(exchange.head) : undefined;
+    return this.#shown(ended === undefined ? plainly : this.#plans.ended(exchange, ended), exchange);
   }
 
   /** As whoever asked can read it: a page, for a browser that is to show it; with leave, for a page of another origin. */
-  #shown(answer: Answer, head: RequestHead, prefix: string): Answer {
+  #shown(answer: Answer, exchange: Exchange): Answer {
+    const { head } = exchange;
     const isPage = (this.#config.waitingPage ?? true) && isForPage(head);
-    const told = isPage ? refusalPage(answer, { prefix }) : answer;
+    const told = isPage ? refusalPage(answer, this.#viewOf(exchange)) : answer;
     const origin = allowedOriginOf(head, this.#allowedOrigins);
     return origin === undefined ? told : readableBy(origin, told);
   }
 
-  #describe({ kind, message }: RelayProblem, head: RequestHead | undefined): Answer {
-    const id = upstreamProblems.includes(kind) && head !== undefined ? this.#idOf(head) : undefined;
+  /** The backend that a request names, if it is over. */
+  #endedOf(head: RequestHead): Backend | undefined {
+    const id = this.#idOf(head);
     const name = id === undefined ? undefined : this.#names.nameOf(id);
     const backend = name === undefined ? undefined : this.#directory.peek(name);
-    return backend !== undefined && hasEnded(backend) ? endedAnswer(backend) : makeErrorAnswer(kind, `${message}.`);
+    return backend !== undefined && hasEnded(backend) ? backend : undefined;
   }
 
   /** The id that a request names. */

@@ -8,6 +8,7 @@ import type { RequestHead } from "./head.ts";
 import { Lingering } from "./lingering.ts";
 import { OpenExchange } from "./open-exchange.ts";
 import { findHeadEnd, parseRequestHead } from "./parse-head.ts";
+import type { Exchange } from "./plan.ts";
 import { RelayProblem } from "./problem.ts";
 import { reset } from "./reset.ts";
 import { type Answer, encodeAnswer } from "./response.ts";
@@ -19,7 +20,7 @@ export interface ConnectionDeps extends ForwardingDeps {
   readonly isActivity?: (head: RequestHead) => boolean;
   readonly framingRules: FramingRules;
   /** The response to what the relay itself has to refuse. */
-  readonly describeProblem: (problem: RelayProblem, head: RequestHead | undefined) => Answer;
+  readonly describeProblem: (problem: RelayProblem, exchange: Exchange | undefined) => Answer;
   /** Told of each answer of the relay's own, with its status. */
   readonly onAnswered?: (status: number) => void;
   /** Told when nothing is left of the connection. */
@@ -306,8 +307,9 @@ export class ClientConnection implements ForwardingOwner {
   onProblem(problem: RelayProblem): void {
     if (this.#state.kind === "closed" || this.#state.kind === "lingering") return;
     const exchange = this.#state.kind === "exchange" ? this.#state.forwarding.exchange : undefined;
-    if (exchange?.response !== undefined) this.onCutShort();
-    else this.#answer(this.#deps.describeProblem(problem, exchange?.head), exchange?.head);
+    if (exchange?.response !== undefined) return this.onCutShort();
+    const view = exchange?.view(this.#pair.client, problem);
+    this.#answer(this.#deps.describeProblem(problem, view), exchange?.head);
   }
 
   onAnswer(answer: Answer): void {

@@ -312,15 +312,15 @@ describe("what the handler does", () => {
     await using fixture = new Fixture();
     const problems: unknown[] = [];
     await fixture.open(() => fail(), {
-      describeProblem: (problem, head) => {
-        problems.push([problem.kind, (problem.cause as Error).message, head?.target]);
+      describeProblem: (problem, exchange) => {
+        problems.push([problem.kind, (problem.cause as Error).message, exchange?.head.target, exchange?.clientAddress]);
         return { status: 502 };
       },
     });
     const client = await fixture.client();
     client.send(get("/x"));
     expect(await client.takeAll()).toMatch(/^HTTP\/1.1 502 /);
-    expect(problems).toEqual([["upstream_failed", "mine", "/x"]]);
+    expect(problems).toEqual([["upstream_failed", "mine", "/x", "127.0.0.1"]]);
     expect(fixture.live).toBe(0);
   });
 

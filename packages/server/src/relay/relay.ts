@@ -6,7 +6,7 @@ import { ClientConnection } from "./connection.ts";
 import type { FramingRules } from "./framing.ts";
 import type { RequestHead } from "./head.ts";
 import { defaultLimits, type RelayLimits } from "./limits.ts";
-import type { RequestHandler } from "./plan.ts";
+import type { Exchange, RequestHandler } from "./plan.ts";
 import { RelayProblem, statusOfProblem } from "./problem.ts";
 import { reset } from "./reset.ts";
 import type { Answer } from "./response.ts";
@@ -23,8 +23,8 @@ export interface RelayOptions {
   /** Whether clients must not send a field of this lower-case name in trailers, which programs may merge. Default: they may. */
   readonly isHeadOnly?: (lowerName: string) => boolean;
   readonly limits?: Partial<RelayLimits>;
-  /** Makes the answer to what the relay itself has to refuse; `head` where one was read. Default: a line of text. */
-  readonly describeProblem?: (problem: RelayProblem, head: RequestHead | undefined) => Answer;
+  /** Makes the answer to what the relay itself has to refuse; `exchange` where a head was read. Default: a line of text. */
+  readonly describeProblem?: (problem: RelayProblem, exchange: Exchange | undefined) => Answer;
   /** Told of each answer that the relay gives itself, with its status. */
   readonly onAnswered?: (status: number) => void;
 }
