@@ -246,7 +246,7 @@ describe("an upgrade", () => {
     ["Connection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n", "right behind"],
     ["upgrade: foo/2, bar\r\nconnection: UPGRADE ,Keep-Alive\r\n", "\0\xff\r\n\r\n"],
     ["Connection: keep-alive\r\nConnection: upgrade\r\nUpgrade: tcp\r\n", "x"],
-    ["Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n", "PRI"],
+    ["Connection: Upgrade, X-Needed\r\nUpgrade: foo\r\nX-Needed: AAMA\r\n", "PRI"],
   ])("%j is passed on as it is, and bytes right behind the 101 come with it: %j", async (fields, behind) => {
     await using fixture = new Fixture();
     const { client, server, received } = await open(fixture, switching + behind);
@@ -280,6 +280,18 @@ describe("an upgrade", () => {
     await until(() => client.text === refusal, "the refusal");
     await isInStep();
     expect(await both.state()).toMatchObject({ liveConnections: 0 });
+  });
+
+  // Behind it a client would say to the program who it is, in requests that no gateway has seen.
+  test("to HTTP itself is passed over: the program answers as usual, and one that upgrades all the same is refused", async () => {
+    await using fixture = new Fixture();
+    const switchingToHttp = switching.replace("Upgrade: x", "Upgrade: h2c");
+    const { client, received } = await open(fixture, ok("plain"), switchingToHttp);
+    client.send(get("/b/", "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n"));
+    await client.takeUntil("plain");
+    expect(received()).not.toMatch(/upgrade|h2c|http2/i);
+    client.send(get("/b/", "Connection: Upgrade\r\nUpgrade: h2c, x\r\n"));
+    expect(await client.takeAll()).toMatch(/^HTTP\/1\.1 502 /);
   });
 
   test("that nobody asked for is none: 502", async () => {

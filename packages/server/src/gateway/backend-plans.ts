@@ -32,6 +32,7 @@ import type { OpenConnections } from "./open-connections.ts";
 import { endedPage, waitingPage } from "./pages.ts";
 import { isReachable, type Wanted } from "./parking.ts";
 import { hostOf } from "./route.ts";
+import { checkUpgraded, passesUpgrade } from "./upgrades.ts";
 
 export interface BackendPlansDeps {
   readonly clock: Clock;
@@ -79,8 +80,10 @@ export class BackendPlans {
         key: `${identity} ${address.ip} ${address.port}`,
         takesHalfClose: true,
       },
+      passesUpgrade: passesUpgrade(head),
       head: (isFirst) => forwardHead(head, { prefix, target, view, admission, ...(isFirst ? { identity } : {}) }),
       onResponseHead: (response) => {
+        checkUpgraded(response);
         onResponse(response);
         return backwardHead(response, place, isShared && !response.isInterim ? corsFields(response, origin) : []);
       },

@@ -44,8 +44,8 @@ describe("what goes on of a request's fields", () => {
     ["is no TE without trailers", "TE: gzip\r\nConnection: te\r\n", ""],
     [
       "is what an upgrade needs, in any case and order",
-      "Connection: HTTP2-Settings, UPGRADE\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n",
-      "Connection: HTTP2-Settings, UPGRADE\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n",
+      "Connection: X-Needed, UPGRADE\r\nUpgrade: foo/2, WebSocket\r\nX-Needed: AAMA\r\n",
+      "Connection: X-Needed, UPGRADE\r\nUpgrade: foo/2, WebSocket\r\nX-Needed: AAMA\r\n",
     ],
     [
       "is no name, beside an upgrade, of what tells who asks",
@@ -57,6 +57,48 @@ describe("what goes on of a request's fields", () => {
     for (const part of expected) expect(lines).toContain(part);
     if (expected.length === 1 && !lines.includes("te: ")) expect(lines).toBe(expected[0]);
     expect(lines).not.toMatch(/gzip|x-hop|keep-alive:|proxy-/i);
+  });
+});
+
+describe("no program is asked to read further requests from the bytes behind an upgrade", () => {
+  const http = [
+    "h2c",
+    "H2C",
+    "\th2c ",
+    "h2",
+    "h2c-14",
+    "h3",
+    "HTTP/2.0",
+    "http/1.1",
+    "HTTP",
+    "TLS/1.0",
+    "tls/1.2",
+    "SPDY/3.1",
+  ];
+  const malformed = ['"h2c"', "h2c;q=1", "websocket h2c", "h2c/", "/h2c", "h2c\xa0", "", "a/b/c"];
+
+  it.each([...http, ...malformed])("by %j: the request goes on without", (protocol) => {
+    const plain = "Accept: */*\r\n";
+    const settings = "HTTP2-Settings: AAMA\r\n";
+    expect(sent(`Connection: Upgrade, HTTP2-Settings\r\nUpgrade: ${protocol}\r\n${settings}${plain}`)).toBe(plain);
+    expect(sent(`${settings}UPGRADE: ${protocol}\r\n${plain}`)).toBe(plain); // nor where Connection does not name it
+    expect(sent(`Upgrade: ${protocol}\r\nConnection: keep-alive\r\nConnection: http2-settings,UPGRADE\r\n`)).toBe(
+      "connection: keep-alive\r\n",
+    );
+  });
+
+  it.each([
+    ["one line", "Upgrade: h2c, websocket,HTTP/2.0\r\n"],
+    ["one line, first", "Upgrade: websocket,\tH2C\r\n"],
+    ["several lines", "Upgrade: h2c\r\nupgrade: websocket\r\nUPGRADE: TLS/1.2\r\n"],
+  ])("beside another protocol, in %s: that one alone goes on", (_what, upgrade) => {
+    expect(sent(`Connection: HTTP2-Settings, Upgrade\r\n${upgrade}HTTP2-Settings: AAMA\r\n`)).toBe(
+      "upgrade: websocket\r\nconnection: Upgrade\r\n",
+    );
+  });
+
+  it("beside fields that Connection names: those hold for the client's connection, and end here", () => {
+    expect(sent("Connection: Upgrade, X-Hop\r\nUpgrade: h2c\r\nX-Hop: a\r\nX: b\r\n")).toBe("X: b\r\n");
   });
 });
 

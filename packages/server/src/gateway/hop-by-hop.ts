@@ -1,5 +1,6 @@
 import { listItems, type MessageHead, RequestHead } from "../relay/index.ts";
 import { isNotForClients } from "./own-fields.ts";
+import { isPassedProtocol, passesUpgrade } from "./upgrades.ts";
 
 /** What is to become of the fields that hold for one connection alone (RFC 9110 7.6.1). */
 export interface HopByHop {
@@ -9,7 +10,7 @@ export interface HopByHop {
 }
 
 /** Options that hold for both of our connections, since each client's has one of its own behind it. */
-const sharedOptions: ReadonlySet<string> = new Set(["close", "keep-alive", "upgrade"]);
+const sharedOptions: ReadonlySet<string> = new Set(["close", "keep-alive"]);
 
 /** Whoever names these in Connection would have a message framed or routed in another way, so that they stay. */
 const neverHopByHop: ReadonlySet<string> = new Set([
@@ -21,21 +22,29 @@ const neverHopByHop: ReadonlySet<string> = new Set([
   "trailer",
 ]);
 
-const alwaysHopByHop: readonly string[] = ["keep-alive", "proxy-connection"];
+/** HTTP2-Settings comes with an upgrade that ends here (RFC 7540 3.2.1). */
+const alwaysHopByHop: readonly string[] = ["keep-alive", "proxy-connection", "http2-settings"];
 
 /** Most heads have none of these. */
-const concerned: readonly string[] = ["connection", "te", ...alwaysHopByHop];
+const concerned: readonly string[] = ["connection", "te", "upgrade", ...alwaysHopByHop];
 const unchanged: HopByHop = { remove: [], set: [] };
 
 /**
- * Fields named in Connection end here, with Keep-Alive and Proxy-Connection; of TE, `trailers` goes on. Where an upgrade is
- * asked for or granted, fields that are named along with it belong to it (HTTP2-Settings), and go on: all but those by which we tell the next server who asks, which it would drop.
+ * Fields named in Connection end here, with Keep-Alive and Proxy-Connection; of TE, `trailers` goes on. Upgrade goes on without
+ * the protocols that programs are not asked for. Where one is left, or granted, fields that are named along with it belong to it,
+ * and go on: all but those by which we tell the next server who asks, which it would drop.
  */
 export function hopByHopOf(head: MessageHead): HopByHop {
   if (!head.hasAny(concerned)) return unchanged;
-  const isUpgrade = head instanceof RequestHead ? head.upgrade !== undefined : head.has("upgrade");
   const remove = alwaysHopByHop.filter((name) => head.has(name));
   const set: [string, string][] = [];
+  const asked = head.headers("upgrade").flatMap(listItems);
+  const passed = head instanceof RequestHead ? asked.filter(isPassedProtocol) : asked;
+  if (passed.length < asked.length) {
+    remove.push("upgrade");
+    if (passed.length > 0) set.push(["upgrade", passed.join(", ")]);
+  }
+  const isUpgrade = head instanceof RequestHead ? passesUpgrade(head) : asked.length > 0;
   const takesTrailers = head.hasToken("te", "trailers");
   if (head.has("te")) {
     remove.push("te");
@@ -44,6 +53,7 @@ export function hopByHopOf(head: MessageHead): HopByHop {
   const given = head.headers("connection").flatMap(listItems);
   const kept = given.filter((option) => {
     const name = option.toLowerCase();
+    if (name === "upgrade") return passed.length > 0 || asked.length === 0;
     if (sharedOptions.has(name)) return true;
     if (name === "te") return takesTrailers;
     if (name === "" || neverHopByHop.has(name) || alwaysHopByHop.includes(name)) return false;

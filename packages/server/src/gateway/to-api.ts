@@ -2,6 +2,7 @@ import type { Exchange, Plan, ResponseHead, Upstream } from "../relay/index.ts";
 import { allowedOriginOf, corsFields, isPreflight, preflightAnswer } from "./cors.ts";
 import type { ClientView } from "./forwarded.ts";
 import { backwardHead, forwardHead } from "./heads.ts";
+import { passesUpgrade } from "./upgrades.ts";
 
 /** What those may ask who know an id alone, and what is said of the API itself; as they stand, with nothing encoded. */
 const publicRoute = /^\/(?:backend\/[a-z0-9-]+\/(?:status|status\/stream|ready)|healthz|readyz|openapi\.json)(?:\?|$)/;
@@ -35,6 +36,9 @@ export function planToApi(exchange: Exchange, to: ToApi): Plan {
   return {
     kind: "forward",
     upstream,
+    // Anybody may ask it something: those who do nothing else are not to keep its callers out. It has as many as clients have.
+    isUnlimited: true,
+    passesUpgrade: passesUpgrade(head),
     head: () => forwardHead(head, { prefix, target, view, ...(host === undefined ? {} : { host }) }),
     onResponseHead: (response) => {
       onResponse(response);

@@ -101,7 +101,8 @@ export class Forwarding {
     if (this.#isLinkFit(keyOf(plan.upstream))) return this.#sendHead();
     this.#pair.dropLink();
     const { limits, upstreams } = this.#deps;
-    const release = upstreams.take(keyOf(plan.upstream), limits.connectionsPerUpstreamMax);
+    const connectionsMax = plan.isUnlimited ? Number.POSITIVE_INFINITY : limits.connectionsPerUpstreamMax;
+    const release = upstreams.take(keyOf(plan.upstream), connectionsMax);
     this.#pair.useLink(this.#connect(plan.upstream, release));
     const { connectTimeoutMs } = limits;
     this.#deadline.set("connect", connectTimeoutMs, () => {
@@ -229,7 +230,7 @@ export class Forwarding {
       if (exchange.isRefusal(head)) {
         return this.#repeat(new RelayProblem("upstream_failed", "the upstream says that it did not act"));
       }
-      if (head.status === 101 && exchange.head.upgrade === undefined) {
+      if (head.status === 101 && !exchange.asksForUpgrade) {
         throw new RelayProblem("upstream_failed", "101 was answered to a request that asked for no upgrade");
       }
       const body = responseFraming(head, exchange.head, limits);
@@ -315,7 +316,7 @@ export class Forwarding {
     const isAnswering = exchange.response !== undefined && !exchange.response.body.isDone;
     if (isAnswering) this.#deadline.clear();
     else if (!exchange.requestBody.isDone) this.#expectBody();
-    else if (exchange.head.upgrade !== undefined) this.#expectAnswer("upgrade", limits.upgradeTimeoutMs);
+    else if (exchange.asksForUpgrade) this.#expectAnswer("upgrade", limits.upgradeTimeoutMs);
     else if (limits.responseTimeoutMs > 0) this.#expectAnswer("response", limits.responseTimeoutMs);
     else this.#deadline.clear();
   }

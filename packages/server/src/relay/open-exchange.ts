@@ -56,6 +56,11 @@ export class OpenExchange {
     return this.sent !== undefined && this.requestBody.isDone && this.bodyBytesWaiting === 0;
   }
 
+  /** Whether the upstream was asked for an upgrade. */
+  get asksForUpgrade(): boolean {
+    return this.head.upgrade !== undefined && this.plan?.passesUpgrade !== false;
+  }
+
   /** The next head of a response, once it is whole, and what came behind it. Throws a RelayProblem. */
   readResponseHead(bytes: Buffer, limits: HeadLimits): { head: ResponseHead; rest: Buffer } | undefined {
     const all = this.#partialHead === undefined ? bytes : Buffer.concat([this.#partialHead, bytes]);

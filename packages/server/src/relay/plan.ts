@@ -23,6 +23,10 @@ export type Plan =
   | {
       readonly kind: "forward";
       readonly upstream: Upstream;
+      /** Whether it may have any number of connections, and not only `connectionsPerUpstreamMax`. Default false. */
+      readonly isUnlimited?: boolean;
+      /** Whether the upstream is asked for the upgrade that the client asks for, and may grant it. Default true. */
+      readonly passesUpgrade?: boolean;
       /** The head to send. Default: as it came. `isFirst`: it is the first on a new upstream connection. */
       readonly head?: (isFirst: boolean) => Buffer;
       /** The head to send back in place of the response's (interim ones and 101 too). Default: as it came. */

@@ -244,6 +244,16 @@ describe("connections to one upstream above connectionsPerUpstreamMax", () => {
     await (await open("/a")).takeUntil(switching);
   });
 
+  it("are any number to an upstream that is said to be without limit", async () => {
+    await using fixture = new Fixture();
+    const upstream = await fixture.answering(ok("a"));
+    await fixture.open(() => ({ kind: "forward", upstream, isUnlimited: true }), {
+      limits: { connectionsPerUpstreamMax: 1 },
+    });
+    for (const _ of [1, 2, 3]) await (await fixture.client()).send(get()).takeUntil(ok("a"));
+    expect(upstream.peers.filter(({ closed }) => !closed)).toHaveLength(3);
+  });
+
   it("are not what one client's own connection needs to be replaced, nor what could not be opened", async () => {
     await using fixture = new Fixture();
     const dead = await fixture.deadPort();
