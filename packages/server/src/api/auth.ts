@@ -1,3 +1,4 @@
+import { bearerTokenOf } from "../core/bearer.ts";
 import { SpawnerError } from "../core/errors.ts";
 import type { RequestRule } from "./request-rules.ts";
 import { roleOf, surfaceOf } from "./route-config.ts";
@@ -10,14 +11,11 @@ export type Auth =
   /** Everybody. */
   | { readonly kind: "anonymous" };
 
-/** RFC 6750 2.1; the scheme's name is in any case (RFC 9110 11.1). */
-const credentials = /^bearer +([A-Za-z0-9\-._~+/]+=*) *$/i;
-
 /** Refuses requests for the control surface that bring no token of the file, or one that is good for other things. */
 export function onlyWithToken(tokens: TokensFile): RequestRule {
   return (request, reply) => {
     if (surfaceOf(request.routeOptions.config) === "public") return;
-    const [, token] = credentials.exec(request.headers.authorization ?? "") ?? [];
+    const token = bearerTokenOf(request.headers.authorization);
     const roles = token === undefined ? undefined : tokens.rolesOf(token);
     if (roles !== undefined) {
       const needed = roleOf(request.routeOptions.config, request.method);

@@ -3,10 +3,11 @@ import { isSpawnerError } from "../core/errors.ts";
 import type { Answer, RequestHead } from "../relay/index.ts";
 
 /**
- * Whether a person has opened this address in a browser: not a prefetch, a HEAD, an image, a script or a frame. Browsers
- * say so themselves (Fetch Metadata, https://www.w3.org/TR/fetch-metadata/); those that do not are known by what they accept.
+ * Whether a person has opened this address in a browser. Stricter than what the gateway takes for a page that is opened
+ * (gateway/browser-request.ts), since a program is started for it: not a prefetch, nor a frame. Browsers say so themselves (Fetch
+ * Metadata, https://www.w3.org/TR/fetch-metadata/); those that do not are known by what they accept.
  */
-function isNavigation(head: RequestHead): boolean {
+function isVisit(head: RequestHead): boolean {
   if (head.method !== "GET") return false;
   const purpose = ["sec-purpose", "purpose", "x-purpose", "x-moz"].map((name) => head.header(name) ?? "").join(" ");
   if (/prefetch|preview|prerender/i.test(purpose)) return false;
@@ -25,7 +26,7 @@ export async function answerVisitor(head: RequestHead, spawn: (() => Promise<str
     return { ...answer, headers: { ...answer.headers, allow: "GET, HEAD" } };
   }
   if (spawn === undefined) return tell(hintForHolders);
-  if (!isNavigation(head)) return tell(hint);
+  if (!isVisit(head)) return tell(hint);
   try {
     return { status: 303, headers: { location: await spawn(), "cache-control": "no-store" } };
   } catch (error) {

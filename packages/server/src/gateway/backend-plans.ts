@@ -16,15 +16,8 @@ import {
   revokedMessage,
 } from "./admission.ts";
 import { endedAnswer, refusalAnswer, safeLocation } from "./answers.ts";
-import {
-  cookieOf,
-  hostCookieName,
-  isEmbedded,
-  isForPage,
-  isNavigation,
-  pathCookieName,
-  withoutToken,
-} from "./connection-credential.ts";
+import { isEmbedded, isForPage, isNavigation } from "./browser-request.ts";
+import { cookieOf, hostCookieName, pathCookieName, withoutToken } from "./connection-credential.ts";
 import { allowedOriginOf, corsFields, isPreflight, preflightAnswer, readableBy } from "./cors.ts";
 import type { ClientView } from "./forwarded.ts";
 import { backwardHead, forwardHead } from "./heads.ts";

@@ -1,3 +1,4 @@
+import { bearerTokenOf } from "../core/bearer.ts";
 import type { RequestHead } from "../relay/index.ts";
 
 /** The query parameter that a URL of `connect` carries its token in. */
@@ -14,15 +15,12 @@ export interface Credential {
   readonly text: string;
 }
 
-/** RFC 6750 2.1: a token's characters; the scheme's name is in any case (RFC 9110 11.1). */
-const bearer = /^bearer +([A-Za-z0-9\-._~+/]+=*) *$/i;
-
 /** Every token that a request brings, the most deliberate one first. */
 export function credentialsOf(head: RequestHead, { target, cookieName }: { target: string; cookieName: string }) {
   const found: Credential[] = [];
   const inQuery = queryOf(target).find(isToken);
   if (inQuery !== undefined) found.push({ by: "query", text: decoded(inQuery.split("=").slice(1).join("=")) });
-  const [, inField] = bearer.exec(head.header("authorization") ?? "") ?? [];
+  const inField = bearerTokenOf(head.header("authorization"));
   if (inField !== undefined) found.push({ by: "bearer", text: inField });
   for (const pair of cookiesOf(head.header("cookie") ?? "")) {
     if (pair.startsWith(`${cookieName}=`)) found.push({ by: "cookie", text: pair.slice(cookieName.length + 1) });
@@ -74,27 +72,6 @@ export interface CookieOptions {
 export function cookieOf(token: string, { name, path, maxAgeSeconds, isSecure, isEmbedded }: CookieOptions): string {
   const site = isEmbedded && isSecure ? "SameSite=None; Partitioned" : "SameSite=Lax";
   return `${name}=${token}; Path=${path}; Max-Age=${maxAgeSeconds}; HttpOnly; ${site}${isSecure ? "; Secure" : ""}`;
-}
-
-/** A browser that opens a page shows its URL: that is to be one without the token. */
-export function isNavigation(head: RequestHead): boolean {
-  if (head.method !== "GET" || head.upgrade !== undefined) return false;
-  const mode = head.header("sec-fetch-mode");
-  return mode === undefined ? takesPages(head) : mode === "navigate";
-}
-
-/** Whether a browser is to be shown a page of ours. */
-export function isForPage(head: RequestHead): boolean {
-  return isNavigation(head) && takesPages(head);
-}
-
-/** Whether a page of another site shows what is asked for in a frame (Fetch Metadata). */
-export function isEmbedded(head: RequestHead): boolean {
-  return head.header("sec-fetch-site") === "cross-site" && /^i?frame$/.test(head.header("sec-fetch-dest") ?? "");
-}
-
-function takesPages(head: RequestHead): boolean {
-  return (head.header("accept") ?? "").includes("text/html");
 }
 
 function queryOf(target: string): string[] {

@@ -7,7 +7,7 @@ import { hasEnded } from "../core/status.ts";
 import type { Answer, Exchange, Plan, RelayProblem, RequestHead, ResponseHead } from "../relay/index.ts";
 import { quote, redirect, refuse, unknown } from "./answers.ts";
 import { BackendPlans } from "./backend-plans.ts";
-import { isForPage } from "./connection-credential.ts";
+import { isForPage } from "./browser-request.ts";
 import { allowedOriginOf, readableBy } from "./cors.ts";
 import { Directory } from "./directory.ts";
 import { type ClientView, viewOf } from "./forwarded.ts";

@@ -7,7 +7,7 @@ import { openControlServer } from "./control-server.ts";
 import { openProgramServer } from "./program-server.ts";
 import { BackendRelayHost } from "./relay-host.ts";
 
-const token = "the program's";
+const token = "program-token";
 const sha256Of = (text: string) => createHash("sha256").update(text).digest("hex");
 const gracePeriodSeconds = 60;
 const leaseMs = 1_000;
@@ -20,7 +20,7 @@ const places: [
   [
     "a sidecar",
     (relayHost, clock) => {
-      const tokens = { tokenSha256: sha256Of("the sweeper's"), programTokenSha256: sha256Of(token) };
+      const tokens = { tokenSha256: sha256Of("sweeper-token"), programTokenSha256: sha256Of(token) };
       return openControlServer({ host: "127.0.0.1", port: 0, ...tokens }, { relayHost, clock });
     },
   ],
@@ -30,7 +30,7 @@ const places: [
       const other = await openRelayHost();
       const hosts = new Map([
         [sha256Of(token), relayHost],
-        [sha256Of("another program's"), other.relayHost],
+        [sha256Of("another-program-token"), other.relayHost],
       ]);
       return openProgramServer({ host: "127.0.0.1", port: 0 }, hosts);
     },
@@ -68,7 +68,8 @@ describe.each(places)("the program of %s", (_, openPlace) => {
   test("is busy for as long as it said, cannot be sealed, and has a whole grace period behind it", async () => {
     const { put, clock, seal, latest } = await open();
     clock.advance(gracePeriodSeconds * 1000);
-    expect(await put({ ttlSeconds: 100 })).toEqual({ status: 200, version: "1", body: { accepted: true } });
+    const answer = await put({ ttlSeconds: 100 }, `bearer ${token}`); // the scheme is in any case (RFC 9110 11.1)
+    expect(answer).toEqual({ status: 200, version: "1", body: { accepted: true } });
     await vi.waitFor(() =>
       expect(latest()).toMatchObject({ busy: true, liveConnections: 0, idleMs: 0, msUntilIdle: undefined }),
     );
@@ -141,7 +142,7 @@ describe.each(places)("the program of %s", (_, openPlace) => {
     expect(relayHost.figures().busy).toBe(false);
   });
 
-  test.each(["", "Bearer ", "Bearer undefined", "Bearer the sweeper's", `Basic ${token}`])(
+  test.each(["", "Bearer ", "Bearer undefined", "Bearer sweeper-token", `Basic ${token}`])(
     "is known by its token alone, and not by %j",
     async (authorization) => {
       const { put, relayHost } = await open();

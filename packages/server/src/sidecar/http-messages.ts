@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ErrorCode } from "@spawner/client";
+import { bearerTokenOf } from "../core/bearer.ts";
 import { makeErrorBody } from "../core/error-body.ts";
 import { httpStatusOf, isSpawnerError, SpawnerError } from "../core/errors.ts";
 
@@ -8,7 +9,7 @@ const bodyBytesMax = 4_096;
 
 /** SHA-256 of the bearer token that a request carries, or of nothing: what is kept of tokens, and compared. */
 export function bearerTokenSha256(request: IncomingMessage): Buffer {
-  const token = /^Bearer (.+)$/.exec(request.headers.authorization ?? "")?.[1] ?? "";
+  const token = bearerTokenOf(request.headers.authorization) ?? "";
   return createHash("sha256").update(token).digest();
 }
 
