@@ -1,6 +1,6 @@
 import type { FastifyError, FastifyReply } from "fastify";
 import { makeErrorBody } from "../core/error-body.ts";
-import { httpStatusOf, isSpawnerError, SpawnerError } from "../core/errors.ts";
+import { httpStatusOf, isSpawnerError, retryAfterSecondsOf, SpawnerError } from "../core/errors.ts";
 import type { Log } from "../lib/log.ts";
 import type { ApiMetrics } from "./metrics.ts";
 
@@ -36,7 +36,8 @@ export function sendError(reply: FastifyReply, error: unknown, { log, counts, bo
   // 501 and 505 are the client's doing, who must not be able to fill the log of errors.
   if (status >= 500 && status !== 501 && status !== 505) log.error(fields, "request failed");
   else log.debug(fields, "request refused");
-  if (status === 429 || status === 503) reply.header("retry-after", String(known.retryAfterSeconds ?? 1));
+  const retryAfter = known.retryAfterSeconds ?? retryAfterSecondsOf[status];
+  if (retryAfter !== undefined) reply.header("retry-after", String(retryAfter));
   // Fastify would close where a body is too long. A client that keeps its connection may: the rest of the body is read away.
   if (reply.raw.shouldKeepAlive && reply.hasHeader("connection")) reply.removeHeader("connection");
   return reply.code(status).type("application/json; charset=utf-8").send(body);

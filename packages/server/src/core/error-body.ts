@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { ErrorBody, ErrorCode } from "@spawner/client";
-import { httpStatusOf } from "./errors.ts";
+import { httpStatusOf, retryAfterSecondsOf } from "./errors.ts";
 
 /** The Content-Type of errors, and of nothing else that is answered on those surfaces. */
 export const errorType = "application/json; charset=utf-8";
@@ -12,7 +12,8 @@ export function makeErrorAnswer(code: ErrorCode, message: string) {
     "content-type": errorType,
     "cache-control": "no-store",
   };
-  if (status === 503 || status === 429) headers["retry-after"] = "1";
+  const retryAfter = retryAfterSecondsOf[status];
+  if (retryAfter !== undefined) headers["retry-after"] = String(retryAfter);
   return { status, headers, body: JSON.stringify(makeErrorBody(code, message)) };
 }
 

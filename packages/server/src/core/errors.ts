@@ -29,6 +29,12 @@ export const httpStatusOf: Readonly<Record<ErrorCode, number>> = {
   internal: 500,
 };
 
+/** After how long whoever was refused for the moment is to try again, by status, where nothing more is known. */
+export const retryAfterSecondsOf: Readonly<Record<number, number>> = {
+  429: 5, // when a backend has ended
+  503: 1,
+};
+
 /** What callers are told: a closed code, and a message that names the action, the value given and the value needed. */
 export class SpawnerError extends Error {
   override readonly name = "SpawnerError";
