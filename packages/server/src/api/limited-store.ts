@@ -13,6 +13,13 @@ export interface BackendLimits {
   readonly userBackendsMax?: number;
 }
 
+/** A backend that is being created. */
+interface PendingCreation {
+  readonly user: string | undefined;
+  /** UIDs that the watch has told of meanwhile. */
+  readonly heardOf: Set<string>;
+}
+
 /** Creates backends, no more of them than may live: as this process has heard, so that several may exceed it by what they do at once. */
 export class LimitedStore {
   readonly #store: BackendStore;
@@ -20,15 +27,17 @@ export class LimitedStore {
   /** By UID, whose the living ones are. */
   readonly #living = new Map<string, string | undefined>();
   readonly #counts = new Map<string, number>();
-  /** Being created, not heard of yet. */
-  readonly #pending: (string | undefined)[] = [];
+  readonly #pending = new Set<PendingCreation>();
   readonly #unwatch: () => void;
 
   constructor(store: BackendStore, limits: BackendLimits) {
     this.#store = store;
     this.#limits = limits;
     this.#unwatch = store.watch((change) => {
-      if (change.kind !== "synced") this.#note(change.backend, change.kind === "changed" && !hasEnded(change.backend));
+      if (change.kind === "synced") return;
+      const { backend } = change;
+      for (const { heardOf } of this.#pending) heardOf.add(backend.metadata.uid);
+      this.#note(backend, change.kind === "changed" && !hasEnded(backend));
     });
   }
 
@@ -36,13 +45,15 @@ export class LimitedStore {
   async create(draft: BackendDraft): Promise<Backend> {
     const { user } = draft.spec;
     this.#refuseTooMany(user);
-    this.#pending.push(user);
+    const pending: PendingCreation = { user, heardOf: new Set() };
+    this.#pending.add(pending);
     try {
       const backend = await this.#store.create(draft);
-      this.#note(backend, true); // the watch may lag
+      // The watch may lag; or it was first, and may have told of the end already.
+      if (!pending.heardOf.has(backend.metadata.uid)) this.#note(backend, true);
       return backend;
     } finally {
-      this.#pending.splice(this.#pending.indexOf(user), 1);
+      this.#pending.delete(pending);
     }
   }
 
@@ -52,12 +63,12 @@ export class LimitedStore {
 
   #refuseTooMany(user: string | undefined): void {
     const { backendsMax, userBackendsMax } = this.#limits;
-    const count = this.#living.size + this.#pending.length;
+    const count = this.#living.size + this.#pending.size;
     if (backendsMax !== undefined && count >= backendsMax) {
       throw tooMany(`${count} backends live, and no more than ${backendsMax} are allowed (--backends-max).`);
     }
     if (user === undefined || userBackendsMax === undefined) return;
-    const own = (this.#counts.get(user) ?? 0) + this.#pending.filter((each) => each === user).length;
+    const own = (this.#counts.get(user) ?? 0) + [...this.#pending].filter((each) => each.user === user).length;
     if (own < userBackendsMax) return;
     throw tooMany(
       `${own} backends of this user live, and no more than ${userBackendsMax} are allowed (--user-backends-max).`,
@@ -76,5 +87,5 @@ export class LimitedStore {
 }
 
 function tooMany(message: string): SpawnerError {
-  return new SpawnerError("too_many_backends", message, { retryAfterSeconds: 5 });
+  return new SpawnerError("too_many_backends", message);
 }
