@@ -11,7 +11,8 @@ export class SigningKeysFile {
   readonly #clock: Clock;
   readonly #log: Log;
   #keys: readonly SigningKey[];
-  #version: string;
+  /** Which file was read last; undefined where it could not be. */
+  #version: string | undefined;
   #lookedAtMs: number;
 
   /** Makes the file where there is none, readable by its owner alone. Throws where it cannot be read or made, or holds no key. */
@@ -34,13 +35,16 @@ export class SigningKeysFile {
     const nowMs = this.#clock.monotonicMs();
     if (nowMs - this.#lookedAtMs < fileLookMs) return this.#keys;
     this.#lookedAtMs = nowMs;
+    let version: string | undefined;
     try {
-      const version = this.#readVersion();
+      version = this.#readVersion();
       if (version === this.#version) return this.#keys;
-      this.#version = version;
       this.#keys = this.#read();
       this.#log.info({ file: this.#path, keys: this.#keys.map(({ id }) => id) }, "signing keys read");
+      this.#version = version;
     } catch (error) {
+      if (version === this.#version) return this.#keys; // said already
+      this.#version = version;
       this.#log.error({ file: this.#path, err: error }, "signing keys cannot be read: those from before go on");
     }
     return this.#keys;
