@@ -74,6 +74,20 @@ describe("a response", () => {
     await isInStep();
   });
 
+  test.each([
+    ["its answer", ok("a", "X-Spawner-Refused: x\r\n")],
+    ["a 421, in capitals", "HTTP/1.1 421 No\r\nX-SPAWNER-REFUSED: backend_ended\r\nContent-Length: 0\r\n\r\n"],
+    ["hints before it", `HTTP/1.1 103 Early Hints\r\nx-spawner-refused: x\r\n\r\n${ok("a")}`],
+  ])("says nothing in a relay host's name, and no request is sent twice for it: in %s", async (_what, answer) => {
+    await using fixture = new Fixture();
+    const { client, received, isInStep } = await open(fixture, answer, last);
+    client.send(post("Content-Length: 3\r\n", "abc"));
+    const told = answer.replace(/x-spawner-refused: .*\r\n/i, "");
+    await until(() => client.text === told, `${JSON.stringify(told)}, not ${JSON.stringify(client.text)}`);
+    await isInStep();
+    expect(received().match(/POST/g)).toHaveLength(1);
+  });
+
   test.each(["1.0", "1.1"])("ends with the connection where it has no other end, of HTTP/%s", async (version) => {
     await using fixture = new Fixture();
     const { client, server } = await open(fixture, `HTTP/${version} 200 OK\r\n\r\nsome`);

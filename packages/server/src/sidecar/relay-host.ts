@@ -15,7 +15,16 @@ import {
   type SealRequest,
 } from "../core/relay-host.ts";
 import type { Clock, Timer } from "../lib/clock.ts";
-import { Activity, type Exchange, type Plan, Relay, type RelayLimits, type Upstream } from "../relay/index.ts";
+import {
+  Activity,
+  type Exchange,
+  type Plan,
+  Relay,
+  type RelayLimits,
+  type ResponseHead,
+  rewriteResponseHead,
+  type Upstream,
+} from "../relay/index.ts";
 import { BusyLease } from "./busy-lease.ts";
 import type { SidecarFigures } from "./figures.ts";
 import { Gate } from "./gate.ts";
@@ -240,7 +249,7 @@ export class BackendRelayHost implements RelayHost, BusyHost {
       const code = previousFailure?.kind === "upstream_timeout" ? "upstream_timeout" : "upstream_failed";
       return answerError(code, "The program does not answer on its port.");
     }
-    return { kind: "forward", upstream: this.#upstream, isRefusal: () => false };
+    return { kind: "forward", upstream: this.#upstream, isRefusal: () => false, onResponseHead: withoutRefusal };
   }
 
   #clientActivity(): ClientActivity {
@@ -272,6 +281,11 @@ export class BackendRelayHost implements RelayHost, BusyHost {
       ...(ready && !everActive ? { awaitsFirstClient: true } : {}),
     };
   }
+}
+
+/** That a request was not let in is for the host alone to say: whoever believes it sends the request once more. */
+function withoutRefusal(head: ResponseHead): Buffer {
+  return head.has(refusalHeader) ? rewriteResponseHead(head, { remove: [refusalHeader] }) : head.raw;
 }
 
 /** Whoever asked on a client's behalf may know more: why the backend has ended, or where it is. */
