@@ -54,7 +54,7 @@ const cookie = (token: string) => `cookie: a=1; ${pathCookieName}=${token}; b=2`
 const upgrade = ["connection: Upgrade", "upgrade: websocket"];
 
 test("a backend that asks for no token is open, unless the gateway asks for one", () => {
-  expect(setUp({ spec: { requireToken: false } }).ask({})).toEqual({ kind: "open" });
+  expect(setUp({ spec: { requireToken: false } }).ask({})).toEqual({ kind: "open", isAuthorizationOurs: false });
   const asked = setUp({ spec: { requireToken: false }, requireToken: true });
   expect(asked.ask({})).toMatchObject({ kind: "refused", code: "unauthorized" });
 });
@@ -88,6 +88,21 @@ test("an Authorization field of ours is known for one, also where another token 
   expect(ours).toMatchObject({ kind: "admitted", credential: { by: "query" }, isAuthorizationOurs: true });
   const theirs = ask({ query, fields: ["authorization: Bearer program-s-own"] });
   expect(theirs).toMatchObject({ kind: "admitted", isAuthorizationOurs: false });
+});
+
+test("an Authorization field of ours is known for one where no token is asked for, be it over, or of another backend", () => {
+  const { ask, sign, token, clock } = setUp({ spec: { requireToken: false } });
+  const other = sign("spawner-b2/u9");
+  const isOurs = (...values: string[]) => ask({ fields: values.map((value) => `Authorization: ${value}`) });
+  const known = { kind: "open", isAuthorizationOurs: true };
+  for (const each of [`Bearer ${token}`, `bearer  ${other} `]) expect(isOurs(each)).toEqual(known);
+  expect(isOurs("Bearer program-s-own", `BEARER ${token}`)).toEqual(known);
+  clock.advance(60_000);
+  expect(isOurs(`Bearer ${token}`)).toEqual(known);
+  const strange = setUp().token; // signed with a key of others
+  for (const each of ["Bearer program-s-own", `Basic ${token}`, `Bearer ${strange}`, `Bearer ${token}x`]) {
+    expect(isOurs(each)).toEqual({ kind: "open", isAuthorizationOurs: false });
+  }
 });
 
 test("a parameter whose name or token is in percent-encoding is one all the same", () => {

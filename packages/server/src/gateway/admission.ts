@@ -1,4 +1,5 @@
 import type { ErrorCode } from "@spawner/client";
+import { bearerTokenOf } from "../core/bearer.ts";
 import type { ConnectionToken, ConnectionTokenVerifier } from "../core/connection-token.ts";
 import type { Backend } from "../core/resource.ts";
 import { isRevoked } from "../core/revocations.ts";
@@ -26,7 +27,12 @@ export interface Admitted {
   readonly kind: "admitted";
   readonly token: ConnectionToken;
   readonly credential: Credential;
-  /** Whether the Authorization field has a token of ours, this one or another: it is not for programs. */
+  readonly isAuthorizationOurs: boolean;
+}
+
+/** The backend asks nobody for a token. */
+interface Open {
+  readonly kind: "open";
   readonly isAuthorizationOurs: boolean;
 }
 
@@ -36,10 +42,11 @@ interface Refused {
   readonly message: string;
 }
 
-/** Whether, and as whom, a request may go to a backend. */
-export type Admission =
-  /** The backend asks nobody for a token. */
-  { readonly kind: "open" } | Admitted | Refused;
+/**
+ * Whether, and as whom, a request may go to a backend. `isAuthorizationOurs`: the Authorization field has a token of ours,
+ * whomever for: it is not for programs.
+ */
+export type Admission = Open | Admitted | Refused;
 
 const safeMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 
@@ -50,7 +57,7 @@ export function asksForToken({ spec }: Backend, rules: Pick<AdmissionRules, "req
 
 /** Judges the token that a request brings, or does not. */
 export function admit(request: AdmissionRequest, backend: Backend, rules: AdmissionRules): Admission {
-  if (!asksForToken(backend, rules)) return { kind: "open" };
+  if (!asksForToken(backend, rules)) return { kind: "open", isAuthorizationOurs: isAuthorizationOurs(request, rules) };
   const credentials = credentialsOf(request.head, request);
   if (credentials.length > 0 && !rules.verifier.canVerify) return refuse("unavailable", noKeyMessage);
   let refusal: Refused | undefined;
@@ -58,8 +65,8 @@ export function admit(request: AdmissionRequest, backend: Backend, rules: Admiss
     const judged = judge(credential, request, backend, rules);
     if (judged === undefined) continue;
     if (judged.kind === "valid") {
-      const isAuthorizationOurs = credentials.some(({ by, text }) => by === "bearer" && isOurs(text, rules));
-      return { kind: "admitted", token: judged.token, credential, isAuthorizationOurs };
+      const { token } = judged;
+      return { kind: "admitted", token, credential, isAuthorizationOurs: isAuthorizationOurs(request, rules) };
     }
     if (credential.by !== "cookie") return judged;
     // A browser may have several of that name, some of which it was given by others: one that is good is enough.
@@ -99,8 +106,12 @@ const noKeyMessage = "There is no key yet to judge connection tokens by.";
 /** What those are told whose token was taken back. */
 export const revokedMessage = "The token was revoked.";
 
-function isOurs(text: string, { verifier }: AdmissionRules): boolean {
-  return verifier.verify(text).kind !== "invalid";
+/** Only what looks like a JSON Web Token is looked at: others are programs' own. Of several fields one is enough. */
+function isAuthorizationOurs({ head }: AdmissionRequest, { verifier }: AdmissionRules): boolean {
+  return head.headers("authorization").some((value) => {
+    const text = bearerTokenOf(value);
+    return text?.startsWith("eyJ") === true && verifier.verify(text).kind !== "invalid";
+  });
 }
 
 function refuse(code: ErrorCode, message: string): Refused {

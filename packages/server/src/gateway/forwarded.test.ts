@@ -83,11 +83,14 @@ describe("a program is told of its client", () => {
     },
   );
 
-  it.each(["no/slash", "/a b", "//", "/", "/a,/b", ""])("without a prefix that can be none: %j", (prefix) => {
-    const [first = ""] = prefix.split(",");
-    const expected = first === "/a" ? "/a/b4x" : "/b4x";
-    expect(told(`X-Forwarded-Prefix: ${prefix}\r\n`, "10.0.0.1")["x-forwarded-prefix"]).toBe(expected);
-  });
+  it.each(["no/slash", "/a b", "//", "/", "/a,/b", "", "/a; Domain=example.com", "/a;b", "/a?b", "/..", '/"a'])(
+    "without a prefix that can be none: %j",
+    (prefix) => {
+      const [first = ""] = prefix.split(",");
+      const expected = first === "/a" ? "/a/b4x" : "/b4x";
+      expect(told(`X-Forwarded-Prefix: ${prefix}\r\n`, "10.0.0.1")["x-forwarded-prefix"]).toBe(expected);
+    },
+  );
 
   it("an unknown address in quotes where it needs them, and none where it has gone", () => {
     expect(told("X-Forwarded-For: 1.2.3.4:5\r\n", "10.0.0.1").forwarded).toContain('for="1.2.3.4:5";');

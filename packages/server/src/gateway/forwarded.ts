@@ -1,5 +1,6 @@
 import { type BlockList, isIP } from "node:net";
 import { listItems, type RequestHead } from "../relay/index.ts";
+import { isPlainPath } from "./plain-path.ts";
 import { hostOf } from "./route.ts";
 
 /** How a client reached this server, as far as that can be believed. */
@@ -62,8 +63,8 @@ export function viewOf(head: RequestHead, { clientAddress, proto, trustedProxies
     addresses: [...told.addresses, address],
     proto: told.proto === "http" || told.proto === "https" ? told.proto : proto,
     host: told.host || host,
-    // Two slashes would make it a host, where it is put in front of a path for a browser.
-    prefix: /^\/(?![/\\])[!-+\--~]+$/.test(told.prefix) ? told.prefix.replace(/\/+$/, "") : "",
+    // It is put in front of paths for browsers, in Location and in the Path of a cookie.
+    prefix: isPlainPath(told.prefix) ? told.prefix.replace(/\/$/, "") : "",
   };
 }
 

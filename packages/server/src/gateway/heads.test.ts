@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { parseRequestHead, parseResponseHead } from "../relay/parse-head.ts";
+import type { Admission } from "./admission.ts";
 import { redirect, safeLocation } from "./answers.ts";
-import { backwardHead, forwardHead, mapCookiePath, mapLocation } from "./heads.ts";
+import { backwardHead, forwardHead, mapCookiePath, mapLocation, mapWorkerScope } from "./heads.ts";
 
 const here = { prefix: "/b4x", hosts: ["127.0.0.1:8080"] };
 
@@ -34,6 +35,35 @@ test.each([
   expect(mapCookiePath(given, here.prefix)).toBe(mapped);
 });
 
+test.each([
+  ["/", "/b4x/"],
+  ["/app/", "/b4x/app/"],
+  ["/b4x/app", "/b4x/app"],
+  ["/b4x", "/b4x/"],
+  ["/b4xy/", "/b4x/b4xy/"],
+  ["./", null],
+  ["../", null],
+  ["/../", null],
+  ["/b4x/../", null],
+  ["/b4x/%2e%2E/", null],
+  ["/b4x/\\..\\..\\", null],
+  ["//127.0.0.1/", null],
+  ["http://127.0.0.1:8080/", null],
+  ["/a, /", null],
+  ["", null],
+])("Service-Worker-Allowed: %j becomes %j", (given, mapped) => {
+  expect(mapWorkerScope(given, here.prefix)).toBe(mapped);
+  expect(mapWorkerScope(given, "")).toBe(given);
+});
+
+test("a program clears no data, and has no worker, beyond its own path; on a host of its own it may", () => {
+  const lines = 'clear-site-data: "*"\r\nSERVICE-WORKER-ALLOWED: /\r\nService-Worker-Allowed: ../\r\nX: a\r\n';
+  const of = (prefix: string) =>
+    backwardHead(parseResponseHead(Buffer.from(`HTTP/1.1 200 OK\r\n${lines}\r\n`), limits), { prefix, hosts: [] });
+  expect(String(of("/b4x"))).toBe("HTTP/1.1 200 OK\r\nSERVICE-WORKER-ALLOWED: /b4x/\r\nX: a\r\n\r\n");
+  expect(String(of(""))).toBe(`HTTP/1.1 200 OK\r\n${lines}\r\n`);
+});
+
 const limits = { headBytesMax: 10_000, headerCountMax: 100 };
 const view = { addresses: ["192.0.2.7"], proto: "http", host: "play.example", prefix: "" } as const;
 
@@ -63,6 +93,21 @@ test("a program is shown no token of ours in a cookie or a Referer", () => {
   expect(head).toMatch(/^Cookie: a=1\r$/m);
   expect(head).toMatch(/^Referer: http:\/\/play\.example\/b4x\/\?b=2\r$/m);
   expect(forwarded("Cookie: spawner-token=secret")).not.toMatch(/cookie/i);
+});
+
+test("a program is shown no token of ours in Authorization, also where none is asked for", () => {
+  const token = { id: "t", backend: "b4x/u1", expiresAtMs: 0 };
+  const credential = { by: "query", text: "secret" } as const;
+  const text = "GET /b4x/ HTTP/1.1\r\nHost: play.example\r\nAuthorization: Bearer secret\r\n\r\n";
+  const sent = (admission: Admission) =>
+    String(forwardHead(parseRequestHead(Buffer.from(text), limits), { prefix: "/b4x", target: "/", view, admission }));
+  for (const isAuthorizationOurs of [true, false]) {
+    const admissions: Admission[] = [
+      { kind: "open", isAuthorizationOurs },
+      { kind: "admitted", token, credential, isAuthorizationOurs },
+    ];
+    for (const admission of admissions) expect(sent(admission).includes("secret")).toBe(!isAuthorizationOurs);
+  }
 });
 
 test("a program sets no cookie of ours, on whatever path and in whatever case", () => {

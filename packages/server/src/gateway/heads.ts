@@ -5,6 +5,7 @@ import { isOurCookie, tokenParameter, withoutCookie, withoutToken } from "./conn
 import { type ClientView, forwardedFields } from "./forwarded.ts";
 import { type HopByHop, hopByHopOf } from "./hop-by-hop.ts";
 import { isNotForClients } from "./own-fields.ts";
+import { isPlainPath } from "./plain-path.ts";
 import { hostOf } from "./route.ts";
 
 export interface ForwardedRequest {
@@ -56,7 +57,7 @@ function isTokenInReferer(head: RequestHead): boolean {
 }
 
 function isBearer(admission: Admission | undefined): boolean {
-  return admission?.kind === "admitted" && admission.isAuthorizationOurs;
+  return admission !== undefined && admission.kind !== "refused" && admission.isAuthorizationOurs;
 }
 
 /** Who the client is, as its token says. */
@@ -84,14 +85,39 @@ export interface PublicPlace {
 export function backwardHead(head: ResponseHead, place: PublicPlace, added: HopByHop["set"] = []): Buffer {
   const { remove, set } = hopByHopOf(head);
   const changes = { remove, set: [...set, ...added] };
-  if (!head.has("location") && !head.has("set-cookie")) return rewriteResponseHead(head, changes);
+  if (!head.hasAny(ofPlaces)) return rewriteResponseHead(head, changes);
   return rewriteResponseHead(head, {
     ...changes,
     map(lowerName, value) {
-      if (lowerName === "set-cookie") return isOurCookie(value) ? null : mapCookiePath(value, place.prefix);
-      return lowerName === "location" ? mapLocation(value, place) : undefined;
+      switch (lowerName) {
+        case "set-cookie":
+          return isOurCookie(value) ? null : mapCookiePath(value, place.prefix);
+        case "location":
+          return mapLocation(value, place);
+        case "service-worker-allowed":
+          return mapWorkerScope(value, place.prefix);
+        case "clear-site-data": // of the whole origin, which is others' too
+          return place.prefix === "" ? undefined : null;
+        default:
+          return undefined;
+      }
     },
   });
+}
+
+/** What a program says of paths, or of all of its origin. */
+const ofPlaces: readonly string[] = ["location", "set-cookie", "service-worker-allowed", "clear-site-data"];
+
+/**
+ * The widest scope of a service worker, under the prefix. Null where it could reach beyond, to what other backends have there:
+ * without the field that is the folder of its script.
+ */
+export function mapWorkerScope(scope: string, prefix: string): string | null {
+  if (prefix === "") return scope;
+  if (!isPlainPath(scope)) return null;
+  const path = underPrefix(scope, prefix);
+  // Scopes are compared by their first characters: without a slash it would be that of any id that begins so as well.
+  return path === prefix ? `${path}/` : path;
 }
 
 /** An absolute path, or a URL of the host that was asked, under the prefix; anything else as it is. */
