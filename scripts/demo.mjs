@@ -15,6 +15,7 @@ const dev = [
 
 const spawner = spawn(process.execPath, dev, { stdio: ["inherit", "pipe", "inherit"] });
 let application;
+let applicationCode = 0;
 let said = "";
 spawner.stdout.setEncoding("utf8").on("data", (text) => {
   process.stdout.write(text);
@@ -23,11 +24,14 @@ spawner.stdout.setEncoding("utf8").on("data", (text) => {
   if (url === undefined || application !== undefined) return;
   const env = { ...process.env, SPAWNER_URL: `${url}/api` };
   application = spawn(process.execPath, [pathOf("demo/board/application.js")], { stdio: "inherit", env });
-  application.on("exit", () => spawner.kill("SIGINT"));
+  application.on("exit", (code) => {
+    applicationCode = code ?? 1;
+    spawner.kill("SIGINT");
+  });
 });
 spawner.on("exit", (code) => {
   application?.kill();
-  process.exitCode = code ?? 1;
+  process.exitCode = (code ?? 1) || applicationCode;
 });
 process.on("SIGINT", () => {}); // a terminal gives it to both as well
 process.on("SIGTERM", () => spawner.kill("SIGINT"));

@@ -136,7 +136,12 @@ function redirect(/** @type {string} */ location, headers = {}) {
 }
 
 let origin = "";
-server.listen(Number(process.env.APP_PORT ?? 3000), "127.0.0.1", () => {
+const port = Number(process.env.APP_PORT ?? 3000);
+server.once("error", (error) => {
+  console.error(`Port ${port} cannot be served: ${error.message}. Give another one: APP_PORT=3001 npm run demo`);
+  process.exit(1);
+});
+server.listen(port, "127.0.0.1", () => {
   const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
   origin = process.env.APP_URL ?? `http://127.0.0.1:${port}`;
   console.log(`Boards with names are at ${origin}/`);

@@ -1,4 +1,15 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fchmodSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { SpawnerError } from "../../core/errors.ts";
@@ -70,12 +81,24 @@ function openFile(files: { stateDir: string; path: string; ownerFile: string }):
     if (!existsSync(path) && !existsSync(`${path}-wal`)) rmSync(ownerFile, { force: true }); // of one that was moved away
     const damage = findDamage(path);
     if (damage !== undefined) throw explain(errorOfUse(path) ?? new Error(damage), files);
+    keepToOwner(path);
     return new DatabaseSync(path, { timeout: glanceMs });
   } catch (cause) {
     if (cause instanceof SpawnerError) throw cause;
     throw new SpawnerError("unavailable", `Cannot open ${path}: ${(cause as Error).message}. Is it writable?`, {
       cause,
     });
+  }
+}
+
+/** The environment of every session is in it. SQLite gives its other files the same rights. */
+function keepToOwner(path: string): void {
+  const file = openSync(path, "a", 0o600);
+  try {
+    const { mode } = fstatSync(file);
+    if ((mode & 0o077) !== 0) fchmodSync(file, 0o600);
+  } finally {
+    closeSync(file);
   }
 }
 

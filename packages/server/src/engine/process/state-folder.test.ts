@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -40,6 +40,18 @@ describe("a state folder", () => {
     expect(await engine.backends.get("b")).toBeDefined();
     await second.dispose();
     expect(await second.remains()).toEqual([]);
+  });
+
+  test("has files that nobody else reads, also where the folder lets others in, or a file once did", async () => {
+    chmodSync(harness.stateDir, 0o755);
+    for (let start = 1; start <= 2; start += 1) {
+      await harness.open();
+      const files = readdirSync(harness.stateDir).filter((name) => name.startsWith("spawner.db"));
+      expect(files).toContain("spawner.db");
+      for (const name of files) expect(statSync(join(harness.stateDir, name)).mode & 0o077, name).toBe(0);
+      await harness.close();
+      chmodSync(databasePath, 0o644);
+    }
   });
 
   test("written by another release is refused and not touched", async () => {
