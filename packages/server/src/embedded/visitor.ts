@@ -16,9 +16,16 @@ function isVisit(head: RequestHead): boolean {
   return (head.header("accept") ?? "").includes("text/html");
 }
 
+/** Whether a page of another origin has sent a browser here: any page can, as often as it likes, and a program starts each time. */
+function isSentByOthers(head: RequestHead): boolean {
+  const site = head.header("sec-fetch-site");
+  return site === "cross-site" || site === "same-site";
+}
+
 /**
- * Answers `/`: a navigating browser is sent to a backend of its own, where `spawn` says that it is, anybody else is told what there is. Without `spawn`,
- * where only those with a token may start backends, everybody is told.
+ * Answers `/`: a browser that a person has opened it in is sent to a backend of its own, where `spawn` says that it is; one that a
+ * page of others has sent here shows a link that does the same; anybody else is told what there is. Without `spawn`, where
+ * only those with a token may start backends, everybody is told.
  */
 export async function answerVisitor(head: RequestHead, spawn: (() => Promise<string>) | undefined): Promise<Answer> {
   if (head.method !== "GET" && head.method !== "HEAD") {
@@ -27,6 +34,7 @@ export async function answerVisitor(head: RequestHead, spawn: (() => Promise<str
   }
   if (spawn === undefined) return tell(hintForHolders);
   if (!isVisit(head)) return tell(hint);
+  if (isSentByOthers(head)) return invitation;
   try {
     return { status: 303, headers: { location: await spawn(), "cache-control": "no-store" } };
   } catch (error) {
@@ -38,6 +46,21 @@ export async function answerVisitor(head: RequestHead, spawn: (() => Promise<str
 function tell(body: string): Answer {
   return { status: 200, headers: { "content-type": "text/plain; charset=utf-8" }, body };
 }
+
+/** In no frame, where a page of others could have it clicked unseen. */
+const invitation: Answer = {
+  status: 200,
+  headers: {
+    "content-type": "text/html; charset=utf-8",
+    "content-security-policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "cache-control": "no-store",
+  },
+  body: `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>A session of your own</title>
+<meta name="viewport" content="width=device-width"></head>
+<body><main><h1>A session of your own</h1><p><a href="./">Start one</a></p></main></body></html>
+`,
+};
 
 const hint = `Open this address in a browser to start a session of your own, or start one with:
 
