@@ -1,7 +1,7 @@
 import type { ServerSentEvent } from "./event-stream.ts";
 import type { OpenAnswer, Transport } from "./transport.ts";
 
-interface EventSource {
+interface EventRequest {
   readonly transport: Transport;
   /** Of the stream, below the transport's URL. */
   readonly path: string;
@@ -10,7 +10,7 @@ interface EventSource {
 }
 
 /** Asks for a stream of events. Rejects with `bad_answer` where it is none. */
-export async function openEvents({ transport, path, lastEventId, signal }: EventSource): Promise<OpenAnswer> {
+export async function openEvents({ transport, path, lastEventId, signal }: EventRequest): Promise<OpenAnswer> {
   const type = "text/event-stream";
   const headers = { accept: type, ...(lastEventId && { "last-event-id": lastEventId }) };
   const answer = await transport.open({ method: "GET", path, headers, signal });
