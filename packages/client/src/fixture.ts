@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { onTestFinished } from "vitest";
@@ -95,15 +96,5 @@ export async function collect<Item>(items: AsyncIterable<Item>): Promise<{ items
 
 /** Tells how many listeners of this signal have not been taken back. */
 export function countListeners(signal: AbortSignal): () => number {
-  const listeners = new Set<unknown>();
-  const [add, remove] = [signal.addEventListener, signal.removeEventListener];
-  signal.addEventListener = (...args: Parameters<typeof add>) => {
-    listeners.add(args[1]);
-    add.apply(signal, args);
-  };
-  signal.removeEventListener = (...args: Parameters<typeof remove>) => {
-    listeners.delete(args[1]);
-    remove.apply(signal, args);
-  };
-  return () => listeners.size;
+  return () => getEventListeners(signal, "abort").length;
 }

@@ -24,7 +24,7 @@ export function makeLimit(action: string, signal: AbortSignal | undefined): Limi
 
   const onAbort = () => controller.abort(signal?.reason);
   if (signal?.aborted) onAbort();
-  else signal?.addEventListener("abort", onAbort);
+  else signal?.addEventListener("abort", onAbort, { signal: controller.signal });
   const onTime = () => {
     isLate = true;
     controller.abort();
@@ -45,7 +45,6 @@ export function makeLimit(action: string, signal: AbortSignal | undefined): Limi
     },
     end() {
       clearTimeout(timer);
-      signal?.removeEventListener("abort", onAbort);
       controller.abort();
     },
   };

@@ -33,7 +33,7 @@ export function makeStreamPosition(startEventId: string | undefined): StreamPosi
         throw new SpawnerClientError("not_found", "The backend is gone: another one has got its id.");
       }
       const newRank = backendStates.indexOf(state);
-      if (newRank <= rank || rank >= firstEndRank) return false;
+      if (newRank <= rank) return false;
       rank = newRank;
       if (eventId !== "") lastEventId = eventId;
       return true;
