@@ -26,6 +26,13 @@ export type {
   StatusMessage,
   SweptReason,
 } from "./protocol.ts";
-export { backendStates, errorCodes, failedReasons, specChangePolicies, sweptReasons } from "./protocol.ts";
+export {
+  backendStates,
+  errorCodes,
+  failedReasons,
+  specChangePolicies,
+  sweptReasons,
+  tokenParameter,
+} from "./protocol.ts";
 export type { RetryOptions, RetryPolicy } from "./retry.ts";
 export type { StatusStream } from "./status-stream.ts";

@@ -134,6 +134,9 @@ export interface ConnectResponse {
   previousFailure?: StatusMessage;
 }
 
+/** The query parameter of a request to a backend that carries its user's token. */
+export const tokenParameter = "_spawner_token";
+
 /** Body of `POST /backend/:id/revoke`: exactly one of the two. */
 export interface RevokeRequest {
   /** Every token of this user that was made until now. */

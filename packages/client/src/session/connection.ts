@@ -1,4 +1,5 @@
 import { SpawnerClientError } from "../errors.ts";
+import { tokenParameter } from "../protocol.ts";
 
 /** What a page needs of the answer of `POST /connect`: its application's server hands it over as it is. */
 export interface Connection {
@@ -68,6 +69,6 @@ export function socketUrl({ base, token }: Access, path: string): URL {
   const url = urlBelow(base, path);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
   url.hash = "";
-  url.search += `${url.search === "" ? "?" : "&"}_spawner_token=${token}`;
+  url.search += `${url.search === "" ? "?" : "&"}${tokenParameter}=${token}`;
   return url;
 }

@@ -1,4 +1,4 @@
-import type { ConnectRequest, ConnectResponse } from "@spawner/client";
+import { type ConnectRequest, type ConnectResponse, tokenParameter } from "@spawner/client";
 import type { ConnectionTokenSigner } from "../core/connection-token.ts";
 import { deadlines } from "../core/deadlines.ts";
 import { SpawnerError } from "../core/errors.ts";
@@ -12,8 +12,6 @@ import type { SpawnOptions } from "./spawn.ts";
 import { spawnResponse } from "./views.ts";
 import { wantedBackend } from "./wanted-backend.ts";
 
-/** The query parameter that takes a token to the gateway. */
-const tokenParameter = "_spawner_token";
 const defaultTtlSeconds = 3_600;
 
 export interface ConnectDeps extends ObtainDeps {

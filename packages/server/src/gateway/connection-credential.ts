@@ -1,8 +1,6 @@
+import { tokenParameter } from "@spawner/client";
 import { bearerTokenOf } from "../core/bearer.ts";
 import type { RequestHead } from "../relay/index.ts";
-
-/** The query parameter that a URL of `connect` carries its token in. */
-export const tokenParameter = "_spawner_token";
 
 /** The cookie that a browser keeps it in, below the path of its backend. */
 export const pathCookieName = "spawner-token";

@@ -1,7 +1,8 @@
+import { tokenParameter } from "@spawner/client";
 import { backendHeader } from "../core/relay-host.ts";
 import { type RequestHead, type ResponseHead, rewriteRequestHead, rewriteResponseHead } from "../relay/index.ts";
 import type { Admission } from "./admission.ts";
-import { isOurCookie, tokenParameter, withoutCookie, withoutToken } from "./connection-credential.ts";
+import { isOurCookie, withoutCookie, withoutToken } from "./connection-credential.ts";
 import { type ClientView, forwardedFields } from "./forwarded.ts";
 import { type HopByHop, hopByHopOf } from "./hop-by-hop.ts";
 import { isNotForClients } from "./own-fields.ts";
