@@ -8,7 +8,7 @@ export interface RetryPolicy {
   firstMs: number;
   /** The longest wait. Default 10,000. */
   mostMs: number;
-  /** Time without any progress after which the last failure is thrown. Default 300,000: five minutes. */
+  /** Time from the first failure since any progress, after which the last one is thrown. Default 300,000: five minutes. */
   giveUpMs: number;
   /** Time without a byte after which a connection counts as dead. Default 45,000; the server says something each 15 s. */
   silenceMs: number;
@@ -42,12 +42,12 @@ const goodConnectionMs = 1_000;
 
 export function makePatience({ firstMs, mostMs, giveUpMs }: RetryPolicy): Patience {
   let failures = 0;
-  let progressAtMs = performance.now();
+  let failingSinceMs: number | undefined;
   let connectedAtMs: number | undefined;
   let askedMs: number | undefined;
   const progress = () => {
     failures = 0;
-    progressAtMs = performance.now();
+    failingSinceMs = undefined;
   };
   return {
     progress,
@@ -58,12 +58,13 @@ export function makePatience({ firstMs, mostMs, giveUpMs }: RetryPolicy): Patien
       askedMs = retryMs;
     },
     async pauseAfter(error, signal) {
-      if (!(error instanceof SpawnerClientError && isTransient(error))) throw error;
+      if (!isTransient(error)) throw error;
       if (connectedAtMs !== undefined && performance.now() - connectedAtMs >= goodConnectionMs) progress();
       connectedAtMs = undefined;
       // Without any network, nobody out there has failed.
-      if (isOffline()) progressAtMs = performance.now();
-      const leftMs = giveUpMs - (performance.now() - progressAtMs);
+      if (isOffline()) failingSinceMs = undefined;
+      failingSinceMs ??= performance.now();
+      const leftMs = giveUpMs - (performance.now() - failingSinceMs);
       if (leftMs <= 0) throw givenUp(error, giveUpMs);
       const backoffMs = Math.min((askedMs ?? firstMs) * 2 ** failures++, mostMs);
       // Spread, so that all who waited for the same server do not come at once.
@@ -75,7 +76,7 @@ export function makePatience({ firstMs, mostMs, giveUpMs }: RetryPolicy): Patien
 }
 
 /** Whether the same request may go well later. */
-export function isTransient(error: unknown): boolean {
+export function isTransient(error: unknown): error is SpawnerClientError {
   if (!(error instanceof SpawnerClientError)) return false;
   const { code, status } = error;
   if (status === undefined) return code === "unreachable" || code === "timeout";

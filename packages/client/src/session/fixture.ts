@@ -113,6 +113,21 @@ export function hurriedSession(options: SessionOptions) {
   return session;
 }
 
+/** The clocks of this process, which `pass` moves ahead; timers wait as long as they would. Until the end of the test. */
+export function movableClocks() {
+  let aheadMs = 0;
+  for (const clock of [Date, performance]) {
+    const now = clock.now.bind(clock);
+    const spy = vi.spyOn(clock, "now").mockImplementation(() => now() + aheadMs);
+    onTestFinished(() => spy.mockRestore());
+  }
+  return {
+    pass(ms: number) {
+      aheadMs += ms;
+    },
+  };
+}
+
 /** As `vi.waitFor`, on a machine that has much else to do. */
 export function eventually<Value>(check: () => Value | Promise<Value>): Promise<Value> {
   return vi.waitFor(check, { timeout: 15_000 });

@@ -16,7 +16,8 @@ export interface Generation {
    * nobody said why, so that it is still good where no other one can be had.
    */
   doubt: "refused" | "unsure" | undefined;
-  wasReady: boolean;
+  /** It was told to be ready, or has let a request in. */
+  wasOfUse: boolean;
   /** Resolves when requests need not wait any more: it is ready, or over, or nobody says what it is. */
   readonly settled: Promise<void>;
   /** How it ended, as far as its API knows now. */
@@ -50,7 +51,7 @@ export function followGeneration(access: Access, config: GenerationConfig): Gene
   const generation: Generation = {
     access,
     doubt: undefined,
-    wasReady: false,
+    wasOfUse: false,
     settled,
     async findEnd(unknown) {
       const asked = transport?.json({ method: "GET", path: "", signal }, isStatusMessage);
@@ -68,7 +69,7 @@ export function followGeneration(access: Access, config: GenerationConfig): Gene
     for await (const status of followStates(stream)) {
       config.onStatus(status);
       if (status.state === "Ready") {
-        generation.wasReady = true;
+        generation.wasOfUse = true;
         settle();
       }
       const end = endOf(status);

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { expect, test, vi } from "vitest";
-import type { WebSocket as ServerSocket } from "ws";
+import { WebSocket as NodeSocket, type WebSocket as ServerSocket } from "ws";
 import { countListeners } from "../fixture.ts";
 import { eventually, hurriedSession, startGateway } from "./fixture.ts";
 
@@ -53,7 +53,7 @@ test("it comes back after the gateway was away for a while", async () => {
   await eventually(() => expect(socket.isOpen).toBe(true));
   await gateway.stop();
   await eventually(() => expect(socket.isOpen).toBe(false));
-  await new Promise((resolve) => setTimeout(resolve, 100)); // the time that it is away
+  await eventually(() => expect(connect.mock.calls.length).toBeGreaterThan(2)); // it was tried in vain
   const restarted = await startGateway({ listenPort: gateway.port });
   restarted.tell("Ready");
   connect.mockImplementation(async () => restarted.connection());
@@ -116,16 +116,40 @@ test("an open one outlives its token", async () => {
   const gateway = await startGateway();
   gateway.tell("Ready");
   const heard: unknown[] = [];
-  const session = hurriedSession({ connect: async () => gateway.connection(200) });
+  const connection = gateway.connection(200);
+  const session = hurriedSession({ connection, connect: async () => gateway.connection() });
   const onLost = vi.fn();
   const socket = session.webSocket("socket", { onMessage: (data) => heard.push(data), onLost });
   await eventually(() => expect(socket.isOpen).toBe(true));
-  await new Promise((resolve) => setTimeout(resolve, 250)); // until the token is over
+  await eventually(() => expect(Date.now()).toBeGreaterThan(Date.parse(connection.tokenExpiresAt)));
   gateway.goodTokens.clear();
   socket.send("still here");
   await eventually(() => expect(heard).toEqual(["still here"]));
   expect(onLost).not.toHaveBeenCalled();
   expect(gateway.requestsOfProgram()).toHaveLength(1);
+});
+
+test("errors that `ws` tells of a connection, opened in vain or left before it was open, are caught", async () => {
+  const errors: unknown[] = [];
+  class Observed extends NodeSocket {
+    override emit(event: string | symbol, ...args: unknown[]): boolean {
+      // One that nobody listens to ends the process.
+      if (event === "error") errors.push(this.listenerCount("error") > 0);
+      return event === "error" && this.listenerCount("error") === 0 ? false : super.emit(event, ...args);
+    }
+  }
+  const { gateway, session } = await setUp({ WebSocket: Observed as unknown as typeof globalThis.WebSocket });
+  gateway.tell("Ready");
+  await session.ready();
+  gateway.goodTokens.clear(); // until it has asked for another
+  const refused = session.webSocket("socket");
+  await eventually(() => expect(refused.isOpen).toBe(true));
+  expect(errors).toEqual([true]);
+
+  const left = session.webSocket("socket");
+  await new Promise(setImmediate); // it has begun to connect
+  left.close();
+  await eventually(() => expect(errors).toEqual([true, true]));
 });
 
 test("the end of the session closes it", async () => {

@@ -50,6 +50,8 @@ export interface SocketDeps {
   usable(signal: AbortSignal): Promise<Access>;
   /** To be called when nothing could be opened by it: the application is asked for another one first, where it can be. */
   suspect(access: Access): void;
+  /** To be called when a connection was opened by it. */
+  prove(access: Access): void;
   readonly WebSocket: typeof globalThis.WebSocket;
   readonly retry: RetryPolicy;
   /** Of the session's life. */
@@ -93,6 +95,8 @@ export function openSocket(deps: SocketDeps, path: string, options: SocketOption
   const attend = async (access: Access, opened: () => void): Promise<SocketClose> => {
     const connection = new deps.WebSocket(socketUrl(access, path), options.protocols);
     connection.binaryType = "arraybuffer";
+    // Its close says as much. For good: the sockets of `ws` have errors when they are left too, which nobody else would catch.
+    connection.onerror = () => {};
     socket = connection;
     const closed = new Promise<SocketClose>((resolve) => {
       connection.onopen = () => {
@@ -119,6 +123,7 @@ export function openSocket(deps: SocketDeps, path: string, options: SocketOption
       const close = await attend(access, () => {
         wasOpen = true;
         patience.connected();
+        deps.prove(access);
       });
       if (wasOpen) {
         if (!shouldReconnect(close)) return tell(onClosed, close);
@@ -142,15 +147,12 @@ export function openSocket(deps: SocketDeps, path: string, options: SocketOption
 
   for (const signal of [deps.signal, options.signal]) {
     if (signal?.aborted) leave();
-    signal?.addEventListener("abort", leave);
+    signal?.addEventListener("abort", leave, { signal: leaving.signal });
   }
   keepOpen()
     .catch((error: unknown) => {
       if (!leaving.signal.aborted) throw error; // of the caller's own functions: nobody else can have made it
     })
-    .finally(() => {
-      leaving.abort();
-      for (const signal of [deps.signal, options.signal]) signal?.removeEventListener("abort", leave);
-    });
+    .finally(leave);
   return handle;
 }

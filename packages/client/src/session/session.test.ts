@@ -1,7 +1,7 @@
-import { expect, test, vi } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { SpawnerClientError } from "../errors.ts";
 import { countListeners } from "../fixture.ts";
-import { eventually, hurriedSession, startGateway } from "./fixture.ts";
+import { eventually, hurriedSession, movableClocks, startGateway } from "./fixture.ts";
 import type { SessionEnd } from "./session-options.ts";
 
 async function setUp(options: Partial<Parameters<typeof hurriedSession>[0]> = {}) {
@@ -151,6 +151,78 @@ test("where the application wants it, the next backend of the key takes over", a
   next.tell("Ready");
   first.tell("Swept", { reason: "Superseded" });
   await eventually(() => expect(asked).toMatchObject([{ reason: "Superseded" }]));
+  expect((await textOf(session.fetch("notes"))).body.authorization).toBe("Bearer g2-t1");
+});
+
+test("what shouldContinue throws is reported as the application's own, and ends the session", async () => {
+  const listeners = process.listeners("uncaughtException"); // of the tests' own
+  process.removeAllListeners("uncaughtException");
+  onTestFinished(() => {
+    process.removeAllListeners("uncaughtException");
+    for (const listener of listeners) process.on("uncaughtException", listener);
+  });
+  const reported = vi.fn();
+  process.on("uncaughtException", reported);
+  const mistake = new Error("of the application");
+  const { gateway, ends } = await setUp({
+    shouldContinue: () => {
+      throw mistake;
+    },
+  });
+  gateway.tell("Ready");
+  gateway.tell("Swept", { reason: "Idle", message: "Nobody was connected." });
+  await eventually(() => expect(ends).toMatchObject([{ reason: "Idle" }]));
+  await eventually(() => expect(reported).toHaveBeenCalledExactlyOnceWith(mistake, "uncaughtException"));
+});
+
+test.each(["a request", "a WebSocket"])("one that %s has reached is followed by the next at once", async (way) => {
+  const first = await startGateway();
+  const next = await startGateway({ generation: "g2" });
+  let gateway = first;
+  const session = hurriedSession({
+    connect: async () => ({ ...gateway.connection(), statusUrl: undefined }), // nobody tells that it is ready
+    shouldContinue: () => true,
+    retry: { firstMs: 5, giveUpMs: 0 },
+  });
+  if (way === "a request") expect((await session.fetch("notes")).status).toBe(200);
+  else {
+    const socket = session.webSocket("socket");
+    await eventually(() => expect(socket.isOpen).toBe(true));
+    socket.close();
+  }
+  gateway = next;
+  first.end("Idle");
+  expect((await textOf(session.fetch("notes"))).body.authorization).toBe("Bearer g2-t1");
+});
+
+test("an application that is away now and then is asked again for as long as at first, however old the page is", async () => {
+  const clocks = movableClocks();
+  const gateway = await startGateway();
+  let failures = 0;
+  const session = hurriedSession({
+    connect: async () => {
+      if (failures-- > 0) throw new TypeError("Failed to fetch");
+      return { ...gateway.connection(), statusUrl: undefined };
+    },
+    retry: { firstMs: 5, mostMs: 20, giveUpMs: 3_600_000 },
+  });
+  await session.ready();
+  for (let hour = 1; hour <= 3; hour++) {
+    clocks.pass(3_600_000);
+    failures = 1;
+    expect((await session.fetch("notes")).status).toBe(200);
+  }
+});
+
+test("one that has been of no use is no failure before its end", async () => {
+  const clocks = movableClocks();
+  const first = await startGateway();
+  const next = await startGateway({ generation: "g2" });
+  const connect = async () => ({ ...next.connection(), statusUrl: undefined });
+  const connection = { ...first.connection(86_400_000), statusUrl: undefined };
+  const session = hurriedSession({ connection, connect, shouldContinue: () => true });
+  clocks.pass(7_200_000);
+  first.end("LifetimeExceeded");
   expect((await textOf(session.fetch("notes"))).body.authorization).toBe("Bearer g2-t1");
 });
 

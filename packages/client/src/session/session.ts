@@ -2,19 +2,19 @@ import { checkMs } from "../check-ms.ts";
 import type { ClientErrorCode } from "../error-codes.ts";
 import { SpawnerClientError } from "../errors.ts";
 import { makeLimit } from "../limit.ts";
-import type { StatusMessage } from "../protocol.ts";
+import { type StatusMessage, tokenParameter } from "../protocol.ts";
 import { completeRetryPolicy, isTransient, makePatience, type Patience, type RetryPolicy } from "../retry.ts";
 import { type Access, parseConnection, urlBelow } from "./connection.ts";
 import { followGeneration, type Generation } from "./generation.ts";
 import { refusalOf } from "./refusal.ts";
 import type { Session, SessionEnd, SessionOptions } from "./session-options.ts";
 import { openSocket, type SessionSocket, type SocketOptions } from "./session-socket.ts";
-import { tell } from "./tell.ts";
+import { report, tell } from "./tell.ts";
 import { until } from "./until.ts";
 
 /**
  * Connects a page to its backend, and keeps it connected: over lost connections, servers that restart, and tokens that are
- * over. For browsers, and Node from version 22.
+ * over. For browsers, and Node: version 20 with the `WebSocket` of `ws`.
  *
  * @example
  * const session = openSession({
@@ -35,7 +35,6 @@ class ConnectedSession implements Session {
   readonly #patience: Patience;
   /** Aborted at the end, with the error that every call gets from then on. */
   readonly #life = new AbortController();
-  readonly #onAbort = () => this.close();
   #generation: Generation | undefined;
   #obtaining: Promise<Generation> | undefined;
   #status: StatusMessage | undefined;
@@ -48,7 +47,7 @@ class ConnectedSession implements Session {
     this.#retry = completeRetryPolicy({ giveUpMs: 3_600_000, ...retry });
     this.#patience = makePatience(this.#retry);
     this.#fetch = options.fetch ?? ((...args) => globalThis.fetch(...args));
-    signal?.addEventListener("abort", this.#onAbort);
+    signal?.addEventListener("abort", () => this.close(), { signal: this.#life.signal });
     if (signal?.aborted) this.close();
     else if (connection === undefined) void this.#obtain();
     else this.#enter(parseConnection(connection));
@@ -68,6 +67,7 @@ class ConnectedSession implements Session {
       const access = await this.#usable(init.signal);
       const response = await this.#send(access, path, init);
       const refusal = await refusalOf(response);
+      if (response.ok) this.#prove(access);
       if (refusal?.code === "unauthorized") this.#doubt(access, "refused");
       if (refusal?.code === "backend_ended") await this.#findEnd(access, refusal.message);
       // A stream can be sent but once.
@@ -83,6 +83,7 @@ class ConnectedSession implements Session {
     const deps = {
       usable: (signal: AbortSignal) => this.#usable(signal),
       suspect: (access: Access) => this.#doubt(access, "unsure"),
+      prove: (access: Access) => this.#prove(access),
       WebSocket,
       retry: this.#retry,
       signal: this.#life.signal,
@@ -98,11 +99,15 @@ class ConnectedSession implements Session {
     if (this.#generation?.access === access) this.#generation.doubt ??= doubt;
   }
 
+  #prove({ generation }: Access): void {
+    if (this.#generation?.access.generation === generation) this.#generation.wasOfUse = true;
+  }
+
   #send({ base, token }: Access, path: string, init: RequestInit): Promise<Response> {
     const url = urlBelow(base, path);
     const headers = new Headers(init.headers);
     // The program may want one of its own.
-    if (headers.has("authorization")) url.searchParams.append("_spawner_token", token);
+    if (headers.has("authorization")) url.searchParams.append(tokenParameter, token);
     else headers.set("authorization", `Bearer ${token}`);
     return this.#fetch(url.href, { ...init, headers });
   }
@@ -129,6 +134,8 @@ class ConnectedSession implements Session {
   }
 
   async #connectPatiently(failure: SpawnerClientError | undefined): Promise<Generation> {
+    // Without a failure to begin with, this is a new need: what failed before the last success is past.
+    if (failure === undefined) this.#patience.progress();
     let error: unknown = failure;
     for (;;) {
       try {
@@ -187,7 +194,6 @@ class ConnectedSession implements Session {
   #onStatus(generation: Generation, status: StatusMessage): void {
     if (generation !== this.#generation) return;
     this.#status = status;
-    if (status.state === "Ready") this.#patience.progress();
     tell(this.#options.onState, status);
   }
 
@@ -203,12 +209,13 @@ class ConnectedSession implements Session {
     let isWanted = false;
     try {
       isWanted = this.#options.shouldContinue?.(end) ?? false;
-    } finally {
-      // One that has never been of use counts as a failed attempt.
-      if (isWanted)
-        void this.#obtain(generation.wasReady ? undefined : new SpawnerClientError("unreachable", end.message));
-      else this.#finish(end);
+    } catch (error) {
+      report(error);
     }
+    // One that has never been of use counts as a failed attempt.
+    if (isWanted)
+      void this.#obtain(generation.wasOfUse ? undefined : new SpawnerClientError("unreachable", end.message));
+    else this.#finish(end);
   }
 
   #finish(end: SessionEnd): void {
@@ -220,7 +227,6 @@ class ConnectedSession implements Session {
     if (this.#life.signal.aborted) return false;
     this.#life.abort(error);
     this.#generation?.leave();
-    this.#options.signal?.removeEventListener("abort", this.#onAbort);
     return true;
   }
 }
