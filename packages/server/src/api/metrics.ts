@@ -44,7 +44,8 @@ export class ApiMetrics {
       help: "Backends that were asked for and refused, by the code of the error.",
       labels: { code: refusals },
     });
-    metrics.gauge({ name: "spawner_api_open_streams", help: "Status streams and logs that are open." }, streams);
+    const help = "Status streams, watches of backends and logs that are open.";
+    metrics.gauge({ name: "spawner_api_open_streams", help }, streams);
   }
 
   /** Counts every answer of `app`. To be called before it has routes. */
