@@ -13,6 +13,7 @@ import { systemClock as clock } from "../../packages/server/src/lib/clock.ts";
 import { silentLog as log } from "../../packages/server/src/lib/log.ts";
 import { Metrics } from "../../packages/server/src/lib/metrics.ts";
 import { pause } from "../../packages/server/src/lib/pause.ts";
+import type { Upstream } from "../../packages/server/src/relay/index.ts";
 import { openControlServer } from "../../packages/server/src/sidecar/control-server.ts";
 import { BackendRelayHost } from "../../packages/server/src/sidecar/index.ts";
 import { run as runSweeper } from "../../packages/server/src/sweeper/index.ts";
@@ -66,7 +67,7 @@ const engine: Engine = {
 };
 const deps = { engine, clock, log, metrics: new Metrics() };
 
-const apiStarted = Promise.withResolvers<Awaited<ReturnType<typeof runApi>>>();
+const apiStarted = Promise.withResolvers<Upstream>();
 const gateway = await runGateway(
   { host, port: 0, servicePrefix, forwardedProto: "http", parkedMax: 1_000 },
   { ...deps, api: apiStarted.promise },
@@ -77,7 +78,7 @@ const defaults = { gracePeriodSeconds: 1 };
 const templates = await openTemplates({ template: { command: [process.execPath, program], cwd: process.cwd() } }, deps);
 const running = { defaults, templates, imageNamesTemplate: true };
 const api = await runApi({ host, port: 0, ...urls, auth: { kind: "anonymous" }, ...running }, deps);
-apiStarted.resolve(api);
+apiStarted.resolve({ host: api.host, port: api.port, connect: api.openConnection });
 const controller = runController({ retainSeconds: 3_600, recordsMax: 10_000, concurrency: 8 }, deps);
 const sweeper = runSweeper({}, deps);
 

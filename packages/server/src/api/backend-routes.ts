@@ -3,10 +3,10 @@ import type { Backend } from "../core/resource.ts";
 import { hasEnded } from "../core/status.ts";
 import { openBackendWatch } from "./backend-watch.ts";
 import { findBackend } from "./find-backend.ts";
-import { letNobodyIn } from "./let-nobody-in.ts";
 import type { RouteDeps } from "./route-deps.ts";
 import { idParamsSchema, listQuerySchema, stopQuerySchema } from "./schemas.ts";
 import { sendStream } from "./send-stream.ts";
+import { stopBackend } from "./stop-backend.ts";
 import { viewOf } from "./views.ts";
 
 type IdRoute = { Params: { id: string } };
@@ -83,11 +83,9 @@ export function addBackendRoutes(deps: RouteDeps): void {
     },
     handler: async ({ params, query }, reply) => {
       const backend = await findBackend(deps, params.id);
-      const { name, uid } = backend.metadata;
       const isOver = hasEnded(backend);
       const isAsked = !isOver || (query.graceSeconds !== undefined && (await hasWorkload(backend)));
-      const asked = isAsked ? await engine.backends.requestStop({ name, uid }, query) : backend;
-      if (!isOver) await letNobodyIn(deps, asked);
+      const asked = isAsked ? await stopBackend(deps, backend, query) : backend;
       return reply.code(isOver ? 200 : 202).send(await view(asked));
     },
   });

@@ -1,8 +1,10 @@
-import type { ConnectRequest, ConnectResponse, RevokeRequest } from "@spawner/client";
+import type { ConnectRequest, RevokeRequest } from "@spawner/client";
 import type { ConnectionTokenVerifier } from "../core/connection-token.ts";
 import { SpawnerError } from "../core/errors.ts";
 import { identityOf } from "../core/workload.ts";
+import type { Connect } from "./connect.ts";
 import { findBackend } from "./find-backend.ts";
+import type { InFlight } from "./in-flight.ts";
 import { makeRevoke } from "./revoke.ts";
 import type { RouteDeps } from "./route-deps.ts";
 import { connectRequestSchema, idParamsSchema, revokeRequestSchema } from "./schemas.ts";
@@ -10,13 +12,14 @@ import { connectRequestSchema, idParamsSchema, revokeRequestSchema } from "./sch
 type RevokeRoute = { Params: { id: string }; Body: RevokeRequest };
 
 export interface ConnectRouteDeps extends RouteDeps {
-  readonly connect: (request: ConnectRequest) => Promise<ConnectResponse>;
+  readonly connect: Connect;
+  readonly inFlight: InFlight;
   readonly verifier: ConnectionTokenVerifier;
 }
 
 /** What an application asks for its users: to let them in, and to let them in no more. */
 export function addConnectRoutes(deps: ConnectRouteDeps): void {
-  const { app, connect, verifier } = deps;
+  const { app, connect, inFlight, verifier } = deps;
   const revoke = makeRevoke(deps);
 
   app.route<{ Body: ConnectRequest }>({
@@ -29,7 +32,15 @@ export function addConnectRoutes(deps: ConnectRouteDeps): void {
       body: connectRequestSchema,
       response: { 200: { $ref: "ConnectResponse#" } },
     },
-    handler: async ({ body }) => connect(body),
+    handler: async ({ body }, reply) => {
+      try {
+        return await connect(body, { signal: inFlight.signalOf(reply) });
+      } catch (error) {
+        if (!reply.raw.destroyed) throw error;
+        reply.hijack(); // the client has left: there is nobody to be answered, and no error of ours
+        return reply;
+      }
+    },
   });
 
   app.route<RevokeRoute>({

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import type { ConnectRequest, ConnectResponse, ErrorBody } from "@spawner/client";
 import { describe, expect, test, vi } from "vitest";
 import { ConnectionTokenVerifier } from "../core/connection-token.ts";
@@ -7,6 +8,7 @@ import type { HoldAnswer, RelayHost } from "../core/relay-host.ts";
 import { makeSigningKey } from "../core/signing-keys.ts";
 import { endedPatch } from "../core/status.ts";
 import type { GetOptions } from "../engine/engine.ts";
+import { silentLog } from "../lib/log.ts";
 import { startApi, type TestApiOptions } from "./fixture.ts";
 
 const id = idOfKey("doc");
@@ -44,6 +46,8 @@ async function setUp(options: TestApiOptions = {}) {
     },
   };
 }
+
+type Api = Awaited<ReturnType<typeof setUp>>;
 
 /** A relay host of which only `hold` is asked. */
 function holding(...answers: (HoldAnswer | Error)[]) {
@@ -227,12 +231,30 @@ test("a crowd that finds nothing creates one, and a store that is away fails all
   expect(creations).toBe(1);
 });
 
-test("a request that cannot be run fails alone", async () => {
-  const { refused, connect } = await setUp();
-  const bad = Array.from({ length: 20 }, () => refused({ key: "doc", image: "none-such" }));
-  const good = Array.from({ length: 20 }, () => connect());
-  expect((await Promise.all(bad)).every(({ status }) => status === 400 || status === 200)).toBe(true);
-  expect(new Set((await Promise.all(good)).map(({ generation }) => generation)).size).toBe(1);
+test("a request that the store refuses fails alone, and whoever waited for its backend makes one", async () => {
+  const { send, engine } = await setUp();
+  const { backends } = engine;
+  const create = backends.create.bind(backends);
+  const others = Promise.withResolvers<void>();
+  let creations = 0;
+  backends.create = async (draft) => {
+    creations += 1;
+    if (creations > 1) return create(draft);
+    await others.promise;
+    throw new SpawnerError("invalid_request", "The engine cannot run this.");
+  };
+  const first = send("/connect", { key: "doc" });
+  await vi.waitFor(() => expect(creations).toBe(1));
+  const get = vi.spyOn(backends, "get");
+  const crowd = Array.from({ length: 20 }, () => send("/connect", { key: "doc" }));
+  await vi.waitFor(() => expect(get).toHaveBeenCalledTimes(20)); // and found nothing
+  others.resolve();
+  expect((await first).status).toBe(400);
+  const answers = await Promise.all(crowd);
+  expect(answers.map(({ status }) => status)).toEqual(Array(20).fill(200));
+  const bodies = (await Promise.all(answers.map((answer) => answer.json()))) as ConnectResponse[];
+  expect(new Set(bodies.map(({ generation }) => generation)).size).toBe(1);
+  expect(creations).toBe(2);
 });
 
 test("a backend of that name which somebody made by hand, of no key, is not handed out", async () => {
@@ -285,11 +307,20 @@ describe("where the spec asked for is another than the live one's", () => {
     expect((await engine.backends.get(name))?.spec).not.toHaveProperty("stopWhenIdle");
   });
 
-  test("or is ended as superseded, and the next one started", async () => {
-    const { connect, engine, end } = await setUp();
+  test("or is ended as superseded, where no other api can hold it from then on, and the next one started", async () => {
+    const { connect, engine, end, relayHosts } = await setUp();
     await connect();
+    const sealed: object[] = [];
+    relayHosts.set(name, {
+      ...holding().host,
+      seal: async (request) => {
+        sealed.push(request);
+        return { sealed: true };
+      },
+    });
     const waiting = connect({ ...other, onSpecChange: "now" });
     await vi.waitFor(async () => expect((await engine.backends.get(name))?.spec.stopReason).toBe("Superseded"));
+    await vi.waitFor(() => expect(sealed).toEqual([{ leaseMs: 10_000, evenIfActive: true }]));
     await end(id, "Superseded");
     expect(await waiting).toMatchObject({ spawned: true, stale: false });
   });
@@ -297,7 +328,9 @@ describe("where the spec asked for is another than the live one's", () => {
   test("a default that is written out is no other spec", async () => {
     const { connect } = await setUp();
     await connect();
-    expect(await connect({ key: "doc", gracePeriodSeconds: 300, port: 8080 })).toMatchObject({ stale: false });
+    expect(await connect({ key: "doc", gracePeriodSeconds: 300, startupTimeoutSeconds: 300 })).toMatchObject({
+      stale: false,
+    });
   });
 });
 
@@ -341,6 +374,91 @@ describe("who waits until it is ready", () => {
     const waiting = connect({ key: "doc", waitReady: true });
     await reach(id, "Running", "Ready");
     expect(await waiting).toMatchObject({ state: "Ready" });
+  });
+
+  test.each([
+    ["has no place at first", async ({ connect }: Api) => void (await connect())],
+    ["is started by it", async () => {}],
+  ])("is given one that %s only held", async (_, prepare) => {
+    const api = await setUp();
+    await prepare(api);
+    const waiting = api.connect({ key: "doc", waitReady: true });
+    await vi.waitFor(async () => expect(await api.uid()).toBeDefined());
+    const { host, held } = holding({ held: false, because: "sealed" }, { held: true }); // a seal that is lifted again
+    await api.reach(id, "Constructed", "Scheduled");
+    api.relayHosts.set(name, host);
+    await api.reach(id, "Running", "Ready");
+    expect(await waiting).toMatchObject({ state: "Ready" });
+    expect(held).toEqual([30, 30]);
+  });
+
+  const stop = async ({ engine, uid }: Api) =>
+    void (await engine.backends.requestStop({ name, uid: (await uid()) ?? "" }));
+  test.each([
+    {
+      how: "was asked to end before it was ready",
+      becomeReady: async (api: Api) => {
+        await stop(api);
+        await api.reach(id, "Running", "Ready");
+      },
+    },
+    {
+      how: "is asked to end while it promises to stay",
+      becomeReady: async (api: Api) => {
+        const { host } = holding();
+        const hold = async (seconds: number) => {
+          await stop(api);
+          return host.hold(seconds);
+        };
+        api.relayHosts.set(name, { ...host, hold });
+        await api.reach(id, "Running", "Ready");
+      },
+    },
+    {
+      how: "is sealed when it is ready, and ends as idle",
+      becomeReady: async (api: Api) => {
+        const { host, held } = holding({ held: false, because: "sealed" });
+        api.relayHosts.set(name, host);
+        await api.reach(id, "Running", "Ready");
+        await vi.waitFor(() => expect(held).not.toEqual([]));
+        await api.end(id, "Idle");
+      },
+    },
+  ])("is not given one that $how", async ({ becomeReady }) => {
+    const api = await setUp();
+    const waiting = api.refused({ key: "doc", waitReady: true });
+    await vi.waitFor(async () => expect(await api.uid()).toBeDefined());
+    await becomeReady(api);
+    expect(await waiting).toMatchObject({ status: 410, code: "backend_ended" });
+  });
+
+  test("is told to ask another server where this one is about to end", async () => {
+    const { refused, uid, quiesce } = await setUp();
+    const waiting = refused({ key: "doc", waitReady: true });
+    await vi.waitFor(async () => expect(await uid()).toBeDefined());
+    await quiesce({ mostMs: 20_000, signal: new AbortController().signal });
+    expect(await waiting).toMatchObject({ status: 503, code: "unavailable", retryAfter: "1" });
+  });
+
+  test("waits no longer once its client has left, which is no error of ours", async () => {
+    const errors: string[] = [];
+    const log = { ...silentLog, error: (_: object, message: string) => errors.push(message) };
+    const { connect, uid, openConnection, reach, relayHosts } = await setUp({ log });
+    const body = JSON.stringify({ key: "doc", waitReady: true });
+    const socket = openConnection();
+    socket.write(`POST /connect HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n`);
+    socket.write(`content-length: ${body.length}\r\n\r\n${body}`);
+    await vi.waitFor(async () => expect(await uid()).toBeDefined());
+    const closed = once(socket, "close");
+    socket.destroy();
+    await closed;
+    await connect(); // by when the server has heard of it
+    const { host, held } = holding();
+    relayHosts.set(name, host);
+    await reach(id, "Running", "Ready");
+    await connect();
+    expect(held).toEqual([30]);
+    expect(errors).toEqual([]);
   });
 
   test.each(["end", "forget"] as const)("is told where it is over before, by %s", async (how) => {

@@ -5,7 +5,7 @@ import { errorIn, startApi } from "./fixture.ts";
 
 test("a connection within the process is served like any other, until the API closes", async () => {
   const api = await startApi();
-  const socket = api.connect();
+  const socket = api.openConnection();
   let received = "";
   socket.on("data", (bytes) => {
     received += bytes;
@@ -17,12 +17,12 @@ test("a connection within the process is served like any other, until the API cl
   const ended = once(socket, "end");
   await api.close();
   await ended;
-  expect(await text(api.connect())).toBe("");
+  expect(await text(api.openConnection())).toBe("");
 });
 
 test("an upload that is refused over it is read away, and its answer arrives", async () => {
-  const { connect } = await startApi({ bodyBytesMax: 100 });
-  const socket = connect();
+  const { openConnection } = await startApi({ bodyBytesMax: 100 });
+  const socket = openConnection();
   const bytes = 3_000_000;
   socket.write(`POST /spawn HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: ${bytes}\r\n\r\n`);
   socket.end(Buffer.alloc(bytes, " "));
@@ -30,8 +30,8 @@ test("an upload that is refused over it is read away, and its answer arrives", a
 });
 
 test("what is no HTTP is told so over it, and the connection ends", async () => {
-  const { connect } = await startApi();
-  const socket = connect();
+  const { openConnection } = await startApi();
+  const socket = openConnection();
   socket.write("GET\r\n\r\n");
   expect(errorIn(await text(socket))).toMatchObject({ status: 400, code: "invalid_request" });
 });

@@ -2,21 +2,26 @@ import type { ErrorCode, SpawnRequest, SpawnResponse } from "@spawner/client";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { httpStatusOf, isSpawnerError } from "../core/errors.ts";
 import type { Counter, Metrics, Tally } from "../lib/metrics.ts";
+import type { CreateBackend } from "./limited-store.ts";
 
 type Spawn = (request: SpawnRequest) => Promise<SpawnResponse>;
 
 /** Stands for every path that is no route, and for what is no request. */
 const noRoute = "none";
-const spawnRoute = "POST /spawn";
+/** By which backends are asked for. */
+const spawningRoutes = ["POST /spawn", "POST /connect"];
 /** What a request for a backend can be refused with; anything else is a fault of ours, `internal`. */
 const refusals = [
   "invalid_request",
   "unauthorized",
   "forbidden_host",
+  "forbidden_role",
   "body_too_large",
   "unsupported_media_type",
   "not_implemented",
   "version_not_supported",
+  "already_exists",
+  "backend_ended",
   "too_many_backends",
   "unavailable",
   "internal",
@@ -41,7 +46,7 @@ export class ApiMetrics {
       .with({});
     this.#refused = metrics.counter({
       name: "spawner_spawn_requests_refused_total",
-      help: "Backends that were asked for and refused, by the code of the error.",
+      help: "Requests for backends that were refused, by the code of the error.",
       labels: { code: refusals },
     });
     const help = "Status streams, watches of backends and logs that are open.";
@@ -75,15 +80,15 @@ export class ApiMetrics {
 
   /** An error is the answer to a request. */
   refused(request: FastifyRequest, code: ErrorCode): void {
-    if (routeOf(request) === spawnRoute) this.#spawnRefused(code);
+    if (spawningRoutes.includes(routeOf(request))) this.#spawnRefused(code);
   }
 
-  /** `spawn`, with what it accepts counted. */
-  countAccepted(spawn: Spawn): Spawn {
-    return async (request) => {
-      const response = await spawn(request);
+  /** `create`, with what it has created counted. */
+  countAccepted(create: CreateBackend): CreateBackend {
+    return async (draft) => {
+      const backend = await create(draft);
       this.#accepted.add();
-      return response;
+      return backend;
     };
   }
 

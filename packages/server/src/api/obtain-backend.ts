@@ -1,27 +1,36 @@
 import type { StatusMessage } from "@spawner/client";
 import { deadlines } from "../core/deadlines.ts";
 import { isSpawnerError, SpawnerError } from "../core/errors.ts";
-import type { HoldAnswer } from "../core/relay-host.ts";
 import type { Backend } from "../core/resource.ts";
 import { runsTheSame } from "../core/spec-change.ts";
-import { rankOf } from "../core/states.ts";
 import { hasEnded, stateOf, statusMessage } from "../core/status.ts";
 import type { Engine } from "../engine/index.ts";
 import type { Clock } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
 import { pause } from "../lib/pause.ts";
 import { SharedReads } from "../lib/shared-reads.ts";
-import { within } from "../lib/within.ts";
 import { failuresInARow } from "./failures-in-a-row.ts";
+import type { Holds } from "./holds.ts";
 import type { CreateBackend } from "./limited-store.ts";
-import { nextChange } from "./next-change.ts";
+import { nextChange, sealedPollMs } from "./next-change.ts";
 import type { StatusHub } from "./status-hub.ts";
+import { stopBackend } from "./stop-backend.ts";
 import type { WantedBackend } from "./wanted-backend.ts";
 
 export interface ObtainDeps {
   readonly engine: Engine;
   readonly clock: Clock;
+  readonly log: Log;
   readonly hub: StatusHub;
+  readonly holds: Holds;
   readonly create: CreateBackend;
+}
+
+/** Until when a caller waits for a backend. */
+interface Patience {
+  readonly untilMs: number;
+  /** Aborted when the caller has left, or this server is to end. */
+  readonly signal: AbortSignal;
 }
 
 export interface Obtained {
@@ -33,10 +42,6 @@ export interface Obtained {
   readonly previousFailure?: StatusMessage;
 }
 
-/** How long a backend that is handed out stays for its client at least. */
-const holdSeconds = 30;
-/** A seal may be lifted without a change of the record. */
-const sealedPollMs = 250;
 /** How often to look whether a program is gone: doubling from the first to the second. */
 const gonePollFirstMs = 20;
 const gonePollMostMs = 500;
@@ -46,30 +51,33 @@ export class Obtainer {
   readonly #deps: ObtainDeps;
   /** By name, what is being made. Who wants it meanwhile waits for that, so that a crowd does not meet at the store. */
   readonly #making = new Map<string, Promise<Obtained | undefined>>();
-  readonly #freshReads = new SharedReads<Backend | undefined>();
-  /** By UID. A crowd is held by two requests, and not by one each, which would keep a relay host busy for longer than anybody waits. */
-  readonly #holds = new SharedReads<HoldAnswer>();
+  /** By how and UID: a crowd asks for an end together. */
+  readonly #stops = new SharedReads<Backend>();
 
   constructor(deps: ObtainDeps) {
     this.#deps = deps;
   }
 
-  /** Rejects with a SpawnerError: `unavailable` where it takes longer than `deadlines.connectMs`. */
-  async obtain(wanted: WantedBackend): Promise<Obtained> {
+  /**
+   * Rejects with a SpawnerError: `unavailable` where it takes longer than `deadlines.connectMs`. Or with the signal's reason, as
+   * soon as something has to be waited for.
+   */
+  async obtain(wanted: WantedBackend, { signal }: { signal: AbortSignal }): Promise<Obtained> {
     const { clock, engine } = this.#deps;
-    const untilMs = clock.monotonicMs() + deadlines.connectMs;
+    const patience: Patience = { untilMs: clock.monotonicMs() + deadlines.connectMs, signal };
     for (;;) {
       const found = wanted.key === undefined ? undefined : await engine.backends.get(wanted.name);
       if (found !== undefined && !hasEnded(found)) {
         refuseForeign(found, wanted);
         const stale = !runsTheSame(found.spec, wanted.spec);
         if (await this.#isToBeHad(found, wanted, stale)) return { backend: found, spawned: false, stale };
-        await this.#awaitChange(found, untilMs);
+        await this.#awaitChange(found, patience);
         continue;
       }
-      const made = await this.#make(found, wanted, untilMs);
+      const made = await this.#make(found, wanted, patience);
       if (made !== undefined) return made;
-      if (clock.monotonicMs() >= untilMs) throw tooLong("another caller was at it");
+      signal.throwIfAborted();
+      if (clock.monotonicMs() >= patience.untilMs) throw tooLong("another caller was at it");
     }
   }
 
@@ -77,87 +85,62 @@ export class Obtainer {
   async #isToBeHad(backend: Backend, { onSpecChange }: WantedBackend, isStale: boolean): Promise<boolean> {
     if (backend.spec.stopRequested) return false;
     if (isStale && onSpecChange === "now") {
-      await this.#stop(backend, { reason: "Superseded" });
+      await this.#stopNow(backend);
       return false;
     }
-    if (!(await this.#hold(backend))) return false;
+    if (!(await this.#deps.holds.hold(backend))) return false;
     const endsWhenIdle = isStale && onSpecChange === "whenIdle" && backend.spec.stopWhenIdle !== true;
-    if (endsWhenIdle) await this.#stop(backend, { whenIdle: true });
+    if (endsWhenIdle) await this.#stopWhenIdle(backend);
     return true;
   }
 
-  /** Whether it has promised to stay, and nobody has asked it to end. Rejects where that cannot be found out. */
-  async #hold(backend: Backend): Promise<boolean> {
-    const { engine, clock } = this.#deps;
-    const host = engine.relayHost(backend);
-    if (host === undefined) {
-      // One that has no place yet has nobody who could end it as idle, and will wait for its first client. One that runs
-      // and has no relay host is about to be found dead.
-      return rankOf(stateOf(backend)) < rankOf("Running") && this.#isStill(backend, await this.#readFresh(backend));
-    }
+  async #stopNow(backend: Backend): Promise<void> {
     try {
-      const mostMs = deadlines.holdMs;
-      const holding = this.#holds.read(backend.metadata.uid, () => host.hold(holdSeconds));
-      const { held } = await within(holding, { clock, mostMs, what: "holding the backend" });
-      // What was heard meanwhile: a stop that came before the hold has not been carried out yet.
-      return held && this.#isStill(backend, await engine.backends.get(backend.metadata.name));
-    } catch (cause) {
-      // It may have ended, which its record says; else nothing can be promised of it.
-      if (!this.#isStill(backend, await this.#readFresh(backend))) return false;
-      if (isSpawnerError(cause)) throw cause;
-      throw new SpawnerError("unavailable", `The relay host of the backend did not answer.`, { cause });
-    }
-  }
-
-  #isStill({ metadata: { uid } }: Backend, latest: Backend | undefined): boolean {
-    return latest?.metadata.uid === uid && !hasEnded(latest) && latest.spec.stopRequested !== true;
-  }
-
-  async #readFresh({ metadata: { name } }: Backend): Promise<Backend | undefined> {
-    const { engine, clock } = this.#deps;
-    const reading = this.#freshReads.read(name, () => engine.backends.get(name, { fresh: true }));
-    try {
-      return await within(reading, { clock, mostMs: deadlines.freshReadMs, what: "reading the backend" });
-    } catch (cause) {
-      if (isSpawnerError(cause)) throw cause;
-      throw new SpawnerError("unavailable", "The backend could not be read in time.", { cause });
-    }
-  }
-
-  async #stop({ metadata: { name, uid } }: Backend, how: { whenIdle: true } | { reason: "Superseded" }): Promise<void> {
-    try {
-      await this.#deps.engine.backends.requestStop({ name, uid }, how);
+      await this.#stops.read(`now ${backend.metadata.uid}`, () =>
+        stopBackend(this.#deps, backend, { reason: "Superseded" }),
+      );
     } catch (error) {
       if (!isSpawnerError(error, "not_found", "conflict")) throw error; // gone or changed: looked at again
     }
   }
 
+  /** Its caller has what was asked for: whoever comes next tries again what fails here. */
+  async #stopWhenIdle({ metadata: { name, uid } }: Backend): Promise<void> {
+    const { engine, log } = this.#deps;
+    try {
+      await this.#stops.read(`idle ${uid}`, () => engine.backends.requestStop({ name, uid }, { whenIdle: true }));
+    } catch (error) {
+      if (isSpawnerError(error, "not_found", "conflict")) return;
+      log.warn({ backend: name, err: error }, "a stale backend could not be asked to end when idle");
+    }
+  }
+
   /** Undefined where somebody else was quicker. Whoever waits for another caller's attempt fails where that cannot be made now. */
-  async #make(old: Backend | undefined, wanted: WantedBackend, untilMs: number): Promise<Obtained | undefined> {
+  async #make(old: Backend | undefined, wanted: WantedBackend, patience: Patience): Promise<Obtained | undefined> {
     const { name } = wanted;
     const others = this.#making.get(name);
     if (others === undefined) {
-      const making = this.#replace(old, wanted, untilMs).finally(() => this.#making.delete(name));
+      const making = this.#replace(old, wanted, patience).finally(() => this.#making.delete(name));
       this.#making.set(name, making);
       return making;
     }
     try {
       await others;
     } catch (error) {
-      if (isSpawnerError(error, "unavailable")) throw error; // else it was that caller's request
+      if (isSpawnerError(error, "unavailable")) throw error; // else it was that caller's request, or he has left
     }
     return undefined;
   }
 
   /** Removes what is left of the backend before, and makes the next. */
-  async #replace(old: Backend | undefined, wanted: WantedBackend, untilMs: number): Promise<Obtained | undefined> {
+  async #replace(old: Backend | undefined, wanted: WantedBackend, patience: Patience): Promise<Obtained | undefined> {
     const { engine, clock, create } = this.#deps;
     const { name, key, spec } = wanted;
     // Whoever was at it before may have made it.
     const latest = key === undefined ? undefined : await engine.backends.get(name);
     if (latest !== undefined && !isVersion(latest, old)) return undefined;
     const failuresBefore = latest === undefined ? 0 : failuresInARow(latest, clock.now());
-    if (latest !== undefined) await this.#remove(latest, untilMs);
+    if (latest !== undefined) await this.#remove(latest, patience);
     try {
       const backend = await create({ name, spec: failuresBefore > 0 ? { ...spec, failuresBefore } : spec });
       const previousFailure =
@@ -170,13 +153,14 @@ export class Obtainer {
   }
 
   /** Waits until nothing of it runs, so that no two write at once, and removes its record. */
-  async #remove(old: Backend, untilMs: number): Promise<void> {
+  async #remove(old: Backend, { untilMs, signal }: Patience): Promise<void> {
     const { clock, engine } = this.#deps;
     const { name, uid, resourceVersion } = old.metadata;
     for (let pollMs = gonePollFirstMs; ; pollMs = Math.min(pollMs * 2, gonePollMostMs)) {
       if ((await engine.workloads.observe({ name, uid })).kind === "absent") break;
       if (clock.monotonicMs() >= untilMs) throw tooLong("the program of the backend before has not ended");
-      await pause(clock, pollMs);
+      await pause(clock, pollMs, signal);
+      signal.throwIfAborted();
     }
     try {
       await engine.backends.delete({ name, uid, resourceVersion });
@@ -185,10 +169,10 @@ export class Obtainer {
     }
   }
 
-  async #awaitChange(backend: Backend, untilMs: number): Promise<void> {
+  async #awaitChange(backend: Backend, { untilMs, signal }: Patience): Promise<void> {
     const leftMs = untilMs - this.#deps.clock.monotonicMs();
     if (leftMs <= 0) throw tooLong("the backend before is about to end, and has not");
-    await nextChange(this.#deps, backend, { mostMs: Math.min(leftMs, sealedPollMs) });
+    await nextChange(this.#deps, backend, { mostMs: Math.min(leftMs, sealedPollMs), signal });
   }
 }
 

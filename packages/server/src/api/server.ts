@@ -2,7 +2,6 @@ import type { AddressInfo } from "node:net";
 import type { SpawnRequest, SpawnResponse } from "@spawner/client";
 import { ConnectionTokenSigner, ConnectionTokenVerifier, type SigningKeys } from "../core/connection-token.ts";
 import { nameMapping } from "../core/names.ts";
-import type { BackendDraft } from "../core/resource.ts";
 import type { Engine } from "../engine/index.ts";
 import type { Clock } from "../lib/clock.ts";
 import { InProcessSocket } from "../lib/in-process-socket.ts";
@@ -57,13 +56,13 @@ export interface ApiDeps {
 
 export interface Api extends Listening {
   /** A connection from within this process, which costs a tenth of one over loopback. */
-  connect(): InProcessSocket;
+  openConnection(): InProcessSocket;
   /** What `POST /spawn` does, for callers in the same process. Rejects with a SpawnerError. */
   spawn(request: SpawnRequest): Promise<SpawnResponse>;
   /**
-   * Ends status streams, so that their clients go on with another server, and each connection behind its answer. Resolves
-   * when what was asked is answered, at the latest after `mostMs` or when the signal aborts; logs that are followed go on
-   * until `close`.
+   * Ends status streams and the waits of `connect`, so that their clients go on with another server, and each connection behind
+   * its answer. Resolves when what was asked is answered, at the latest after `mostMs` or when the signal aborts; logs that are
+   * followed go on until `close`.
    */
   quiesce(options: { mostMs: number; signal: AbortSignal }): Promise<void>;
 }
@@ -87,8 +86,8 @@ export async function run(
   inFlight.attach(app);
   const hub = new StatusHub(engine.backends);
   const store = new LimitedStore(engine.backends, config);
-  const create = (draft: BackendDraft) => store.create(draft);
-  const spawn = counts.countAccepted(makeSpawn(create, config));
+  const create = counts.countAccepted((draft) => store.create(draft));
+  const spawn = makeSpawn(create, config);
 
   const { compat = false } = config;
   const deps = { app, engine, clock, metrics, hub, streams, names, urls: config, compat };
@@ -96,7 +95,8 @@ export async function run(
   const now = () => clock.now();
   const signer = new ConnectionTokenSigner(signingKeys, { now });
   const verifier = new ConnectionTokenVerifier(signingKeys, { now });
-  addConnectRoutes({ ...deps, verifier, connect: makeConnect({ engine, clock, hub, create, signer }, config) });
+  const connect = makeConnect({ engine, clock, log, hub, create, signer }, config);
+  addConnectRoutes({ ...deps, inFlight, verifier, connect });
   addStatusRoutes(deps);
   addBackendRoutes(deps);
   addLogRoutes(deps);
@@ -116,7 +116,7 @@ export async function run(
   return {
     host: config.host,
     port,
-    connect() {
+    openConnection() {
       const { client, server } = InProcessSocket.pair();
       if (app.server.listening) app.server.emit("connection", server);
       else server.destroy();

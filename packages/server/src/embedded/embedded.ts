@@ -1,5 +1,5 @@
 import manifest from "../../package.json" with { type: "json" };
-import { type Auth, run as runApi } from "../api/index.ts";
+import { type Api, type Auth, run as runApi } from "../api/index.ts";
 import { run as runController } from "../controller/index.ts";
 import { SpawnerError } from "../core/errors.ts";
 import { defaultServicePrefix } from "../core/names.ts";
@@ -10,6 +10,7 @@ import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { makeProcessMetrics } from "../lib/process-metrics.ts";
 import type { Listening } from "../lib/running.ts";
+import type { Upstream } from "../relay/index.ts";
 import { BackendRelayHost } from "../sidecar/index.ts";
 import { run as runSweeper } from "../sweeper/index.ts";
 import { openTemplates, type Programs } from "./open-templates.ts";
@@ -95,7 +96,7 @@ export async function run(config: EmbeddedConfig, deps: { clock: Clock; log: Log
   const adoptedCount = await countRunning(engine);
 
   // The api gives out the gateway's address, so it starts later; requests for it wait until then.
-  const apiStarted = Promise.withResolvers<Awaited<ReturnType<typeof runApi>>>();
+  const apiStarted = Promise.withResolvers<Api>();
   const spawnForVisitor = async () => {
     const { name, url } = await (await apiStarted.promise).spawn({});
     return hostDomain === undefined || url === undefined ? `/${name}/` : url;
@@ -118,7 +119,7 @@ export async function run(config: EmbeddedConfig, deps: { clock: Clock; log: Log
       log,
       metrics,
       signingKeys,
-      api: apiStarted.promise,
+      api: apiStarted.promise.then(upstreamOf),
       root: async (head) => answerVisitor(head, auth.kind === "anonymous" ? spawnForVisitor : undefined),
     },
   );
@@ -191,6 +192,11 @@ function authOf({ tokensFile, allowAnonymous }: EmbeddedConfig): Auth {
   if (tokensFile === undefined && allowAnonymous) return { kind: "anonymous" };
   const given = allowAnonymous ? "both were given" : "neither was given";
   throw new SpawnerError("invalid_request", `A tokens file or leave for anonymous callers is needed; ${given}.`);
+}
+
+/** Of the gateway, without a way over the network. */
+function upstreamOf({ host, port, openConnection }: Api): Upstream {
+  return { host, port, connect: openConnection };
 }
 
 type RelayHostOptions = Parameters<OpenRelayHost>[0] & Required<Pick<EmbeddedConfig, "limits">>;
