@@ -4,6 +4,7 @@ import type { Clock } from "../../lib/clock.ts";
 import { pause } from "../../lib/pause.ts";
 import type { WorkloadIdentity } from "../engine.ts";
 import type { Command } from "./command.ts";
+import { findProgram } from "./find-program.ts";
 import { processesOf } from "./own-processes.ts";
 
 /** How long what was killed may take to go, and how often to look. */
@@ -21,9 +22,10 @@ export interface ChildOptions {
  * Starts the program as the leader of its own process group, so that all it starts can be ended with it. Resolves when it
  * runs; rejects when it cannot be started.
  */
-export function startChild({ command, env, output }: ChildOptions): Promise<ChildProcess> {
+export async function startChild({ command, env, output }: ChildOptions): Promise<ChildProcess> {
   const [program = "", ...args] = command.command;
-  const child = spawn(program, args, {
+  const child = spawn(findProgram(program, { cwd: command.cwd, path: process.env.PATH }), args, {
+    argv0: program,
     cwd: command.cwd,
     env: { ...inheritedEnv(), ...env },
     detached: true,

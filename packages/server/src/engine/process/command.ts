@@ -4,7 +4,7 @@ import type { Workload } from "../../core/workload.ts";
 
 /** What is started for a backend. */
 export interface Command {
-  /** Program and arguments; the program is looked up in PATH. */
+  /** Program and arguments; the program is looked up in the server's PATH, never in that of its own environment. */
   readonly command: readonly string[];
   /** Working directory. */
   readonly cwd: string;

@@ -1,5 +1,7 @@
-import { readdirSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import type { Backend } from "../../core/resource.ts";
@@ -276,6 +278,24 @@ describe("a program that cannot be started", () => {
       end: { reason: "StartError", message: expect.stringMatching(message) },
     });
   });
+});
+
+test("a program is looked up in the server's PATH, whatever its own environment has", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "spawner-path-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  for (const name of ["sh", "sleep"]) {
+    writeFileSync(join(folder, name), "#!/bin/sh\nexec /bin/sleep 999\n", { mode: 0o755 });
+  }
+  const spec = harness.specOf(["sh", "-c", 'echo "in $PATH"; exec /bin/sleep 600'], { PATH: folder });
+  const backend = await engine.backends.create({ name: "b", spec });
+  await engine.workloads.ensure(backend);
+  expect((await harness.written(backend, /in (.*)\n/))[1]).toBe(folder);
+
+  const lone = await engine.backends.create({ name: "c", spec: harness.specOf(["sleep", "600"], { PATH: folder }) });
+  expect(await engine.workloads.ensure(lone)).toMatchObject({ kind: "running" });
+  await eventually(() => expect(harness.processesOf(lone)).toHaveLength(1));
+  const [pid] = harness.processesOf(lone);
+  expect(readFileSync(`/proc/${pid}/cmdline`, "utf8")).toBe("sleep\x00600\x00");
 });
 
 test("the server's own flags, some of them secret, do not reach programs", async () => {
