@@ -186,7 +186,7 @@ test("docs/templates.md mounts its template in the api, where nobody chooses ima
   });
   const options = { kind: "pod", clock: systemClock, log: silentLog } as const;
   const templates = await TemplatesFolder.open(join(folder, "templates"), options);
-  expect(templates.find("notebook")?.template.containers).toMatchObject([
+  expect(templates.find("notebook")?.spec.template.containers).toMatchObject([
     { name: "notebook", image: "registry.example.com/notebook:3", env: [{ name: "LICENCE" }, { name: "MODE" }] },
   ]);
 });

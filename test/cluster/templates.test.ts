@@ -44,6 +44,14 @@ test("callers start what a mounted template says, choose no image, and an edited
     nodeSelector: { "kubernetes.io/os": "linux" },
     containers: [{ name: "echo", resources: { limits: { memory: "128Mi" } } }],
   });
+  const other = await connect({ template: "echo", key: "other", env: { TITLE: "$(VERSION) $$" } });
+  const echoed = await open(`${spawner.gatewayUrl}/${other.backend}/`, { authorization: `Bearer ${other.token}` });
+  expect(JSON.parse(echoed.body)).toMatchObject({ env: { TITLE: "$(VERSION) $$", VERSION: "1" } });
+  const code = await post(spawner.apiUrl, "/spawn", { template: "echo", env: { NODE_OPTIONS: "--inspect" } });
+  expect([code.status, ((await code.json()) as ErrorBody).message]).toEqual([
+    400,
+    expect.stringMatching(/^env\.NODE_OPTIONS is not for callers to set/),
+  ]);
   for (const request of [{ image: "nginx" }, { image: "nginx", template: "echo" }]) {
     const refused = await post(spawner.apiUrl, "/spawn", request);
     expect(refused.status).toBe(400);

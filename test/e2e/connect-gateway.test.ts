@@ -226,8 +226,9 @@ describe("a browser that opens a session", () => {
   });
 
   test("is told by a page that it is over and why, with nothing in it that could be run; others get JSON", async () => {
-    const { spawn, until, ask } = await setUp();
-    const { name } = await spawn({ env: { NODE_OPTIONS: "--require=/<script>alert(1)</script>" } });
+    const command = [process.execPath, "--require=/<script>alert(1)</script>", "-e", ""];
+    const { spawn, until, ask } = await setUp({ template: { command, cwd: "/" } });
+    const { name } = await spawn();
     await until(name, "Failed");
     const page = await ask(`/${name}/`, browser);
     expect(page).toMatchObject({ status: 410, headers: { "content-type": "text/html; charset=utf-8" } });

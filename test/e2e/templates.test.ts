@@ -110,12 +110,16 @@ test("a command and a template that are both the default are refused", async () 
   );
 });
 
-test("docs/templates.md has a template for one machine that can be used", async () => {
+test("docs/templates.md has templates for one machine that can be used", async () => {
   const folder = temporaryFolder();
-  writeFileSync(join(folder, "editor.yaml"), fileBlock(readDocument("docs/templates.md"), "templates/editor.yaml"));
+  const document = readDocument("docs/templates.md");
+  for (const file of ["editor.yaml", "report.yaml"]) {
+    writeFileSync(join(folder, file), fileBlock(document, `templates/${file}`));
+  }
   const templates = await TemplatesFolder.open(folder, { kind: "command", clock: systemClock, log: silentLog });
-  expect(templates.find("editor")).toMatchObject({
+  expect(templates.find("editor")?.spec).toMatchObject({
     gracePeriodSeconds: 60,
     template: { containers: [{ command: ["node", "editor.mjs"], workingDir: "/srv/editor" }] },
   });
+  expect(templates.find("report")?.callerEnv).toEqual(["THEME", "REPORT_*"]);
 });

@@ -65,7 +65,7 @@ export async function startApi(options: TestApiOptions = {}) {
       apiServerBase: "http://api.example",
       urlTemplate: "http://gw.example/p/{}/",
       auth: { kind: "anonymous" },
-      templates: { find: (name) => (name === "default" ? sleeps : undefined), names: () => ["default"] },
+      templates: { find: (name) => (name === "default" ? { spec: sleeps } : undefined), names: () => ["default"] },
       imageNamesTemplate: true,
       ...(apiBackendsMax === undefined ? {} : { backendsMax: apiBackendsMax }),
       ...overrides,

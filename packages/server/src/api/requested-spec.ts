@@ -1,9 +1,10 @@
 import type { SpawnRequest } from "@spawner/client";
-import { problemsOfEnvironment } from "../core/environment.ts";
+import { literalValue, problemsOfEnvironment } from "../core/environment.ts";
 import { SpawnerError } from "../core/errors.ts";
 import { matchesImage } from "../core/image-patterns.ts";
 import type { BackendSpec } from "../core/resource.ts";
-import { type TemplateOptions, templateOf } from "./templates.ts";
+import { refuseCallerVariables } from "./caller-environment.ts";
+import { type Template, type TemplateOptions, templateOf } from "./templates.ts";
 
 /** Fields of a spec that the operator may give other defaults. */
 type SpecDefaults = Partial<Pick<BackendSpec, "gracePeriodSeconds" | "silentConnectionSeconds">>;
@@ -14,21 +15,50 @@ export interface SpecOptions extends TemplateOptions {
   readonly defaults?: SpecDefaults;
   /** Images that callers may choose, as patterns (core/image-patterns.ts). Default: any. */
   readonly images?: readonly string[];
+  /** Whether the engine puts other variables' values in the place of `$(NAME)`, as Kubernetes does. Default false. */
+  readonly expandsEnv?: boolean;
+  /** Whether callers take this for 0.1.9, whose values Kubernetes expanded. Default false. */
+  readonly compat?: boolean;
 }
 
 /** The spec that a request asks for; what it and its template leave out is left to the defaults. Throws invalid_request. */
 export function requestedSpec(request: SpawnRequest, options: SpecOptions): BackendSpec {
   const template = templateOf(request, options);
-  const { template: _, image, ...others } = request;
+  if (options.imageNamesTemplate) refusePort(request.port);
+  const { template: _, image, env = {}, ...others } = request;
   if (!options.imageNamesTemplate) refuseImage(image, options);
-  const fields = options.imageNamesTemplate ? others : { image, ...others };
-  const spec = specOfFields(fields, { ...options.defaults, ...(template ?? plain) });
+  const mayChooseCode = choosesFreely(template, options);
+  refuseCallerVariables(Object.keys(env), { callerEnv: template?.callerEnv, mayChooseCode });
+  const fields = { ...others, env: storedEnv(env, template, options) };
+  const named = options.imageNamesTemplate ? fields : { image, ...fields };
+  const spec = specOfFields(named, { ...options.defaults, ...(template?.spec ?? plain) });
   refuseEnvironment(spec);
   return spec;
 }
 
 /** A spec without anything to run. */
 const plain: BackendSpec = { template: { containers: [{ name: "application" }] } };
+
+/** Whoever may run any image may run anything. */
+function choosesFreely(
+  template: Template | undefined,
+  { imageNamesTemplate = false, templatesOnly = false, images }: SpecOptions,
+): boolean {
+  return template === undefined && images === undefined && !imageNamesTemplate && !templatesOnly;
+}
+
+/**
+ * A caller's values are themselves: `$(NAME)` would give away what a template has from a Secret. Callers of 0.1.9 refer to
+ * variables, and without a template there are none but theirs.
+ */
+function storedEnv(
+  env: Readonly<Record<string, string>>,
+  template: Template | undefined,
+  { expandsEnv = false, compat = false }: SpecOptions,
+): Readonly<Record<string, string>> {
+  if (!expandsEnv || (compat && template === undefined)) return env;
+  return Object.fromEntries(Object.entries(env).map(([name, value]) => [name, literalValue(value)]));
+}
 
 /** What a request or a template's file may say of its application, beside all else that a template has. */
 export type SpecFields = Omit<SpawnRequest, "template">;
@@ -68,6 +98,15 @@ function refuseImage(image: string | undefined, { images }: SpecOptions): void {
   throw new SpawnerError(
     "invalid_request",
     `image must be one of those that are allowed here (--images); ${JSON.stringify(image)} was given.`,
+  );
+}
+
+/** On one machine, where each program is given a free port of its own. */
+function refusePort(port: number | undefined): void {
+  if (port === undefined) return;
+  throw new SpawnerError(
+    "invalid_request",
+    `port cannot be chosen here: each program has to listen on the one that it is given as PORT; ${port} was given.`,
   );
 }
 

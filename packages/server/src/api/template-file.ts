@@ -4,14 +4,19 @@ import { templateSchema } from "../core/resource-schema.ts";
 import { envPatternNeeds, makeChecker, problemsOfSpec } from "../core/validation.ts";
 import { type SpecFields, specOfFields } from "./requested-spec.ts";
 import { spawnRequestSchema } from "./schemas.ts";
+import type { Template } from "./templates.ts";
 
 /** What templates run: Pods of a cluster, or commands on this machine. */
 export type TemplateKind = "pod" | "command";
 
-/** What a template's file says, as a spec, or what is wrong with it, in sentences. */
-export type TemplateReading = { readonly spec: BackendSpec } | { readonly problems: readonly string[] };
+/** What a template's file says, or what is wrong with it, in sentences. */
+export type TemplateReading = { readonly template: Template } | { readonly problems: readonly string[] };
 
-const { template: _, image, port, ...anywhere } = spawnRequestSchema.properties;
+/** Names as environments have them, and `*` at the end of one for anything. */
+const callerEnvPattern = "^[ -)+-<>-~]+\\*?$";
+
+const { template: _, image, port, ...requested } = spawnRequestSchema.properties;
+const anywhere = { callerEnv: Type.Optional(Type.Array(Type.String({ pattern: callerEnvPattern }))), ...requested };
 
 const podTemplateSchema = Type.Object(
   { template: Type.Optional(templateSchema), image, port, ...anywhere },
@@ -23,7 +28,13 @@ const commandTemplateSchema = Type.Object(
   { additionalProperties: false },
 );
 
-const naming = { whole: "the template", patternNeeds: envPatternNeeds };
+const naming = {
+  whole: "the template",
+  patternNeeds: {
+    ...envPatternNeeds,
+    [callerEnvPattern]: 'must be the name of a variable, or the beginning of one with a "*" at its end',
+  },
+};
 const checkPodTemplate = makeChecker(podTemplateSchema, naming);
 const checkCommandTemplate = makeChecker(commandTemplateSchema, naming);
 
@@ -31,9 +42,11 @@ const checkCommandTemplate = makeChecker(commandTemplateSchema, naming);
 export function readTemplate(name: string, value: unknown, kind: TemplateKind): TemplateReading {
   const problems = kind === "pod" ? checkPodTemplate(value) : checkCommandTemplate(value);
   if (problems.length > 0) return { problems };
-  const spec = kind === "pod" ? podSpec(value as PodTemplate) : commandSpec(name, value as CommandTemplate);
+  const { callerEnv, ...fields } = value as (PodTemplate | CommandTemplate) & Pick<Template, "callerEnv">;
+  const spec = kind === "pod" ? podSpec(fields as PodTemplate) : commandSpec(name, fields as CommandTemplate);
   const unrunnable = [...problemsOfSpec(spec), ...problemsOfImage(spec, kind)];
-  return unrunnable.length > 0 ? { problems: unrunnable } : { spec };
+  if (unrunnable.length > 0) return { problems: unrunnable };
+  return { template: { spec, ...(callerEnv === undefined ? {} : { callerEnv }) } };
 }
 
 interface PodTemplate extends SpecFields {
@@ -45,7 +58,7 @@ function podSpec({ template = { containers: [{ name: "application" }] }, ...fiel
 }
 
 export interface CommandTemplate extends Omit<SpecFields, "image" | "port"> {
-  /** Program and arguments; the program is looked up in PATH. */
+  /** Program and arguments; the program is looked up in the server's PATH. */
   readonly command: readonly string[];
   /** Default: the server's own. */
   readonly workingDir?: string;

@@ -28,7 +28,7 @@ async function open(path: string, kind: TemplateKind = "pod") {
   const log: Log = { debug: ignore, info: ignore, warn: ignore, error: (fields) => void errors.push(fields) };
   const clock = new FakeClock();
   const templates = await TemplatesFolder.open(path, { kind, clock, log });
-  const imageOf = (name: string) => templates.find(name)?.template.containers[0]?.image;
+  const imageOf = (name: string) => templates.find(name)?.spec.template.containers[0]?.image;
   return {
     templates,
     imageOf,
@@ -67,10 +67,10 @@ template:
     });
     const { templates } = await open(folder);
     expect(templates.names()).toEqual(["large", "short", "small"]);
-    expect(templates.find("small")).toEqual({
+    expect(templates.find("small")?.spec).toEqual({
       template: { containers: [{ name: "application", image: "game:1", env: [] }] },
     });
-    expect(templates.find("large")).toEqual({
+    expect(templates.find("large")?.spec).toEqual({
       httpPort: 0,
       gracePeriodSeconds: 60,
       lifetimeSeconds: 3600,
@@ -98,7 +98,7 @@ template:
       "game.yaml": 'command: [node, server.js, ""]\nworkingDir: /srv\nenv: { MODE: x }\n',
     });
     const { templates } = await open(folder, "command");
-    expect(templates.find("game")).toEqual({
+    expect(templates.find("game")?.spec).toEqual({
       template: {
         containers: [
           {
@@ -111,6 +111,22 @@ template:
         ],
       },
     });
+  });
+
+  test.each(["pod", "command"] as const)("of a %s, that says which variables callers may set", async (kind) => {
+    const what = kind === "pod" ? "image: game:1" : "command: [game]";
+    const folder = temporaryFolder({
+      "some.yaml": `${what}\ncallerEnv: [THEME, "USER_*"]\n`,
+      "none.yaml": `${what}\ncallerEnv: []\n`,
+      "any.yaml": `${what}\n`,
+    });
+    const { templates } = await open(folder, kind);
+    expect(["some", "none", "any"].map((name) => templates.find(name)?.callerEnv)).toEqual([
+      ["THEME", "USER_*"],
+      [],
+      undefined,
+    ]);
+    expect(templates.find("some")?.spec).not.toHaveProperty("callerEnv");
   });
 });
 
@@ -153,6 +169,12 @@ describe("what cannot be used is refused at the start, by its file and its place
     ["no containers", "pod", { "a.yaml": "template: {}\n" }, "a.yaml: template.containers is missing"],
     ["a command for a Pod", "pod", { "a.yaml": "command: [x]\n" }, /unknown field "command"/],
     ["an image for a command", "command", { "a.yaml": "command: [x]\nimage: y\n" }, /unknown field "image"/],
+    [
+      "a star that is not at the end of a name",
+      "pod",
+      { "a.yaml": 'image: x\ncallerEnv: ["A*B"]\n' },
+      'a.yaml: callerEnv[0] must be the name of a variable, or the beginning of one with a "*" at its end; "A*B" was given',
+    ],
     ["no command", "command", { "a.yaml": "env: {}\n" }, "a.yaml: command is missing"],
     [
       "one name twice",

@@ -1,12 +1,11 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join, parse } from "node:path";
 import { SpawnerError } from "../core/errors.ts";
-import type { BackendSpec } from "../core/resource.ts";
 import type { Clock } from "../lib/clock.ts";
 import { fileLookMs, fileVersion } from "../lib/file-version.ts";
 import type { Log } from "../lib/log.ts";
 import { readTemplate, type TemplateKind } from "./template-file.ts";
-import type { Templates } from "./templates.ts";
+import type { Template, Templates } from "./templates.ts";
 
 export interface TemplatesFolderDeps {
   readonly clock: Clock;
@@ -22,7 +21,7 @@ interface KnownFile {
   /** Undefined: it could not be read. */
   readonly version: string | undefined;
   /** The last good one; undefined where it never was. */
-  readonly spec: BackendSpec | undefined;
+  readonly template: Template | undefined;
   readonly problems: readonly string[];
 }
 
@@ -45,7 +44,7 @@ export class TemplatesFolder implements Templates {
   readonly #parse: Parse;
   readonly #deps: TemplatesFolderDeps;
   #files: ReadonlyMap<string, KnownFile> = new Map();
-  #specs: ReadonlyMap<string, BackendSpec> = new Map();
+  #templates: ReadonlyMap<string, Template> = new Map();
   /** Said once, not with every look. */
   #isUnreadable = false;
   #lookedAtMs: number;
@@ -73,14 +72,14 @@ export class TemplatesFolder implements Templates {
     return folder;
   }
 
-  find(name: string): BackendSpec | undefined {
+  find(name: string): Template | undefined {
     this.#look();
-    return this.#specs.get(name);
+    return this.#templates.get(name);
   }
 
   names(): readonly string[] {
     this.#look();
-    return [...this.#specs.keys()];
+    return [...this.#templates.keys()];
   }
 
   #look(): void {
@@ -107,7 +106,7 @@ export class TemplatesFolder implements Templates {
   }
 
   #tell(): void {
-    const names = [...this.#specs.keys()];
+    const names = [...this.#templates.keys()];
     this.#deps.log.info({ templates: this.#path, names }, "templates read");
   }
 
@@ -118,8 +117,10 @@ export class TemplatesFolder implements Templates {
       files.size === this.#files.size && [...files].every(([file, known]) => known === this.#files.get(file));
     if (isSame) return false;
     this.#files = files;
-    this.#specs = new Map(
-      [...files].flatMap(([file, { spec }]) => (spec === undefined ? [] : [[parse(file).name, spec] as const])),
+    this.#templates = new Map(
+      [...files].flatMap(([file, { template }]) =>
+        template === undefined ? [] : [[parse(file).name, template] as const],
+      ),
     );
     return true;
   }
@@ -144,13 +145,17 @@ export class TemplatesFolder implements Templates {
       return this.#parseFile(file, { version, text: readFileSync(path, "utf8") });
     } catch (error) {
       if (known !== undefined && known.version === version) return known;
-      return { version, spec: known?.spec, problems: [(error as Error).message] };
+      return { version, template: known?.template, problems: [(error as Error).message] };
     }
   }
 
   #parseFile(file: string, { version, text }: { version: string; text: string }): KnownFile {
     const { name } = parse(file);
-    const failed = (problems: readonly string[]) => ({ version, spec: this.#files.get(file)?.spec, problems });
+    const failed = (problems: readonly string[]) => ({
+      version,
+      template: this.#files.get(file)?.template,
+      problems,
+    });
     if (!namePattern.test(name))
       return failed(["its name is none for a template: letters, digits, - _ and . are needed"]);
     const twin = this.#list().find((other) => other !== file && parse(other).name === name);
@@ -158,7 +163,7 @@ export class TemplatesFolder implements Templates {
     const parsed = this.#parse(text);
     if ("problems" in parsed) return failed(parsed.problems);
     const reading = readTemplate(name, parsed.value, this.#kind);
-    return "problems" in reading ? failed(reading.problems) : { version, spec: reading.spec, problems: [] };
+    return "problems" in reading ? failed(reading.problems) : { version, template: reading.template, problems: [] };
   }
 }
 

@@ -17,11 +17,21 @@ const pod = { nodeSelector: { size: "large" }, containers: [container] };
 const game: BackendSpec = { gracePeriodSeconds: 60, lifetimeSeconds: 3_600, template: pod };
 const chat: BackendSpec = { template: { containers: [{ name: "application", image: "chat:1", env: [] }] } };
 
+interface SetUpOptions extends TestApiOptions {
+  /** Of each template. */
+  callerEnv?: readonly string[];
+}
+
 /** The API as on a cluster, with these templates; a test may change them. */
-async function setUp(given: Record<string, BackendSpec> = { game, chat }, options: TestApiOptions = {}) {
+async function setUp(
+  given: Record<string, BackendSpec> = { game, chat },
+  { callerEnv, ...options }: SetUpOptions = {},
+) {
   const templates = new Map(Object.entries(given));
+  const templateOf = (spec: BackendSpec | undefined) =>
+    spec && { spec, ...(callerEnv === undefined ? {} : { callerEnv }) };
   const api = await startApi({
-    templates: { find: (name) => templates.get(name), names: () => [...templates.keys()] },
+    templates: { find: (name) => templateOf(templates.get(name)), names: () => [...templates.keys()] },
     imageNamesTemplate: false,
     ...options,
   });
@@ -174,6 +184,17 @@ describe.each(["/spawn", "/connect"])("%s refuses", (path) => {
     expect((await refused(path, { image: "other" })).message).toMatch(/^There is no template with the name "other"/);
     for (const request of [{ image: "chat" }, { image: "chat", template: "chat" }]) {
       expect(await spawned(request)).toEqual(chat);
+    }
+  });
+
+  test("a port where each program is given one of its own", async () => {
+    const { refused } = await setUp({ chat }, { imageNamesTemplate: true });
+    for (const route of ["/spawn", "/connect"]) {
+      expect(await refused(route, { port: 9_000 })).toMatchObject({
+        code: "invalid_request",
+        message:
+          "port cannot be chosen here: each program has to listen on the one that it is given as PORT; 9000 was given.",
+      });
     }
   });
 });

@@ -2,10 +2,17 @@ import type { SpawnRequest } from "@spawner/client";
 import { SpawnerError } from "../core/errors.ts";
 import type { BackendSpec } from "../core/resource.ts";
 
+/** What is run under a name, and is the operator's. */
+export interface Template {
+  readonly spec: BackendSpec;
+  /** Variables that callers may set: names, and beginnings of names that end in `*`. Default: all that choose no code. */
+  readonly callerEnv?: readonly string[];
+}
+
 /** What callers may name, so that they need not say what is run. */
 export interface Templates {
-  /** What the template of this name has a backend run; undefined where there is none. */
-  find(name: string): BackendSpec | undefined;
+  /** The template of this name; undefined where there is none. */
+  find(name: string): Template | undefined;
   names(): readonly string[];
 }
 
@@ -27,7 +34,7 @@ const shownNamesMax = 20;
  * The template that a request is about: the one it names; where it names neither a template nor an image, the default, which is the
  * only one where there is only one. Undefined: there is none, and the request says all that is to run. Throws invalid_request.
  */
-export function templateOf({ template, image }: SpawnRequest, options: TemplateOptions): BackendSpec | undefined {
+export function templateOf({ template, image }: SpawnRequest, options: TemplateOptions): Template | undefined {
   const { templates = noTemplates, templatesOnly = false, imageNamesTemplate = false } = options;
   if (imageNamesTemplate && template !== undefined && image !== undefined && template !== image) {
     throw new SpawnerError("invalid_request", "template and image both name a template here; one of them is needed.");
@@ -48,7 +55,7 @@ export function templateOf({ template, image }: SpawnRequest, options: TemplateO
 
 const noTemplates: Templates = { find: () => undefined, names: () => [] };
 
-function namedTemplate(name: string, templates: Templates): BackendSpec {
+function namedTemplate(name: string, templates: Templates): Template {
   const found = templates.find(name);
   if (found !== undefined) return found;
   const given = JSON.stringify(name);

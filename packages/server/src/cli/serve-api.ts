@@ -28,6 +28,7 @@ export async function serveApi(flags: ApiFlags): Promise<void> {
     ...(images === undefined ? {} : { images }),
     templatesOnly: flags.templatesOnly ?? false,
     compat: flags.compat ?? false,
+    expandsEnv: true,
   };
   if (flags.templatesOnly && flags.templates === undefined) {
     throw new UsageError("--templates-only needs templates: give their folder (--templates FOLDER).");

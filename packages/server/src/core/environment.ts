@@ -9,6 +9,16 @@ export function isReservedEnvName(name: string): boolean {
   return name === "PORT" || name.startsWith("SPAWNER_");
 }
 
+/** For `value` in a container's environment, where Kubernetes takes `$(NAME)` for another variable's value, and `$$` for `$`. */
+export function literalValue(value: string): string {
+  return value.replaceAll("$", "$$$$");
+}
+
+/** Whether Kubernetes would put another variable's value into this one. */
+export function hasReference(value: string): boolean {
+  return value.replaceAll("$$", "").includes("$(");
+}
+
 /** How messages name an environment and its variables. */
 export interface EnvironmentNames {
   readonly whole: string;

@@ -21,6 +21,11 @@ test.each<[string, BackendSpec, BackendSpec]>([
   ["itself with a token asked for", specOf([a]), specOf([a], { requireToken: true })],
   ["itself that failed before", specOf([a]), specOf([a], { failuresBefore: 2 })],
   ["itself on its way to its end", specOf([a]), specOf([a], { stopRequested: true, stopReason: "Superseded" })],
+  [
+    "one with what only looks like a reference elsewhere",
+    specOf([a, { name: "B", value: "$$(A)" }]),
+    specOf([{ name: "B", value: "$$(A)" }, a]),
+  ],
   ["itself that is to go when idle", specOf([a]), specOf([a], { stopWhenIdle: true })],
 ])("a spec runs the same as %s", (_, one, other) => {
   expect(runsTheSame(one, other)).toBe(true);
@@ -35,6 +40,11 @@ test.each<[string, BackendSpec, BackendSpec]>([
     "a variable before the one whose value it takes",
     specOf([a, { name: "B", value: "$(A)" }]),
     specOf([{ name: "B", value: "$(A)" }, a]),
+  ],
+  [
+    "a variable before the one whose value it takes, behind a sign of its own",
+    specOf([a, { name: "B", value: "$$$(A)" }]),
+    specOf([{ name: "B", value: "$$$(A)" }, a]),
   ],
   ["another image", specOf([a]), { template: { containers: [{ image: "app:2", env: [a] }] } }],
   ["a lifetime", specOf([a]), specOf([a], { lifetimeSeconds: 60 })],

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import { hasReference } from "./environment.ts";
 import { type BackendSpec, completeSpec } from "./resource.ts";
 
 /**
@@ -23,7 +24,7 @@ type Container = BackendSpec["template"]["containers"][number];
 function withSortedEnv(container: Container): Container {
   const { env = [], ...rest } = container;
   // Kubernetes puts the values of earlier variables into later ones: `$(NAME)`.
-  const isOrdered = env.some(({ value = "" }) => value.includes("$("));
+  const isOrdered = env.some(({ value = "" }) => hasReference(value));
   if (isOrdered) return container;
   return { ...rest, env: env.toSorted((a, b) => (a.name < b.name ? -1 : Number(a.name > b.name))) };
 }

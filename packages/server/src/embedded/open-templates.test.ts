@@ -18,10 +18,10 @@ function folderOf(...names: string[]): string {
 test("a command is the template default, beside those of a folder", async () => {
   const templates = await openTemplates({ template, templatesDir: folderOf("chat") }, { clock, log });
   expect(templates.names()).toEqual(["default", "chat"]);
-  expect(templates.find("default")?.template.containers).toEqual([
+  expect(templates.find("default")?.spec.template.containers).toEqual([
     { name: "application", image: "default", command: ["node", "server.js"], workingDir: "/srv", env: [] },
   ]);
-  expect(templates.find("chat")?.template.containers).toMatchObject([{ image: "chat", command: ["chat"] }]);
+  expect(templates.find("chat")?.spec.template.containers).toMatchObject([{ image: "chat", command: ["chat"] }]);
   expect(templates.find("other")).toBeUndefined();
 });
 

@@ -5,7 +5,7 @@ import type { Log } from "../lib/log.ts";
 
 /** A command that backends may run: the operator's, never a caller's. */
 interface Program {
-  /** Program and arguments; the program is looked up in PATH. */
+  /** Program and arguments; the program is looked up in the server's PATH. */
   readonly command: readonly string[];
   /** Working directory. */
   readonly cwd: string;
@@ -36,7 +36,7 @@ export async function openTemplates(programs: Programs, deps: { clock: Clock; lo
   }
   const spec = commandSpec(defaultTemplateName, { command: template.command, workingDir: template.cwd });
   return {
-    find: (name) => (name === defaultTemplateName ? spec : folder?.find(name)),
+    find: (name) => (name === defaultTemplateName ? { spec } : folder?.find(name)),
     names: () => [defaultTemplateName, ...(folder?.names() ?? []).filter((name) => name !== defaultTemplateName)],
   };
 }

@@ -1,4 +1,4 @@
-import { isReservedEnvName } from "../../core/environment.ts";
+import { isReservedEnvName, literalValue } from "../../core/environment.ts";
 import { relayPortsOf } from "../../core/relay-ports.ts";
 import { type Backend, completeSpec } from "../../core/resource.ts";
 import { variablesOf } from "../../core/workload.ts";
@@ -18,15 +18,10 @@ export function applicationEnvironment(backend: Backend, { env = [] }: Container
   const { httpPort } = completeSpec(backend.spec);
   const ours = [
     ...(httpPort === 0 ? [] : [{ name: "PORT", value: String(httpPort) }]),
-    ...Object.entries(variablesOf(backend)).map(([name, value]) => ({ name, value: literal(value) })),
+    ...Object.entries(variablesOf(backend)).map(([name, value]) => ({ name, value: literalValue(value) })),
     { name: "SPAWNER_CONTROL_URL", value: `http://127.0.0.1:${relayPortsOf(backend.spec).controlPort}` },
     { name: "SPAWNER_CONTROL_TOKEN", valueFrom: programToken },
   ];
   const isFree = (name: string) => !isReservedEnvName(name) || (name === "PORT" && httpPort === 0);
   return [...ours, ...env.filter(({ name }) => isFree(name))];
-}
-
-/** Kubernetes takes `$(NAME)` for another variable's value, and `$$` for `$`. */
-function literal(value: string): string {
-  return value.replaceAll("$", "$$$$");
 }

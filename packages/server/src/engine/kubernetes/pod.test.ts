@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { literalValue } from "../../core/environment.ts";
 import type { Backend, BackendSpec } from "../../core/resource.ts";
 import { controlTokenSha256Of } from "./control-token.ts";
 import { buildPod } from "./pod.ts";
@@ -220,6 +221,11 @@ describe("the application", () => {
       { name: "URL", value: "http://localhost:$(PORT)/" },
       { name: "PASSWORD", valueFrom: secret },
     ]);
+  });
+
+  test("has a value that refers to nothing as it was stored, for Kubernetes to read", () => {
+    const env = [{ name: "TITLE", value: literalValue("$(PASSWORD)") }];
+    expect(applicationOf({ env })?.env?.at(-1)).toEqual({ name: "TITLE", value: "$$(PASSWORD)" });
   });
 
   test("that listens where it likes is told no port, and may have one in its environment", () => {
