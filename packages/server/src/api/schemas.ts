@@ -33,7 +33,9 @@ export const spawnRequestSchema = Type.Object(
       Type.Integer({
         minimum: 0,
         maximum: 65535,
-        description: "Port that the program listens on, given to it as PORT. Default 8080; 0: the first that listens.",
+        description:
+          "Port that the program listens on, given to it as PORT. Default 8080; 0: the first that listens. Refused on one " +
+          "machine, where each program is given a free one.",
       }),
     ),
     env: Type.Optional(
