@@ -25,7 +25,17 @@ const aboutThisServer: Plan = { kind: "answer", answer: { status: 200 } };
 /** Where the end of a backend may be what was the matter. */
 const upstreamProblems: readonly RelayProblem["kind"][] = ["upstream_failed", "upstream_timeout"];
 
-/** Finds where each request goes, by its host and its path. */
+/**
+ * Finds where each request goes, by its host and its path. Of one that is for a backend, in this order:
+ *
+ * 1. `Routing` finds its id. Where the `Directory` has the backend as reachable, `BackendPlans.forward` admits it and says the way.
+ * 2. Else `Parking.resolve` looks for the backend, anew where an attempt has failed, and asks `BackendPlans` by how it is: `ended` of one that is over;
+ *    `answer` whether this request is to get something at once (a refusal, a page); `forward` of one that is reachable.
+ * 3. Else it waits in the `Directory` until the backend changes, and begins again at 2.
+ *
+ * `BackendPlans` calls neither of the others. Whatever is answered comes back through `Routing`, which makes a page of it where a
+ * browser is to show it. What fails on its way the relay has told by `describe`.
+ */
 export class Routing {
   readonly #config: GatewayConfig;
   readonly #deps: GatewayDeps;
