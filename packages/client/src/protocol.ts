@@ -160,6 +160,10 @@ export interface BackendView extends StatusMessage {
   name: string;
   /** Its UID: another backend of the same id has another one. */
   generation: string;
+  /** What `connect` names it by; absent where it has no key. */
+  key?: string;
+  /** Whom it was started for; absent where nobody was named. */
+  user?: string;
   url?: string;
   createdAt: string;
   /** Each state reached, oldest first. */

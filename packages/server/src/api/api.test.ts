@@ -16,7 +16,7 @@ async function getJson<Body>(api: TestApi, path: string): Promise<Body> {
 
 describe("POST /spawn", () => {
   test("answers in the shape of 0.1.9", async () => {
-    const api = await startApi();
+    const api = await startApi({ imageNamesTemplate: false });
     const response = await api.post('{"image":"default","port":8123,"env":{"GREETING":"hi"},"gracePeriodSeconds":6}');
     const { name, ...rest } = (await response.json()) as SpawnResponse;
     expect(name).toMatch(/^[a-z0-9]{10}$/);
@@ -32,8 +32,6 @@ describe("POST /spawn", () => {
           {
             name: "application",
             image: "default",
-            command: ["sleep", "60"],
-            workingDir: "/",
             env: [{ name: "GREETING", value: "hi" }],
           },
         ],
@@ -203,6 +201,19 @@ describe("GET /backends", () => {
     expect(await labelled("label=team+in+(a,b),!stage")).toEqual(["labelled"]);
     expect(await labelled("label=team&label=team!=a")).toEqual([]);
     expect(await labelled("label=!team")).toHaveLength(5);
+  });
+
+  test("names the key and the user, for whoever looks for one", async () => {
+    const api = await startApi();
+    const body = JSON.stringify({ key: "document-42", user: "ada" });
+    const headers = { "content-type": "application/json" };
+    await fetch(`${api.url}/connect`, { method: "POST", headers, body });
+    const { backends } = await getJson<BackendList>(api, "/backends");
+    expect(backends).toMatchObject([{ key: "document-42", user: "ada" }]);
+    expect(await getJson(api, `/backend/${backends[0]?.name}`)).toEqual(backends[0]);
+    const other = await spawn(api);
+    const { key, user } = await getJson<BackendView>(api, `/backend/${other}`);
+    expect({ key, user }).toEqual({});
   });
 });
 

@@ -242,6 +242,8 @@ const backendViewSchema = Type.Object(
   {
     name: Type.String({ description: "The backend's id." }),
     generation: Type.String({ description: "Its UID: another backend of the same id has another one." }),
+    key: Type.Optional(Type.String({ description: "What `connect` names it by." })),
+    user: Type.Optional(Type.String({ description: "Whom it was started for." })),
     ...statusFields,
     url: Type.Optional(Type.String({ description: "Where clients reach it." })),
     createdAt: Type.String({ format: "date-time", description: "When it was accepted." }),

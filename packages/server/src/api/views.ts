@@ -43,10 +43,12 @@ export function viewOf(
   const id = names.idOf(backend.metadata.name);
   if (id === undefined) return undefined;
   const url = urlOf(id, urls);
-  const { gracePeriodSeconds, terminationGracePeriodSeconds } = completeSpec(backend.spec);
+  const { key, user, gracePeriodSeconds, terminationGracePeriodSeconds } = completeSpec(backend.spec);
   return {
     name: id,
     generation: backend.metadata.uid,
+    ...(key === undefined ? {} : { key }),
+    ...(user === undefined ? {} : { user }),
     ...statusMessage(backend),
     ...(url === undefined ? {} : { url }),
     createdAt: backend.metadata.creationTimestamp,

@@ -58,6 +58,17 @@ bad thing
 `);
 });
 
+test("a key is shown where any has one, whatever is in it, and for whom it was started", () => {
+  const keyed: BackendView = { ...ready, key: "a\u001b[31m b\nc", user: "ada" };
+  expect(backendTable([crashed, keyed], new Date(at(180)))).toBe(
+    `ID           STATE   REASON   AGE  URL                   KEY
+a-longer-id  Failed  Crashed  3m   http://127.0.0.1/b1/  -
+b1           Ready   -        3m   http://127.0.0.1/b1/  a b ⏎ c
+`,
+  );
+  expect(backendText(keyed, new Date(at(5)))).toMatch(/^KEY +a b ⏎ c\nUSER +ada$/m);
+});
+
 test("a state is a line, whatever its message has", () => {
   expect(statusLine({ state: "Ready", time: at(0) })).toBe("2026-01-01T00:00:00.000Z  Ready\n");
   const { state, reason = "Crashed", message = "" } = crashed;

@@ -5,14 +5,16 @@ import { textTable } from "./text-table.ts";
 
 /** Backends as people read them, one a line. */
 export function backendTable(backends: readonly BackendView[], now: Date): string {
+  const hasKeys = backends.some(({ key }) => key !== undefined);
   const rows = backends.map((backend) => [
     backend.name,
     stateOf(backend),
     backend.reason ?? "",
     ageOf(backend, now),
     backend.url ?? "",
+    ...(hasKeys ? [oneLine(backend.key ?? "")] : []), // the last one, since it may have spaces
   ]);
-  return textTable([["ID", "STATE", "REASON", "AGE", "URL"], ...rows]);
+  return textTable([["ID", "STATE", "REASON", "AGE", "URL", ...(hasKeys ? ["KEY"] : [])], ...rows]);
 }
 
 /** All that is known of one. */
@@ -23,6 +25,8 @@ export function backendText(backend: BackendView, now: Date): string {
     ["REASON", backend.reason ?? ""],
     ["AGE", ageOf(backend, now)],
     ["URL", backend.url ?? ""],
+    ...(backend.key === undefined ? [] : [["KEY", oneLine(backend.key)]]),
+    ...(backend.user === undefined ? [] : [["USER", oneLine(backend.user)]]),
   ]);
   const message = printable(backend.message ?? "").trim();
   const states = textTable(backend.transitions.map(({ time, state }) => [`  ${time}`, state]));
