@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import type { BackendList, BackendView, SpawnResponse } from "@spawner/client";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { WebSocket } from "ws";
+import { converse } from "../../packages/server/src/api/fixture.ts";
 import { isAlive, processesWithEnv } from "../../packages/server/src/lib/linux-processes.ts";
 import { runSpawner, temporaryFolder } from "../support/dev.ts";
 import { eventually } from "../support/embedded.ts";
@@ -17,6 +18,7 @@ const command = [process.execPath, program];
 interface Startup {
   url: string;
   port: number;
+  controlPort?: number;
   stateDir: string;
   adopted: number;
 }
@@ -185,6 +187,22 @@ describe("SIGTERM", () => {
     const { url, id, response, exited } = await startDownload(8);
     await expect(fetch(`${url}/${id}/echo`)).rejects.toThrow("fetch failed");
     expect((await response.arrayBuffer()).byteLength).toBe(8 * 1024);
+    expect(await exited).toBe(0);
+  });
+
+  test.each([
+    ["the gateway", [], "/api/spawn"],
+    ["the port of the API", ["--control-port", "0"], "/spawn"],
+  ])("lets a request at %s that has begun be answered", async (_, flags, path) => {
+    const { child, output, exited, port, controlPort = port } = await startServe(stateFolder(), flags);
+    const { write, until, closed } = converse(controlPort);
+    write(`POST ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: 2\r\n`);
+    write("expect: 100-continue\r\n\r\n");
+    await until(/^HTTP\/1.1 100/);
+    child.kill("SIGTERM");
+    await output.waitFor(/sessions go on/);
+    write("{}");
+    expect(await closed).toMatch(/HTTP\/1.1 200 OK[\s\S]*connection: close[\s\S]*"name"/i);
     expect(await exited).toBe(0);
   });
 

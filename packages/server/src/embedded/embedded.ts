@@ -62,7 +62,7 @@ export interface Embedded extends Listening {
   readonly engine: Engine;
   /** How many programs that an earlier server had started go on under this one. */
   readonly adoptedCount: number;
-  /** Takes no more connections; resolves when what was asked is answered, at the latest after `mostMs`. */
+  /** Takes no more connections for sessions; resolves when what was asked, of the API too, is answered, at the latest after `mostMs`. */
   quiesce(options: { mostMs: number }): Promise<void>;
   /** Ends every backend; resolves when no program is left. To be called before `close` where none is to live on. */
   drain(options: { graceSecondsMax: number }): Promise<void>;
@@ -147,6 +147,8 @@ export async function run(config: EmbeddedConfig, deps: { clock: Clock; log: Log
   );
   apiStarted.resolve(api);
   started.defer(() => api.close());
+  const closing = new AbortController();
+  started.defer(() => closing.abort());
 
   const controller = runController({ retainSeconds, recordsMax, concurrency }, { engine, clock, log, metrics });
   started.defer(() => controller.close());
@@ -161,7 +163,9 @@ export async function run(config: EmbeddedConfig, deps: { clock: Clock; log: Log
     ...(control === undefined ? {} : { controlPort: api.port }),
     engine,
     adoptedCount,
-    quiesce: (options) => gateway.quiesce(options),
+    async quiesce({ mostMs }) {
+      await Promise.all([gateway.quiesce({ mostMs }), api.quiesce({ mostMs, signal: closing.signal })]);
+    },
     drain: (options) => controller.drain(options),
     close: () => running.disposeAsync(),
   };
