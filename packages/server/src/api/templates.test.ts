@@ -17,19 +17,10 @@ const pod = { nodeSelector: { size: "large" }, containers: [container] };
 const game: BackendSpec = { gracePeriodSeconds: 60, lifetimeSeconds: 3_600, template: pod };
 const chat: BackendSpec = { template: { containers: [{ name: "application", image: "chat:1", env: [] }] } };
 
-interface SetUpOptions extends TestApiOptions {
-  /** Of each template. */
-  callerEnv?: readonly string[];
-}
-
 /** The API as on a cluster, with these templates; a test may change them. */
-async function setUp(
-  given: Record<string, BackendSpec> = { game, chat },
-  { callerEnv, ...options }: SetUpOptions = {},
-) {
+async function setUp(given: Record<string, BackendSpec> = { game, chat }, options: TestApiOptions = {}) {
   const templates = new Map(Object.entries(given));
-  const templateOf = (spec: BackendSpec | undefined) =>
-    spec && { spec, ...(callerEnv === undefined ? {} : { callerEnv }) };
+  const templateOf = (spec: BackendSpec | undefined) => spec && { spec };
   const api = await startApi({
     templates: { find: (name) => templateOf(templates.get(name)), names: () => [...templates.keys()] },
     imageNamesTemplate: false,
