@@ -145,7 +145,8 @@ describe("a user's cookie", () => {
     );
     const { name } = JSON.parse(/\{.*\}/s.exec(open)?.[0] ?? "null") as { name: string };
     await until(name, "Ready");
-    const stranger = toldIn(await ask(name, `Cookie: ${cookie}; b=2\r\nReferer: ${ours.url}\r\nX-Spawner-User: eve`));
+    const brought = `Cookie: ${cookie}; b=2\r\nReferer: ${ours.url}\r\nAuthorization: Bearer ${ours.token}`;
+    const stranger = toldIn(await ask(name, `${brought}\r\nX-Spawner-User: eve`));
     expect(found(stranger, "cookie")).toEqual(["b=2"]);
     expect(JSON.stringify(stranger)).not.toMatch(new RegExp(`${ours.token}|eve`));
   });

@@ -217,7 +217,7 @@ describe("requests to a relay host", () => {
 describe("the control port", () => {
   test("asks for its token, but not to say that it lives", async () => {
     const { relayHost } = await open();
-    const token = "a token";
+    const token = "a-token";
     const tokenSha256 = createHash("sha256").update(token).digest("hex");
     const server = await openControlServer(
       { host: "127.0.0.1", port: 0, tokenSha256 },
