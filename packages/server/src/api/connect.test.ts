@@ -269,7 +269,7 @@ describe("as many backends live as may", () => {
     const first = await connect({ key: "1", user: "ada" });
     await connect({ key: "2", user: "ada" });
     const third: ConnectRequest = { key: "3", user: "ada" };
-    const message = "2 backends of this user live, and no more than 2 are allowed (--user-backends-max).";
+    const message = "2 backends of this user live or are ending, and no more than 2 are allowed (--user-backends-max).";
     expect(await refused(third)).toMatchObject({ status: 429, code: "too_many_backends", retryAfter: "5", message });
     expect(await connect({ key: "1", user: "ada" })).toMatchObject({ spawned: false });
     expect(await connect({ key: "3", user: "bob" })).toMatchObject({ spawned: true });
@@ -377,13 +377,16 @@ describe("who waits until it is ready", () => {
   });
 
   test.each([
-    ["has no place at first", async ({ connect }: Api) => void (await connect())],
-    ["is started by it", async () => {}],
-  ])("is given one that %s only held", async (_, prepare) => {
+    ["has no place when it is found", true],
+    ["is started by it", false],
+  ])("is given one that %s only held", async (_, isFound) => {
     const api = await setUp();
-    await prepare(api);
+    if (isFound) await api.connect();
+    const get = vi.spyOn(api.engine.backends, "get");
     const waiting = api.connect({ key: "doc", waitReady: true });
-    await vi.waitFor(async () => expect(await api.uid()).toBeDefined());
+    // Where it is found, it is read once more in place of a promise: behind that its caller waits.
+    if (isFound) await vi.waitFor(() => expect(get).toHaveBeenCalledWith(name, { fresh: true }));
+    else await vi.waitFor(async () => expect(await api.uid()).toBeDefined());
     const { host, held } = holding({ held: false, because: "sealed" }, { held: true }); // a seal that is lifted again
     await api.reach(id, "Constructed", "Scheduled");
     api.relayHosts.set(name, host);
@@ -483,12 +486,14 @@ test("nothing is started where there is no key to sign tokens with", async () =>
 });
 
 test.each([
-  [{ key: "" }, /key/],
+  [{ key: "" }, /^key must not be empty; "" was given\.$/],
   [{ key: "é".repeat(400) }, /key must have at most 512 bytes in UTF-8; 800 were given/],
   [{ key: "a\0b" }, /zero byte/],
-  [{ user: "a\nb" }, /user/],
-  [{ tokenTtlSeconds: 0 }, /tokenTtlSeconds/],
-  [{ onSpecChange: "later" }, /onSpecChange/],
+  [{ user: "a\nb" }, /^user must be printable ASCII/],
+  [{ user: "" }, /^user must not be empty; "" was given\.$/],
+  [{ tokenTtlSeconds: 0 }, /^tokenTtlSeconds must be at least 1; 0 was given\.$/],
+  [{ tokenTtlSeconds: 0.1 }, /^tokenTtlSeconds must be a whole number; 0\.1 was given\.$/],
+  [{ onSpecChange: "later" }, /^onSpecChange must be one of "keep", "whenIdle", "now"; "later" was given\.$/],
   [{ auth: { a: "x".repeat(3_000) } }, /auth must have at most 2048 bytes as JSON/],
   [{ env: { SPAWNER_KEY: "x" } }, /env/],
   [{ keys: "doc" }, /unknown field "keys"/],
@@ -534,6 +539,10 @@ describe("access is taken back", () => {
     for (const body of [{}, { user: "ada", token }, { token: "x" }, { token }]) {
       expect((await send(`/backend/${id}/revoke`, body)).status).toBe(400);
     }
+    const messageOf = async (body: object) =>
+      ((await (await send(`/backend/${id}/revoke`, body)).json()) as ErrorBody).message;
+    expect(await messageOf({})).toBe("exactly one of user and token is needed; none was given.");
+    expect(await messageOf({ user: "ada", token })).toBe("exactly one of user and token is needed; 2 were given.");
     expect((await send("/backend/nobody/revoke", { user: "ada" })).status).toBe(404);
   });
 });
