@@ -124,6 +124,18 @@ describe("what is wrong with a spec names the field, what is needed and what was
     expect(problem).toMatch(/image must have at most 512 characters; "x{59}… \(602 characters\) was given$/);
   });
 
+  test("names that are unknown are cut as well, and so is their list", () => {
+    const check = makeChecker(Type.Object({ a: Type.Optional(Type.String()) }, { additionalProperties: false }), {
+      whole: "the body",
+    });
+    expect(check({ ["x".repeat(600)]: 1 })).toEqual([
+      `unknown field "${"x".repeat(59)}… (602 characters); known are a`,
+    ]);
+    expect(check({ b: 1, c: 1, d: 1, e: 1, f: 1, g: 1, h: 1 })).toEqual([
+      'unknown field "b", "c", "d", "e", "f" and 2 more; known are a',
+    ]);
+  });
+
   test("many problems are summed up", () => {
     const problems = problemsOf({
       template,

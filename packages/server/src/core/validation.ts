@@ -4,6 +4,7 @@ import { problemsOfEnvironment } from "./environment.ts";
 import { idOfKey } from "./keyed-id.ts";
 import type { Backend, BackendSpec } from "./resource.ts";
 import { envNamePattern, envValuePattern, specSchema } from "./resource-schema.ts";
+import { kindOf, show, showAt, variableAt } from "./shown-value.ts";
 
 /** The parts of TypeBox's errors (the same as Ajv's) that a message needs. */
 interface SchemaError {
@@ -14,45 +15,7 @@ interface SchemaError {
   message: string;
 }
 
-const longestShownValue = 60;
 const mostProblems = 5;
-
-/** `value` as JSON, cut where it is long. */
-function show(value: unknown): string {
-  if (value === undefined) return "nothing";
-  // JSON can say 1e999, which is read as Infinity, and which JSON.stringify would call null.
-  if (typeof value === "number" && !Number.isFinite(value)) return "a number out of range";
-  const text = JSON.stringify(value, (_, each) => (Math.abs(each) === Number.POSITIVE_INFINITY ? String(each) : each));
-  return text.length > longestShownValue ? `${text.slice(0, longestShownValue)}… (${text.length} characters)` : text;
-}
-
-/** Values of environment variables, which may be secrets, and whatever was given in the place of one or of all of them. */
-const secretPath = /(^|\/)env($|\/[^/]+$|\/\d+\/value$)/;
-
-/** What was given at a path, as messages that are stored and logged may say it. */
-function showAt(root: unknown, instancePath: string): string {
-  const value = valueAt(root, instancePath);
-  if (!secretPath.test(instancePath)) return show(value);
-  if (value === null || value === undefined) return show(value);
-  return Array.isArray(value) ? kindOf("array") : kindOf(typeof value);
-}
-
-/** Which variable a problem is about, where only its place in a list is in the path. */
-function variableAt(root: unknown, instancePath: string): string {
-  if (!/\/env\/\d+\/value$/.test(instancePath)) return "";
-  return ` (of ${show(valueAt(root, instancePath.replace(/value$/, "name")))})`;
-}
-
-function valueAt(root: unknown, instancePath: string): unknown {
-  const keys = instancePath
-    .split("/")
-    .slice(1)
-    .map((key) => key.replaceAll("~1", "/").replaceAll("~0", "~"));
-  return keys.reduce<unknown>(
-    (value, key) => (typeof value === "object" && value !== null ? (value as Record<string, unknown>)[key] : undefined),
-    root,
-  );
-}
 
 /** `/env/A` as `env.A`, and `/template/containers/0` as `template.containers[0]`. */
 function nameOf(instancePath: string, whole: string): string {
@@ -63,9 +26,6 @@ function nameOf(instancePath: string, whole: string): string {
     .join("");
   return path === "" ? whole : path.replace(/^\./, "");
 }
-
-const kindOf = (type: unknown) =>
-  type === "object" ? "an object" : type === "integer" ? "a whole number" : type === "array" ? "an array" : `a ${type}`;
 
 const count = (limit: unknown, unit: string) => `${limit} ${unit}${limit === 1 ? "" : "s"}`;
 
@@ -93,6 +53,8 @@ function need(error: SchemaError, patternNeeds: PatternNeeds): string {
       return `must have at least ${count(params.limit, "field")}`;
     case "maxProperties":
       return `must have at most ${count(params.limit, "field")}`;
+    case "enum":
+      return `must be one of ${(params.allowedValues as unknown[]).map(show).join(", ")}`;
     case "pattern":
       return patternNeeds[String(params.pattern)] ?? error.message;
     default:
@@ -109,12 +71,14 @@ interface Told {
 
 /** What is wrong with `root`, one sentence each: the field, what is needed and what was given. */
 function problemsOf(errors: readonly SchemaError[], root: unknown, { whole, schema, patternNeeds }: Told): string[] {
+  const { properties = {}, minProperties, maxProperties } = schema as ObjectKeywords;
+  const known = Object.keys(properties);
   const problems = errors.flatMap((error) => {
     const field = nameOf(error.instancePath, whole);
     const params = error.params as Record<string, unknown>;
+    if (isSaidByAnother(error, errors)) return [];
     if (error.keyword === "additionalProperties") {
-      const known = Object.keys((schema as { properties?: object }).properties ?? {});
-      const names = (params.additionalProperties as string[]).map((name) => JSON.stringify(name)).join(", ");
+      const names = listed(params.additionalProperties as string[]);
       return error.instancePath === "" && known.length > 0
         ? [`unknown field ${names}; known are ${known.join(", ")}`]
         : [
@@ -125,10 +89,15 @@ function problemsOf(errors: readonly SchemaError[], root: unknown, { whole, sche
       const missing = (params.requiredProperties ?? [params.missingProperty]) as string[];
       return missing.map((name) => `${field === whole ? "" : `${field}.`}${name} is missing`);
     }
-    // The twin of an additionalProperties error, and the sum of a union's: said better by the others.
-    if (error.keyword === "boolean" || error.keyword === "anyOf") return [];
-    // Nobody means null: it may stand in the place of a value, and the value's own error says what is needed.
-    if (params.type === "null" && error.schemaPath.includes("/anyOf/")) return [];
+    if (
+      error.instancePath === "" &&
+      minProperties === 1 &&
+      maxProperties === 1 &&
+      error.keyword.endsWith("Properties")
+    ) {
+      const given = Object.keys(Object(root)).length; // which may be secrets
+      return [`exactly one of ${known.join(" and ")} is needed; ${given === 0 ? "none was" : `${given} were`} given`];
+    }
     const variable = variableAt(root, error.instancePath);
     return [`${field}${variable} ${need(error, patternNeeds)}; ${showAt(root, error.instancePath)} was given`];
   });
@@ -136,6 +105,34 @@ function problemsOf(errors: readonly SchemaError[], root: unknown, { whole, sche
   return shown.length > mostProblems
     ? [...shown.slice(0, mostProblems), `and ${shown.length - mostProblems} more`]
     : shown;
+}
+
+interface ObjectKeywords {
+  readonly properties?: object;
+  readonly minProperties?: number;
+  readonly maxProperties?: number;
+}
+
+/** Names that somebody made up, as many as anybody reads. */
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, mostProblems).map(show).join(", ");
+  return names.length > mostProblems ? `${shown} and ${names.length - mostProblems} more` : shown;
+}
+
+/** Of one fault one sentence is enough. */
+function isSaidByAnother(error: SchemaError, errors: readonly SchemaError[]): boolean {
+  const { keyword, instancePath } = error;
+  // The twin of an additionalProperties error, and the sum of a union's.
+  if (keyword === "boolean" || keyword === "anyOf") return true;
+  // Nobody means null: it may stand in the place of a value, and the value's own error says what is needed.
+  const isNull = ({ params, schemaPath }: SchemaError) =>
+    (params as { type?: unknown }).type === "null" && schemaPath.includes("/anyOf/");
+  if (isNull(error)) return true;
+  const beside = errors.filter((other) => other.instancePath === instancePath && !isNull(other));
+  // What is empty meets no pattern, and half a number is not looked at for its size.
+  if (keyword === "pattern") return beside.some((other) => other.keyword === "minLength");
+  if (keyword === "minimum" || keyword === "maximum") return beside.some((other) => other.keyword === "type");
+  return false;
 }
 
 const envNameRule =
