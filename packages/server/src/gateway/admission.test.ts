@@ -81,6 +81,17 @@ test("an Authorization field and a cookie of the program's own are passed over",
   expect(ask({ fields })).toMatchObject({ kind: "admitted" });
 });
 
+test("whoever has nothing but a token that is none of ours is told so", () => {
+  const { ask } = setUp();
+  const messageOf = (...fields: string[]) => ask({ fields });
+  const given = /^A connection token is needed, and the token in Authorization is none:/;
+  const refusal = (message: RegExp) => ({ code: "unauthorized", message: expect.stringMatching(message) });
+  expect(messageOf("authorization: Bearer nonsense")).toMatchObject(refusal(given));
+  for (const fields of [[], ["authorization: Basic nonsense"], [cookie("nonsense")]]) {
+    expect(messageOf(...fields)).toMatchObject(refusal(/^A connection token is needed: open/));
+  }
+});
+
 test("an Authorization field of ours is known for one, also where another token let the request in", () => {
   const { ask, token } = setUp();
   const query = `?_spawner_token=${token}`;

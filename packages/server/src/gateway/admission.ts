@@ -61,9 +61,13 @@ export function admit(request: AdmissionRequest, backend: Backend, rules: Admiss
   const credentials = credentialsOf(request.head, request);
   if (credentials.length > 0 && !rules.verifier.canVerify) return refuse("unavailable", noKeyMessage);
   let refusal: Refused | undefined;
+  let hasStrange = false;
   for (const credential of credentials) {
     const judged = judge(credential, request, backend, rules);
-    if (judged === undefined) continue;
+    if (judged === undefined) {
+      hasStrange ||= credential.by === "bearer";
+      continue;
+    }
     if (judged.kind === "valid") {
       const { token } = judged;
       return { kind: "admitted", token, credential, isAuthorizationOurs: isAuthorizationOurs(request, rules) };
@@ -72,7 +76,7 @@ export function admit(request: AdmissionRequest, backend: Backend, rules: Admiss
     // A browser may have several of that name, some of which it was given by others: one that is good is enough.
     refusal ??= judged;
   }
-  return refusal ?? refuse("unauthorized", "A connection token is needed: open the URL that connecting gives.");
+  return refusal ?? refuse("unauthorized", hasStrange ? strangeTokenMessage : noTokenMessage);
 }
 
 type Judged = { readonly kind: "valid"; readonly token: ConnectionToken } | Refused;
@@ -99,6 +103,12 @@ function judge(
   if (origin === undefined) return { kind: "valid", token };
   return refuse("forbidden_origin", `Pages of ${JSON.stringify(origin)} may not use this session's cookie.`);
 }
+
+const noTokenMessage = "A connection token is needed: open the URL that connecting gives.";
+
+/** It may be the program's own, and is no reason to refuse anybody who has one of ours. */
+const strangeTokenMessage =
+  "A connection token is needed, and the token in Authorization is none: open the URL that connecting gives.";
 
 /** Nobody can say yet whether a token is good: to call it bad would have its client give up. */
 const noKeyMessage = "There is no key yet to judge connection tokens by.";

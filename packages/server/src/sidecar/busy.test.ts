@@ -133,7 +133,9 @@ describe.each(places)("the program of %s", (_, openPlace) => {
     [{ ttlSeconds: -1 }, 400, /ttlSeconds must be a number of seconds from 0 to 86400; -1 was given/],
     [{ ttlSeconds: 86_401 }, 400, /86401 was given/],
     [{ ttlSeconds: "60" }, 400, /"60" was given/],
-    [{}, 400, /undefined was given/],
+    [{}, 400, /nothing was given/],
+    [{ ttlSeconds: 5, x: 1 }, 400, /^unknown field "x"; ttlSeconds is the only one\.$/],
+    [[], 400, /must be a JSON object; "\[\]" was given/],
     ["nonsense", 400, /must be a JSON object/],
     [{ padding: "x".repeat(5_000) }, 413, /4096 bytes at most/],
   ])("is told what is wrong with %j", async (body, status, message) => {

@@ -26,7 +26,7 @@ export async function readBody(request: IncomingMessage): Promise<Record<string,
   const text = Buffer.concat(chunks).toString("utf8");
   try {
     const body: unknown = JSON.parse(text);
-    if (typeof body === "object" && body !== null) return body as Record<string, unknown>;
+    if (typeof body === "object" && body !== null && !Array.isArray(body)) return body as Record<string, unknown>;
   } catch {
     // said below
   }
