@@ -139,3 +139,17 @@ test("who asks for another spec is given the live backend as stale, and nobody t
   expect(await view(first.backend)).toMatchObject({ state: "Ready" });
   socket.close();
 });
+
+test("a user has no more programs than may live, those included that take their time to end", async () => {
+  const stubborn = 'process.on("SIGTERM", () => {}); require("node:http").createServer().listen(process.env.PORT)';
+  const template = { command: [process.execPath, "-e", stubborn], cwd: "/" };
+  const { connect, post, stop, until, url } = await startConnecting({ template, userBackendsMax: 1 });
+  const { backend } = await connect({ key: "a", user: "ada", waitReady: true });
+  await stop(backend);
+  await until(backend, "Swept");
+  const next = { key: "b", user: "ada" };
+  expect((await post("/connect", next)).status).toBe(429);
+  expect((await post("/connect", { ...next, user: "grace" })).status).toBe(200);
+  await fetch(`${url}/api/backend/${backend}?graceSeconds=0`, { method: "DELETE" });
+  await eventually("the program is gone", async () => (await post("/connect", next)).status === 200);
+});

@@ -85,7 +85,7 @@ export async function run(
   const inFlight = new InFlight();
   inFlight.attach(app);
   const hub = new StatusHub(engine.backends);
-  const store = new LimitedStore(engine.backends, config);
+  const store = new LimitedStore(engine, config);
   const create = counts.countAccepted((draft) => store.create(draft));
   const spawn = makeSpawn(create, config);
 
