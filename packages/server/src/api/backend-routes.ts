@@ -1,3 +1,4 @@
+import { SpawnerError } from "../core/errors.ts";
 import { parseLabelSelector } from "../core/label-selector.ts";
 import type { Backend } from "../core/resource.ts";
 import { hasEnded } from "../core/status.ts";
@@ -49,6 +50,7 @@ export function addBackendRoutes(deps: RouteDeps): void {
     handler: async ({ query }, reply) => {
       const selector = (query.label ?? []).flatMap(parseLabelSelector);
       if (query.watch === true) {
+        refusePaging(query);
         reply.type("text/event-stream").header("cache-control", "no-cache");
         return sendStream(deps, reply, () => openBackendWatch(deps, selector));
       }
@@ -89,6 +91,16 @@ export function addBackendRoutes(deps: RouteDeps): void {
       return reply.code(isOver ? 200 : 202).send(await view(asked));
     },
   });
+}
+
+/** Somebody who asks for a page of a watch expects what does not come. */
+function refusePaging(query: ListRoute["Querystring"]): void {
+  const given = (["limit", "continue"] as const).filter((name) => query[name] !== undefined);
+  if (given.length === 0) return;
+  throw new SpawnerError(
+    "invalid_request",
+    `watch tells of all backends, without pages: ${given.join(" and ")} must be left out.`,
+  );
 }
 
 const watchExample = "event: synced\ndata: {}\n\n";

@@ -211,6 +211,20 @@ describe("what is no route, no id or no HTTP gets an error that says so:", () =>
     ["an endless stream of an unknown id", get("/backend/b4x/status/stream"), 404, "not_found", /no backend/],
     ["a limit in words", get("/backends?limit=abc"), 400, "invalid_request", /limit must be a whole number; "abc"/],
     ["a limit too high", get("/backends?limit=501"), 400, "invalid_request", /limit must be at most 500; 501/],
+    [
+      "a watch in pages",
+      get("/backends?watch=true&limit=2"),
+      400,
+      "invalid_request",
+      /without pages: limit must be left/,
+    ],
+    [
+      "no page's token",
+      get("/backends?continue=zz"),
+      400,
+      "invalid_request",
+      /^continue must be .*; "zz" was given\.$/,
+    ],
     ["an unknown query", get("/backends?lim=1"), 400, "invalid_request", /unknown field "lim"/],
     ["no HTTP", "HELLO\r\n\r\n", 400, "invalid_request", /not HTTP\/1.1/],
     [

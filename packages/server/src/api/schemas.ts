@@ -328,7 +328,8 @@ export const listQuerySchema = Type.Object(
     continue: Type.Optional(Type.String({ maxLength: 1_024, description: "`continue` of the page before." })),
     watch: Type.Optional(
       Type.Boolean({
-        description: "Server-sent events in the place of a page, for which `limit` and `continue` mean nothing.",
+        description:
+          "Server-sent events in the place of a page: without `limit` and `continue`, which are refused then.",
       }),
     ),
   },

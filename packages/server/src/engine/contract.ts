@@ -166,6 +166,11 @@ export function describeEngineContract(
         expect(await store.list({ limit: 5 })).not.toHaveProperty("continue");
       });
 
+      test("a page is asked for by what the one before has given, and by nothing else", async () => {
+        await create("a");
+        await expect(store.list({ limit: 1, continue: "zz" })).rejects.toMatchObject({ code: "invalid_request" });
+      });
+
       test("a page follows though the backend that the last one ended with is gone", async () => {
         const [, b] = await Promise.all(["a", "b", "c", "d"].map((name) => create(name)));
         const first = await store.list({ limit: 2 });

@@ -74,7 +74,7 @@ const oddIds = fc.oneof(
 function validParts({ parameters, body }: Operation): fc.Arbitrary<Parts> {
   return fc
     .record({
-      query: sequence(parameters.filter((each) => each.in === "query").map(validPairs)),
+      query: sequence(parameters.filter((each) => each.in === "query").map(validPairs)).map(withoutPaging),
       headers: sequence(parameters.filter((each) => each.in === "header").map(validHeader)),
       body:
         body === undefined
@@ -106,6 +106,12 @@ function withKnownValues(body: JsonSchema): JsonSchema {
     return known === undefined ? [] : [[name, known] as const];
   });
   return { ...body, properties: Object.fromEntries(properties) };
+}
+
+/** What goes on a page only its predecessor has, and a watch has no pages. */
+function withoutPaging(query: readonly Pair[]): readonly Pair[] {
+  const isWatch = query.some(([name, value]) => name === "watch" && value === "true");
+  return query.filter(([name]) => name !== "continue" && !(isWatch && name === "limit"));
 }
 
 function validPairs({ name, schema }: Parameter): fc.Arbitrary<Pair[]> {

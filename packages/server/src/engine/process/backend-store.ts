@@ -4,6 +4,7 @@ import { SpawnerError } from "../../core/errors.ts";
 import { matchesLabels } from "../../core/label-selector.ts";
 import { requireValidName } from "../../core/names.ts";
 import type { Backend, BackendDraft, BackendSpec } from "../../core/resource.ts";
+import { show } from "../../core/shown-value.ts";
 import { applyStatusPatch, hasEnded, type StatusPatch } from "../../core/status.ts";
 import { type StopRequest, stopChanges } from "../../core/stop.ts";
 import type { Clock } from "../../lib/clock.ts";
@@ -21,6 +22,22 @@ export interface SqliteBackendStoreOptions {
   admit(spec: BackendSpec): void;
   /** Told when a record is gone for good. */
   onDeleted(backend: Backend): void;
+}
+
+/** What stands before the name that a page ends with, so that other texts are known for none of ours. */
+const pageMark = "after ";
+
+function pageAfter(name: string): string {
+  return Buffer.from(`${pageMark}${name}`).toString("base64url");
+}
+
+function nameOfPage(token: string): string {
+  const text = Buffer.from(token, "base64url").toString();
+  if (text.startsWith(pageMark)) return text.slice(pageMark.length);
+  throw new SpawnerError(
+    "invalid_request",
+    `continue must be what the page before has given; ${show(token)} was given.`,
+  );
 }
 
 /**
@@ -80,14 +97,14 @@ export class SqliteBackendStore implements BackendStore {
 
   async list(query: ListQuery = {}): Promise<BackendPage> {
     const { selector = [] } = query;
-    const after = query.continue ?? "";
+    const after = query.continue === undefined ? "" : nameOfPage(query.continue);
     const matching = [...this.#backends.values()]
       .filter(({ metadata }) => metadata.name > after)
       .filter(({ metadata }) => matchesLabels(selector, metadata.labels))
       .sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
     const items = matching.slice(0, query.limit);
     const last = items.at(-1);
-    return items.length < matching.length && last ? { items, continue: last.metadata.name } : { items };
+    return items.length < matching.length && last ? { items, continue: pageAfter(last.metadata.name) } : { items };
   }
 
   watch(onChange: (change: BackendChange) => void): () => void {
