@@ -123,3 +123,12 @@ test("docs/templates.md has templates for one machine that can be used", async (
   });
   expect(templates.find("report")?.callerEnv).toEqual(["THEME", "REPORT_*"]);
 });
+
+test("dev with several templates and no default says at / and when it starts that one has to be named", async () => {
+  const { folder } = templatesFolder({ chat: "hello", game: "play" });
+  const { output } = runSpawner(["dev", "--port", "0", "--state-dir", temporaryFolder(), "--templates", folder]);
+  const [, url] = await output.waitFor(/(http:\/\/\S+)\/ +tells which templates there are\n/);
+  expect(output.text).toMatch(/api\/spawn +starts one: curl .* -d '\{"template": "NAME"\}'\n/);
+  const answer = await fetch(`${url}/`, { headers: { accept: "text/html" } });
+  expect([answer.status, await answer.text()]).toEqual([200, expect.stringContaining('known are "chat", "game".')]);
+});

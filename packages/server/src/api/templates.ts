@@ -67,6 +67,11 @@ function defaultName(templates: Templates): string {
   return first !== undefined && more.length === 0 ? first : defaultTemplateName;
 }
 
+/** What callers can name, where they have to name a template; undefined where there is one for those who name none. */
+export function choiceOf(templates: Templates): string | undefined {
+  return templates.find(defaultName(templates)) === undefined ? listed(templates) : undefined;
+}
+
 /** Whoever may start backends may know what there is to start. */
 function listed(templates: Templates): string {
   const names = templates.names();

@@ -80,7 +80,7 @@ async function serve(command: string[], flags: DevFlags & { stateDir: string }):
     const watched = { paths: flags.watchPath ?? ["."], ignored: [flags.stateDir, ...(flags.watchIgnore ?? [])] };
     held.adopt(await tellChanges({ clock: systemClock, engine, view, ...watched }), ({ close }) => close());
   }
-  view.print(banner(command, url, flags));
+  view.print(banner(command, embedded, flags));
   const { abandonedPrograms } = await import("./abandoned-dev.ts"); // here, since it loads the engine
   const problem = command.length === 0 ? undefined : commandProblem(command);
   for (const warning of [problem, ...abandonedPrograms(flags.stateDir)]) {
@@ -101,14 +101,16 @@ function farewell(programCount: number): string {
   return `\nEnding all sessions${programCount === 0 ? "" : `, ${wait}`}. Press Ctrl-C again to kill them.`;
 }
 
-function banner(command: string[], url: string, flags: DevFlags): string {
+type Started = Pick<Awaited<ReturnType<typeof startEmbedded>>, "url" | "needsTemplate">;
+
+function banner(command: string[], { url, needsTemplate }: Started, flags: DevFlags): string {
   const { gracePeriod, watch, watchPath = ["."], templates } = flags;
   const programs = [command.join(" "), templates === undefined ? "" : `the templates of ${templates}`];
   return `Spawner runs a process of its own for each session: ${programs.filter((each) => each !== "").join(", and ")}
 
-  ${url}/           starts a session for whoever opens it
-  ${url}/<id>/      is that session; ended ${gracePeriod} s after its last client has left
-  ${url}/api/spawn  starts one too: curl -X POST -H 'content-type: application/json' -d '{}'
+  ${url}/           ${needsTemplate ? "tells which templates there are" : "starts a session for whoever opens it"}
+  ${url}/<id>/      is ${needsTemplate ? "a" : "that"} session; ended ${gracePeriod} s after its last client has left
+  ${url}/api/spawn  starts one${needsTemplate ? "" : " too"}: curl -X POST -H 'content-type: application/json' -d '${needsTemplate ? '{"template": "NAME"}' : "{}"}'
 ${watch ? `\nNew sessions run the program as it then is; watching ${watchPath.join(", ")}\n` : ""}
 Ctrl-C ends all of them.
 `;

@@ -1,5 +1,5 @@
 import manifest from "../../package.json" with { type: "json" };
-import { type Api, type Auth, run as runApi } from "../api/index.ts";
+import { type Api, type Auth, choiceOf, run as runApi } from "../api/index.ts";
 import { run as runController } from "../controller/index.ts";
 import { SpawnerError } from "../core/errors.ts";
 import { defaultServicePrefix } from "../core/names.ts";
@@ -62,6 +62,8 @@ export interface Embedded extends Listening {
   readonly engine: Engine;
   /** How many programs that an earlier server had started go on under this one. */
   readonly adoptedCount: number;
+  /** Whether, as it is at the start, callers have to name a template. */
+  readonly needsTemplate: boolean;
   /** Takes no more connections for sessions; resolves when what was asked, of the API too, is answered, at the latest after `mostMs`. */
   quiesce(options: { mostMs: number }): Promise<void>;
   /** Ends every backend; resolves when no program is left. To be called before `close` where none is to live on. */
@@ -120,7 +122,11 @@ export async function run(config: EmbeddedConfig, deps: { clock: Clock; log: Log
       metrics,
       signingKeys,
       api: apiStarted.promise.then(upstreamOf),
-      root: async (head) => answerVisitor(head, auth.kind === "anonymous" ? spawnForVisitor : undefined),
+      root: async (head) =>
+        answerVisitor(head, {
+          spawn: auth.kind === "anonymous" ? spawnForVisitor : undefined,
+          choice: choiceOf(templates),
+        }),
     },
   );
   started.defer(() => gateway.close());
@@ -163,6 +169,7 @@ export async function run(config: EmbeddedConfig, deps: { clock: Clock; log: Log
     ...(control === undefined ? {} : { controlPort: api.port }),
     engine,
     adoptedCount,
+    needsTemplate: choiceOf(templates) !== undefined,
     async quiesce({ mostMs }) {
       await Promise.all([gateway.quiesce({ mostMs }), api.quiesce({ mostMs, signal: closing.signal })]);
     },

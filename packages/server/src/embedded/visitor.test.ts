@@ -2,14 +2,16 @@ import { expect, test } from "vitest";
 import { parseRequestHead } from "../relay/parse-head.ts";
 import { answerVisitor } from "./visitor.ts";
 
+const visit = (...fields: string[]) => visitAt({}, ...fields);
+
 /** What `/` answers to a browser that navigates there, and how many backends were started for it. */
-async function visit(...fields: string[]) {
+async function visitAt({ choice, needsToken = false }: { choice?: string; needsToken?: boolean }, ...fields: string[]) {
   const lines = ["Host: a", "Accept: text/html", "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document", ...fields];
   const text = `GET / HTTP/1.1\r\n${lines.map((line) => `${line}\r\n`).join("")}\r\n`;
   let started = 0;
   const answer = await answerVisitor(
     parseRequestHead(Buffer.from(text), { headBytesMax: 10_000, headerCountMax: 100 }),
-    async () => `/b${++started}/`,
+    { spawn: needsToken ? undefined : async () => `/b${++started}/`, choice },
   );
   return { started, answer };
 }
@@ -38,3 +40,17 @@ test.each(["cross-site", "same-site"])(
     });
   },
 );
+
+test("where a template has to be named, nobody is sent to a session, and everybody is told how to start one", async () => {
+  const choice = 'known are "chat", "game"';
+  const { started, answer } = await visitAt({ choice });
+  expect(started).toBe(0);
+  expect(answer).toMatchObject({ status: 200, headers: { "content-type": "text/plain; charset=utf-8" } });
+  expect(answer.body).toMatch(/\/api\/spawn .*\{"template": "NAME"\}.*known are "chat", "game"\.\n$/s);
+});
+
+test("without a token nobody is told which templates there are", async () => {
+  const { body } = (await visitAt({ choice: 'known are "chat"', needsToken: true })).answer;
+  expect(body).toMatch(/authorization: Bearer TOKEN {3}\{"template": "NAME"\}/);
+  expect(body).not.toContain("chat");
+});

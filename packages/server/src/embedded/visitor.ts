@@ -22,17 +22,25 @@ function isSentByOthers(head: RequestHead): boolean {
   return site === "cross-site" || site === "same-site";
 }
 
+export interface VisitorOptions {
+  /** Starts a backend, and says where it is. Undefined: only those with a token may start one. */
+  readonly spawn: (() => Promise<string>) | undefined;
+  /** Which templates there are, where one has to be named. */
+  readonly choice: string | undefined;
+}
+
 /**
  * Answers `/`: a browser that a person has opened it in is sent to a backend of its own, where `spawn` says that it is; one that a
  * page of others has sent here shows a link that does the same; anybody else is told what there is. Without `spawn`, where
- * only those with a token may start backends, everybody is told.
+ * only those with a token may start backends, and where a template has to be chosen, everybody is told.
  */
-export async function answerVisitor(head: RequestHead, spawn: (() => Promise<string>) | undefined): Promise<Answer> {
+export async function answerVisitor(head: RequestHead, { spawn, choice }: VisitorOptions): Promise<Answer> {
   if (head.method !== "GET" && head.method !== "HEAD") {
     const answer = makeErrorAnswer("method_not_allowed", `GET is needed at /, ${head.method} was given.`);
     return { ...answer, headers: { ...answer.headers, allow: "GET, HEAD" } };
   }
-  if (spawn === undefined) return tell(hintForHolders);
+  if (spawn === undefined) return tell(hintForHolders(choice));
+  if (choice !== undefined) return tell(hintForChoice(choice));
   if (!isVisit(head)) return tell(hint);
   if (isSentByOthers(head)) return invitation;
   try {
@@ -67,7 +75,17 @@ const hint = `Open this address in a browser to start a session of your own, or 
   POST /api/spawn   content-type: application/json   {}
 `;
 
-const hintForHolders = `Sessions are started here by those who have a token:
+/** Which templates there are is for those who have a token. */
+const hintForHolders = (choice: string | undefined) => `Sessions are started here by those who have a token:
 
-  POST /api/spawn   content-type: application/json   authorization: Bearer TOKEN   {}
+  POST /api/spawn   content-type: application/json   authorization: Bearer TOKEN   ${choice === undefined ? "{}" : named}
 `;
+
+const hintForChoice = (choice: string) => `Several programs can be run here. Start a session of one of them with:
+
+  POST /api/spawn   content-type: application/json   ${named}
+
+NAME is that of a template; ${choice}.
+`;
+
+const named = '{"template": "NAME"}';
