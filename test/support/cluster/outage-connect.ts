@@ -14,7 +14,7 @@ interface ConnectPlace {
 }
 
 /** 2 s, and what a machine takes that has other things to do. */
-const refusedWithinMs = 2_500;
+const refusedWithinMs = 3_500;
 
 /** What users of `connect` see of an outage that begins when they are in. */
 export async function openConnected({ stage, gateway, reached }: ConnectPlace) {

@@ -571,6 +571,7 @@ export function describeEngineContract(
         use(await harness.reopen());
         expect((await until(first, "running")).fencingToken).toBe(told);
         await remove(first, 0);
+        await until(first, "absent");
         await store.delete({ name: first.metadata.name, uid: first.metadata.uid });
         const second = await start("serves");
         const toldLater = (await until(second, "running")).fencingToken;

@@ -79,6 +79,20 @@ export function admit(request: AdmissionRequest, backend: Backend, rules: Admiss
   return refusal ?? refuse("unauthorized", hasStrange ? strangeTokenMessage : noTokenMessage);
 }
 
+/** Whether a request brings a good token for another generation of this backend: one that may not be heard of here yet. */
+export function isForAnotherGeneration(
+  request: AdmissionRequest,
+  backend: Backend,
+  { verifier }: Pick<AdmissionRules, "verifier">,
+): boolean {
+  return credentialsOf(request.head, request).some(({ text }) => {
+    const verdict = verifier.verify(text);
+    if (verdict.kind !== "valid") return false;
+    const { backend: identity } = verdict.token;
+    return identity !== identityOf(backend) && identity.startsWith(`${backend.metadata.name}/`);
+  });
+}
+
 type Judged = { readonly kind: "valid"; readonly token: ConnectionToken } | Refused;
 
 /** Undefined for what is not meant for us. */

@@ -9,10 +9,12 @@ import type { Clock } from "../lib/clock.ts";
 import type { Answer, Cut, Exchange, Plan, ResponseHead } from "../relay/index.ts";
 import {
   type Admission,
+  type AdmissionRequest,
   type AdmissionRules,
   type Admitted,
   admit,
   asksForToken,
+  isForAnotherGeneration,
   revokedMessage,
 } from "./admission.ts";
 import { endedAnswer, refusalAnswer, safeLocation } from "./answers.ts";
@@ -95,6 +97,12 @@ export class BackendPlans {
     return { kind: "answer", answer: waitingPage(backend, { prefix: view.prefix, stream }) };
   }
 
+  /** Whether it is for another generation than this one, by its token: the watch may lag behind whoever made that. */
+  isForAnother(exchange: Exchange, backend: Backend, wanted: Wanted): boolean {
+    const request = this.#admissionRequest(exchange, wanted, this.#deps.viewOf(exchange));
+    return isForAnotherGeneration(request, backend, this.#deps.rules);
+  }
+
   /** What is said of a backend that is over, to anybody: a page, where a browser is to show it. */
   ended(exchange: Exchange, backend: Backend): Answer {
     const { hasWaitingPage, rules, viewOf } = this.#deps;
@@ -114,11 +122,13 @@ export class BackendPlans {
     return isProgramAsked ? undefined : preflightAnswer(head, origin);
   }
 
-  #admit({ head }: Exchange, backend: Backend, { wanted, view }: { wanted: Wanted; view: ClientView }): Admission {
-    const { proto, host } = view;
+  #admit(exchange: Exchange, backend: Backend, { wanted, view }: { wanted: Wanted; view: ClientView }): Admission {
+    return admit(this.#admissionRequest(exchange, wanted, view), backend, this.#deps.rules);
+  }
+
+  #admissionRequest({ head }: Exchange, wanted: Wanted, { proto, host }: ClientView): AdmissionRequest {
     const cookieName = cookieNameOf(wanted, proto);
-    const asked = { head, target: wanted.target, cookieName, ownOrigin: `${proto}://${host}` };
-    return admit(asked, backend, this.#deps.rules);
+    return { head, target: wanted.target, cookieName, ownOrigin: `${proto}://${host}` };
   }
 
   /** What a request gets before anything is passed on. */

@@ -1,5 +1,6 @@
 import { connect, type Socket } from "node:net";
 import { onTestFinished } from "vitest";
+import type { BackendStore } from "../engine/index.ts";
 import { openForRecords } from "../engine/process/fixtures/records-only.ts";
 import { FakeClock } from "../lib/fake-clock.ts";
 import { silentLog } from "../lib/log.ts";
@@ -7,16 +8,26 @@ import { Metrics } from "../lib/metrics.ts";
 import { run } from "./gateway.ts";
 import type { GatewayConfig, GatewayDeps } from "./gateway-config.ts";
 
-export interface TestGatewayOptions extends Partial<GatewayConfig>, Pick<GatewayDeps, "api"> {}
+export interface TestGatewayOptions extends Partial<GatewayConfig>, Pick<GatewayDeps, "api" | "signingKeys"> {
+  /** How the gateway sees the records. Default: as they are. */
+  readonly seen?: (backends: BackendStore) => BackendStore;
+}
 
 /** A gateway over records alone: nothing is started here. */
-export async function startGateway({ api, ...config }: TestGatewayOptions = {}) {
+export async function startGateway({ api, signingKeys, seen, ...config }: TestGatewayOptions = {}) {
   const clock = new FakeClock();
   const engine = await openForRecords(clock);
   const metrics = new Metrics();
   const gateway = await run(
     { host: "127.0.0.1", port: 0, servicePrefix: "", forwardedProto: "http", parkedMax: 10, ...config },
-    { engine, clock, log: silentLog, metrics, ...(api === undefined ? {} : { api }) },
+    {
+      engine: seen === undefined ? engine : { backends: seen(engine.backends) },
+      clock,
+      log: silentLog,
+      metrics,
+      ...(api === undefined ? {} : { api }),
+      ...(signingKeys === undefined ? {} : { signingKeys }),
+    },
   );
   const sockets: Socket[] = [];
   onTestFinished(async () => {

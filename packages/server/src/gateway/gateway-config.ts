@@ -46,7 +46,7 @@ export interface GatewayConfig {
 }
 
 export interface GatewayDeps {
-  engine: Engine;
+  engine: Pick<Engine, "backends">;
   clock: Clock;
   log: Log;
   metrics: Metrics;

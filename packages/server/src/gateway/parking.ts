@@ -27,6 +27,8 @@ export interface ParkingDeps {
   readonly metrics: GatewayMetrics;
   /** How many requests the directory lets wait. */
   readonly parkedMax: number;
+  /** Whether a request is for another generation of a backend than this one. */
+  isForAnother(exchange: Exchange, backend: Backend, wanted: Wanted): boolean;
   /** What a request gets that is not to wait for a backend; undefined for those that are. */
   answer(exchange: Exchange, backend: Backend, wanted: Wanted): Plan | undefined;
   /** What is said of a backend that is over. */
@@ -87,9 +89,12 @@ export class Parking {
   /** Where the request goes, as things are. */
   async #find(exchange: Exchange, wanted: Wanted, { fresh }: { fresh: boolean }): Promise<Settled | Waiting> {
     const { id, name } = wanted;
+    const { directory } = this.#deps;
     let backend: Backend | undefined;
     try {
-      backend = await this.#deps.directory.find(name, { fresh });
+      backend = await directory.find(name, { fresh });
+      const mayBeOld = !fresh && backend !== undefined && this.#deps.isForAnother(exchange, backend, wanted);
+      if (mayBeOld) backend = await directory.find(name, { fresh: true });
     } catch (error) {
       if (!isSpawnerError(error)) throw error;
       return { outcome: "failed", plan: refuse(error.code, error.message) };

@@ -83,6 +83,7 @@ export class Routing {
       metrics,
       parkedMax: config.parkedMax,
       answer: (exchange, backend, wanted) => this.#plans.answer(exchange, backend, wanted),
+      isForAnother: (exchange, backend, wanted) => this.#plans.isForAnother(exchange, backend, wanted),
       ended: (exchange, backend) => this.#plans.ended(exchange, backend),
       forward: (exchange, backend, wanted) => this.#plans.forward(exchange, backend, wanted),
     });
@@ -202,7 +203,10 @@ export class Routing {
     const known = exchange.previousFailure === undefined ? this.#directory.peek(wanted.name) : undefined;
     const preflight = this.#allowedOrigins.size === 0 ? undefined : this.#plans.preflight(exchange, known);
     if (preflight !== undefined) return { kind: "answer", answer: preflight };
-    if (known !== undefined && isReachable(known)) return this.#plans.forward(exchange, known, wanted);
+    if (known !== undefined && isReachable(known)) {
+      const plan = this.#plans.forward(exchange, known, wanted);
+      if (plan.kind !== "answer" || !this.#plans.isForAnother(exchange, known, wanted)) return plan;
+    }
     return this.#parking.resolve(exchange, wanted);
   }
 

@@ -1,5 +1,6 @@
 import type { Backend, BackendSpec } from "../../../../packages/server/src/core/resource.ts";
 import type { KubeClient } from "../../../../packages/server/src/engine/kubernetes/index.ts";
+import { eventually } from "../eventually.ts";
 import { requestStop, sessionSpec } from "../session.ts";
 
 /** A backend's life on a cluster, as its client brings it about. */
@@ -19,7 +20,11 @@ const idle: Life = {
   // The Event of its end is said of what is there.
   retainSeconds: 3,
   async whenReady({ backend: { status } }) {
-    const answer = await fetch(status.url ?? "", { headers: { connection: "close" } });
+    // A node may take ten seconds to see that an address is another Pod's than it was minutes ago (ARP).
+    const answer = await eventually(() => {
+      const signal = AbortSignal.timeout(2_000);
+      return fetch(status.url ?? "", { headers: { connection: "close" }, signal });
+    });
     if (answer.status !== 200) throw new Error(`the program answered ${answer.status}`);
   },
 };
