@@ -91,9 +91,24 @@ test("connect --wait waits for the one backend of a key, and says what POST /con
   const connected = await run("connect", "doc", "--user", "ada", "--json", "--wait", "--token-ttl", "60");
   expect(connected.code).toBe(0);
   const { backend, generation } = JSON.parse(connected.stdout) as ConnectResponse;
-  expect((await run("status", backend)).stdout).toMatch(/STATE +Ready/);
+  const { stdout } = await run("status", backend);
+  expect(stdout).toMatch(/STATE +Ready/);
+  expect(stdout).toMatch(/^KEY +doc\nUSER +ada$/m);
+  expect((await run("ls")).stdout).toMatch(/ KEY\n.* doc\n$/);
   const again = await run("connect", "doc", "--env", "A=1", "--on-spec-change", "keep", "--json");
   expect(JSON.parse(again.stdout)).toMatchObject({ generation, spawned: false, stale: true });
+});
+
+test("connect --auth gives the program what it is told of the user", async () => {
+  const { run } = await startSpawner();
+  const auth = { role: "reader" };
+  const { stdout } = await run("connect", "--user", "ada", "--auth", JSON.stringify(auth));
+  const url = new URL(stdout.trim());
+  const authorization = `Bearer ${url.searchParams.get("_spawner_token")}`;
+  const answer = await fetch(new URL("echo", url), { headers: { authorization } });
+  const { headers } = (await answer.json()) as { headers: Record<string, string> };
+  expect(headers["x-spawner-user"]).toBe("ada");
+  expect(JSON.parse(Buffer.from(headers["x-spawner-auth"] ?? "", "base64url").toString())).toEqual(auth);
 });
 
 describe("ls", () => {
@@ -350,6 +365,8 @@ describe("what goes wrong is one line that says what to do, and an exit code", (
     [[], /Usage: spawner/],
     [["logs", "x", "--tail", "100001"], /whole number from 0 to 100000/],
     [["spawn", "--env", "x"], /name=value is needed/],
+    [["connect", "--auth", "ada"], /An object as JSON is needed/],
+    [["connect", "--auth", "[1]"], /An object as JSON is needed/],
     [["spawn", "--lifetime", "0"], /whole number from 1 to/],
     [["status", "x", "--follow", "--wait"], /give one of them/],
     [["status", ".."], /cannot be the id/],
