@@ -54,7 +54,7 @@ export interface SpawnRequest {
   /** Container image, over that of the template; on one machine the name of a template as well. */
   image?: string | undefined;
   /** Port that the program listens on in its container, 0 to 65535, default 8080; 0: the first that listens. It
-   * gets it as `PORT`. On one machine each backend gets a free port of its own instead. */
+   * gets it as `PORT`. Refused on one machine, where each program is given a free port of its own. */
   port?: number | undefined;
   /** Environment variables of the program, up to 128 KiB each and 1 MiB in all. `PORT` and `SPAWNER_…` are Spawner's own. */
   env?: Record<string, string> | undefined;
