@@ -25,7 +25,10 @@ export function addConnectRoutes(deps: ConnectRouteDeps): void {
   app.route<{ Body: ConnectRequest }>({
     method: "POST",
     url: "/connect",
-    config: { role: "spawn", errors: ["already_exists", "too_many_backends", "backend_ended", "unavailable"] },
+    config: {
+      role: "spawn",
+      errors: ["already_exists", "conflict", "too_many_backends", "backend_ended", "unavailable"],
+    },
     schema: {
       operationId: "connect",
       summary: "Get the one live backend of a key, which is started where there is none, and a token for one user",

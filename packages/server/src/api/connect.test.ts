@@ -532,6 +532,44 @@ describe("access is taken back", () => {
     });
   });
 
+  test.each([
+    {
+      from: "waits until its backend is ready",
+      begin: async (api: Api) => {
+        api.relayHosts.set(name, holding().host);
+        const waiting = api.refused({ key: "doc", user: "ada", waitReady: true });
+        await vi.waitFor(async () => expect(await api.uid()).toBeDefined());
+        return { waiting, goOn: () => api.reach(id, "Running", "Ready") };
+      },
+    },
+    {
+      from: "waits for the end of the backend before",
+      begin: async (api: Api) => {
+        await api.connect();
+        const { promise, resolve } = Promise.withResolvers<{ kind: "absent" }>();
+        const observe = vi.spyOn(api.engine.workloads, "observe").mockReturnValueOnce(promise);
+        await api.end(id, "Requested");
+        const waiting = api.refused({ key: "doc", user: "ada" });
+        await vi.waitFor(() => expect(observe).toHaveBeenCalled());
+        return { waiting, goOn: async () => resolve({ kind: "absent" }) };
+      },
+    },
+  ])(
+    "from a user who $from: no token is given that is younger, until the user is connected anew",
+    async ({ begin }) => {
+      const api = await setUp();
+      const { waiting, goOn } = await begin(api);
+      expect((await api.send(`/backend/${id}/revoke`, { user: "ada" })).status).toBe(200);
+      await goOn();
+      expect(await waiting).toMatchObject({
+        status: 409,
+        code: "conflict",
+        message: expect.stringMatching(/taken back/),
+      });
+      expect(await api.connect({ key: "doc", user: "ada" })).toMatchObject({ backend: id });
+    },
+  );
+
   test("from exactly one at a time, and by a token of this backend", async () => {
     const { connect, send } = await setUp();
     await connect();

@@ -7,6 +7,7 @@ import { identityOf } from "../core/workload.ts";
 import { Holds } from "./holds.ts";
 import { type ObtainDeps, type Obtained, Obtainer } from "./obtain-backend.ts";
 import type { SpawnOptions } from "./spawn.ts";
+import { refuseTakenBack } from "./taken-back.ts";
 import { spawnResponse } from "./views.ts";
 import { waitUntilReady } from "./wait-until-ready.ts";
 import { wantedBackend } from "./wanted-backend.ts";
@@ -29,10 +30,10 @@ export function makeConnect(deps: ConnectDeps, options: SpawnOptions): Connect {
     if (!deps.signer.canSign) throw new SpawnerError("unavailable", "There is no key to sign connection tokens with.");
     const wanted = wantedBackend(request, options);
     const obtained = await obtainer.obtain(wanted, { signal });
-    const { waitReady } = request;
-    const backend = waitReady
-      ? await waitUntilReady({ ...deps, holds }, obtained.backend, { signal })
-      : obtained.backend;
+    const { waitReady, user } = request;
+    if (!waitReady) return answer(request, obtained);
+    const backend = await waitUntilReady({ ...deps, holds }, obtained.backend, { signal });
+    refuseTakenBack(revocationOf(obtained.backend, user), backend, user);
     return answer(request, { ...obtained, backend });
   };
 

@@ -21,6 +21,7 @@ const refusals = [
   "not_implemented",
   "version_not_supported",
   "already_exists",
+  "conflict",
   "backend_ended",
   "too_many_backends",
   "unavailable",

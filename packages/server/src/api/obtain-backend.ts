@@ -2,6 +2,7 @@ import type { StatusMessage } from "@spawner/client";
 import { deadlines } from "../core/deadlines.ts";
 import { isSpawnerError, SpawnerError } from "../core/errors.ts";
 import type { Backend } from "../core/resource.ts";
+import { revocationOf } from "../core/revocations.ts";
 import { runsTheSame } from "../core/spec-change.ts";
 import { hasEnded, stateOf, statusMessage } from "../core/status.ts";
 import type { Engine } from "../engine/index.ts";
@@ -15,6 +16,7 @@ import type { CreateBackend } from "./limited-store.ts";
 import { nextChange, sealedPollMs } from "./next-change.ts";
 import type { StatusHub } from "./status-hub.ts";
 import { stopBackend } from "./stop-backend.ts";
+import { refuseTakenBack } from "./taken-back.ts";
 import type { WantedBackend } from "./wanted-backend.ts";
 
 export interface ObtainDeps {
@@ -65,8 +67,12 @@ export class Obtainer {
   async obtain(wanted: WantedBackend, { signal }: { signal: AbortSignal }): Promise<Obtained> {
     const { clock, engine } = this.#deps;
     const patience: Patience = { untilMs: clock.monotonicMs() + deadlines.connectMs, signal };
+    const { user } = wanted.spec;
+    let first: { readonly revocation: string | undefined } | undefined;
     for (;;) {
       const found = wanted.key === undefined ? undefined : await engine.backends.get(wanted.name);
+      first ??= { revocation: found && revocationOf(found, user) };
+      if (found !== undefined) refuseTakenBack(first.revocation, found, user);
       if (found !== undefined && !hasEnded(found)) {
         refuseForeign(found, wanted);
         const stale = !runsTheSame(found.spec, wanted.spec);

@@ -26,6 +26,7 @@ const own: Readonly<Record<string, readonly ErrorCode[]>> = {
     "body_too_large",
     "unsupported_media_type",
     "already_exists",
+    "conflict",
     "too_many_backends",
     "backend_ended",
     "unavailable",

@@ -21,3 +21,12 @@ export function nextRevocation(now: Date, latest: string | undefined): string {
   const laterMs = latest === undefined ? 0 : Date.parse(latest) + 1;
   return new Date(Math.max(now.getTime(), laterMs)).toISOString();
 }
+
+/** Whether a user's access was taken back since `before` was the latest revocation that concerned the user. */
+export function isTakenBackSince(
+  before: string | undefined,
+  latest: Pick<Backend, "status">,
+  user: string | undefined,
+): boolean {
+  return (revocationOf(latest, user) ?? "") > (before ?? "");
+}
