@@ -9,12 +9,17 @@ import { watchPage } from "../support/watched-page.ts";
 
 const board = fileURLToPath(new URL("../../demo/board/server.js", import.meta.url));
 
-/** A session of a program that begins when `release` is called. */
-async function connect(overrides: Partial<EmbeddedConfig> = {}, program = [process.execPath, board]) {
+/** A server whose program begins when `release` is called. */
+async function start(overrides: Partial<EmbeddedConfig> = {}, program = [process.execPath, board]) {
   const { command, open: release } = gated(program);
   const template = { command, cwd: process.cwd() };
-  const { url: server } = await startEmbedded({ template, gracePeriodSeconds: 30, ...overrides });
-  const client = new SpawnerClient({ url: `${server}/api` });
+  const { url } = await startEmbedded({ template, gracePeriodSeconds: 30, ...overrides });
+  return { client: new SpawnerClient({ url: `${url}/api` }), release };
+}
+
+/** A session of it that asks for a token. */
+async function connect(overrides: Partial<EmbeddedConfig> = {}) {
+  const { client, release } = await start(overrides);
   const request: ConnectRequest = { key: "doc", user: "ada" };
   const { url = "", backend } = await client.connect(request);
   return { url, backend, release };
@@ -38,7 +43,8 @@ test("a browser is shown the steps of a start, and then the program", async () =
 });
 
 test("the page of a start says why there is none, and has nothing of it run", async () => {
-  const { url, release } = await connect({}, ["sh", "-c", "echo '<img src=x onerror=alert(1)>'; exit 3"]);
+  const { client, release } = await start({}, ["sh", "-c", "echo '<img src=x onerror=alert(1)>'; exit 3"]);
+  const { url = "" } = await client.spawn({}); // whose page tells the program's output: it asks for no token
   const page = await (await openBrowser()).newPage();
   const seen = watchPage(page);
   await page.goto(url);

@@ -81,7 +81,6 @@ async function askByCurl(base: string): Promise<string[]> {
       "10",
     ],
     "an upload in chunks": ["/sum", "--data-binary", "in chunks", "-H", "Transfer-Encoding: chunked"],
-    "an upgrade to HTTP/2, which nobody has to grant": ["/hello", "--http2"],
   };
   const results: string[] = [];
   for (const [what, [path = "", ...options]] of Object.entries(asks)) {

@@ -33,8 +33,8 @@ interface Session {
 const graceMs = 1_000;
 /** Clients come this much before or after the moment in which the sweep is awaited: close to it, and farther to find it. */
 const spreadsMs = [3, 6, 30] as const;
-/** How much the awaited moment moves by one round: much at first, to find it, little later. */
-const stepMs = { first: 5, last: 0.5 };
+/** How much the awaited moment moves by one round: more each time until it is found, however slow a machine is, and less since. */
+const stepMs = { first: 5, least: 0.5, most: 100 };
 /** What is served may take longer than the grace period, and the backend must live as long. */
 const longMs = graceMs + 300;
 /** After this a client that has got no answer takes it for a hang. */
@@ -50,6 +50,7 @@ export async function raceArrivals({ url, rounds, atOnce, seed }: RaceOptions): 
   let left = rounds;
   let lagMs = 0;
   let stepOfRoundMs = stepMs.first;
+  let livedBefore: boolean | undefined;
   const lane = async () => {
     let session: Session | undefined;
     while (left > 0) {
@@ -62,8 +63,10 @@ export async function raceArrivals({ url, rounds, atOnce, seed }: RaceOptions): 
       const outcomes = await Promise.all(clientsOf(session, random).map((client) => client()));
       for (const { kind, outcome } of outcomes) note(race, { kind, outcome, session });
       const lives = outcomes.some(({ outcome }) => outcome === "served");
+      const isPassed = livedBefore !== undefined && lives !== livedBefore;
+      stepOfRoundMs = Math.min(Math.max(stepOfRoundMs * (isPassed ? 0.5 : 1.2), stepMs.least), stepMs.most);
+      livedBefore = lives;
       lagMs += lives ? stepOfRoundMs : -stepOfRoundMs;
-      stepOfRoundMs = Math.max(stepOfRoundMs * 0.95, stepMs.last);
       if (lives) continue;
       session.keptAlive.destroy();
       session = undefined;
