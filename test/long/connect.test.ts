@@ -13,6 +13,7 @@ test.each([
     const counts = await race(await startRacers(), options);
     console.log(`connect raced with a backend being ${what}: ${JSON.stringify(counts)}`);
     expect(counts.kept + counts.replaced + counts.stoppedLater).toBe(options.rounds);
+    expect(counts.unreached).toBe(0);
   },
   1_200_000,
 );

@@ -25,6 +25,8 @@ export interface RaceCounts {
   replaced: number;
   /** Rounds in which the backend was asked to end after it had been handed out. */
   stoppedLater: number;
+  /** Requests for which the gateway found no way to a Pod that was ready (504), and which were sent again. */
+  unreached: number;
 }
 
 /**
@@ -34,12 +36,12 @@ export function raceSweep({ connect, stop, spreadMs }: Racers, options: RaceOpti
   return race(options, async (key, round, counts) => {
     const first = await connect({ key });
     const client = new AbortController();
-    const stream = await fetch(first.url.replace("/?", "/events?"), { signal: client.signal });
+    const stream = await reach(first.url.replace("/?", "/events?"), counts, client.signal);
     expect(stream.status, `round ${round} of ${key}, before`).toBe(200);
     const leaving = pause(spreadMs / 2).then(() => client.abort());
     await pause(offset(round, spreadMs));
     const second = await connect({ key });
-    const opened = await open(second);
+    const opened = await open(second, counts);
     expect(opened, `round ${round} of ${key}`).toEqual({ status: 200, body: opened.body });
     await leaving;
     counts[second.generation === first.generation ? "kept" : "replaced"] += 1;
@@ -62,7 +64,7 @@ export function raceStop({ connect, stop, spreadMs }: Racers, options: RaceOptio
     await (round % 2 === 0 ? stopping : pause(offset(round, spreadMs)));
     const beganAtMs = performance.now();
     const second = await connect({ key });
-    const opened = await open(second);
+    const opened = await open(second, counts);
     await stopping;
     if (second.generation !== first.generation) {
       expect(opened, `round ${round} of ${key}`).toEqual({ status: 200, body: opened.body });
@@ -78,7 +80,7 @@ async function race(
   { rounds, keys }: RaceOptions,
   run: (key: string, round: number, counts: RaceCounts) => Promise<void>,
 ): Promise<RaceCounts> {
-  const counts = { kept: 0, replaced: 0, stoppedLater: 0 };
+  const counts = { kept: 0, replaced: 0, stoppedLater: 0, unreached: 0 };
   let round = 0;
   const racing = async (_: unknown, index: number) => {
     while (round < rounds) {
@@ -93,8 +95,17 @@ async function race(
 const offset = (round: number, spreadMs: number) => (round % 20) * (spreadMs / 20);
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-async function open({ url }: Connected): Promise<{ status: number; body: string }> {
-  const response = await fetch(url.replace("/?", "/echo?"));
+/** Once more where the network did not lead to the Pod: that is no word of the backend's. */
+async function reach(url: string, counts: RaceCounts, signal?: AbortSignal): Promise<Response> {
+  const options = signal === undefined ? {} : { signal };
+  const response = await fetch(url, options);
+  if (response.status !== 504) return response;
+  counts.unreached += 1;
+  return fetch(url, options);
+}
+
+async function open({ url }: Connected, counts: RaceCounts): Promise<{ status: number; body: string }> {
+  const response = await reach(url.replace("/?", "/echo?"), counts);
   const body = await response.text();
   return { status: response.status, body: response.ok ? "" : body };
 }
