@@ -28,6 +28,7 @@ export function barChart({ title, bars, mark }: { title: string; bars: readonly 
   });
   const line = `<path d="M${num(xOf(mark))} ${top - 6}V${height - 8}" stroke="#dc2626" stroke-dasharray="4 3"/>`;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="sans-serif" font-size="13" fill="#111827">
+<title>${escapeXml(title)}</title>
 <rect width="100%" height="100%" fill="#ffffff"/>
 <text x="12" y="22" font-size="15" font-weight="bold">${escapeXml(title)}</text>
 ${[...drawn, line].join("\n")}
