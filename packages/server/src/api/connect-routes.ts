@@ -1,7 +1,8 @@
 import type { ConnectRequest, RevokeRequest } from "@spawner/client";
 import type { ConnectionTokenVerifier } from "../core/connection-token.ts";
 import { SpawnerError } from "../core/errors.ts";
-import { identityOf } from "../core/workload.ts";
+import type { Backend } from "../core/resource.ts";
+import { isIdentityOfName } from "../core/workload.ts";
 import type { Connect } from "./connect.ts";
 import { findBackend } from "./find-backend.ts";
 import type { InFlight } from "./in-flight.ts";
@@ -60,16 +61,15 @@ export function addConnectRoutes(deps: ConnectRouteDeps): void {
     handler: async ({ params, body }) => {
       const backend = await findBackend(deps, params.id);
       const { user, token = "" } = body;
-      await revoke(backend, user === undefined ? { tokenId: idOfToken(token, identityOf(backend)) } : { user });
+      await revoke(backend, user === undefined ? { tokenId: idOfToken(token, backend) } : { user });
       return {};
     },
   });
 
   /** One that is over already, or of an earlier generation, lets nobody in: taking it back is no error. */
-  function idOfToken(text: string, identity: string): string {
+  function idOfToken(text: string, backend: Backend): string {
     const verdict = verifier.verify(text);
-    if (verdict.kind !== "invalid" && verdict.token.backend.split("/")[0] === identity.split("/")[0])
-      return verdict.token.id;
+    if (verdict.kind !== "invalid" && isIdentityOfName(verdict.token.backend, backend)) return verdict.token.id;
     throw new SpawnerError(
       "invalid_request",
       "token must be a connection token of this backend; another text was given.",

@@ -19,16 +19,10 @@ async function setUp(options: TestApiOptions = {}) {
   const relayHosts = new Map<string, RelayHost>();
   const api = await startApi({ signingKeys, relayHosts, ...options });
   const verifier = new ConnectionTokenVerifier(() => signingKeys, { now: () => new Date() });
-  const send = (path: string, body: object) =>
-    fetch(`${api.url}${path}`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify(body),
-    });
+  const { send } = api;
   return {
     ...api,
     relayHosts,
-    send,
     verify: (token: string) => verifier.verify(token),
     uid: async () => (await api.engine.backends.get(name))?.metadata.uid,
     connect: async (request: ConnectRequest = { key: "doc" }) => {
@@ -220,10 +214,12 @@ test("a stop is answered when the relay host lets nobody in any more, or does no
 
 test("a crowd that finds nothing creates one, and a store that is away fails all of them at once", async () => {
   const { refused, engine } = await setUp();
+  const get = vi.spyOn(engine.backends, "get");
   let creations = 0;
   engine.backends.create = async () => {
     creations += 1;
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    // All have looked, and the one who creates it once more.
+    await vi.waitFor(() => expect(get.mock.calls.length).toBeGreaterThan(50), { timeout: 20_000 });
     throw new SpawnerError("unavailable", "The store is away.");
   };
   const answers = await Promise.all(Array.from({ length: 50 }, () => refused()));

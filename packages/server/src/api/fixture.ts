@@ -88,6 +88,13 @@ export async function startApi(options: TestApiOptions = {}) {
     ...api,
     engine,
     url,
+    /** POST with a body as JSON. */
+    send: (path: string, body: object) =>
+      fetch(`${url}${path}`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify(body),
+      }),
     /** POST /spawn with any body. */
     post: (body: string, headers: Record<string, string> = { "content-type": "application/json" }) =>
       fetch(`${url}/spawn`, { method: "POST", headers, body }),

@@ -19,12 +19,7 @@ async function setUp(options: TestApiOptions = {}, template: Omit<Template, "spe
     expandsEnv: true,
     ...options,
   });
-  const send = (path: string, body: object) =>
-    fetch(`${api.url}${path}`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify(body),
-    });
+  const { send } = api;
   return {
     send,
     refusal: async (path: string, body: object) => {

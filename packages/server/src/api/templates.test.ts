@@ -27,11 +27,7 @@ async function setUp(given: Record<string, BackendSpec> = { game, chat }, option
     ...options,
   });
   const send = async <Answer>(path: string, body: object) => {
-    const response = await fetch(`${api.url}${path}`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify(body),
-    });
+    const response = await api.send(path, body);
     return { status: response.status, ...((await response.json()) as Answer) };
   };
   const specOf = async (id: string) => (await api.engine.backends.get(`spawner-${id}`))?.spec;

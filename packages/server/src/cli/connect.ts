@@ -15,7 +15,6 @@ interface ConnectFlags extends ClientFlags, SpawnFlags {
   wait?: boolean;
 }
 
-/** A week. */
 const tokenTtlRange = { least: 1, most: longestTokenSeconds };
 
 const examples = `

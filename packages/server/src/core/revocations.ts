@@ -11,9 +11,8 @@ export function revocationOf({ status }: Pick<Backend, "status">, user: string |
 /** Whether a token of this backend was taken back. No clocks are compared: those of two machines may differ by half a minute. */
 export function isRevoked(backend: Pick<Backend, "status">, token: ConnectionToken): boolean {
   if (backend.status.revocations?.tokens?.[token.id] !== undefined) return true;
-  const latest = revocationOf(backend, token.user);
   // Whoever was let in again has a token that was signed in the knowledge of it, or of one of which is not heard here yet.
-  return latest !== undefined && (token.revocation ?? "") < latest;
+  return isTakenBackSince(token.revocation, backend, token.user);
 }
 
 /** What the next revocation is stored as: the moment, but later than the latest one, whoever's clock that was by. */

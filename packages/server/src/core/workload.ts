@@ -62,3 +62,8 @@ export function fencingTokenOf({ metadata }: Pick<Backend, "metadata">): string 
 export function identityOf({ metadata }: Pick<Backend, "metadata">): string {
   return `${metadata.name}/${metadata.uid}`;
 }
+
+/** Whether an identity is of a backend's name: of this generation, or of one before or after it. */
+export function isIdentityOfName(identity: string, { metadata }: Pick<Backend, "metadata">): boolean {
+  return identity.startsWith(`${metadata.name}/`);
+}

@@ -3,7 +3,7 @@ import { bearerTokenOf } from "../core/bearer.ts";
 import type { ConnectionToken, ConnectionTokenVerifier } from "../core/connection-token.ts";
 import type { Backend } from "../core/resource.ts";
 import { isRevoked } from "../core/revocations.ts";
-import { identityOf } from "../core/workload.ts";
+import { identityOf, isIdentityOfName } from "../core/workload.ts";
 import type { RequestHead } from "../relay/index.ts";
 import { type Credential, credentialsOf } from "./connection-credential.ts";
 
@@ -89,7 +89,7 @@ export function isForAnotherGeneration(
     const verdict = verifier.verify(text);
     if (verdict.kind !== "valid") return false;
     const { backend: identity } = verdict.token;
-    return identity !== identityOf(backend) && identity.startsWith(`${backend.metadata.name}/`);
+    return identity !== identityOf(backend) && isIdentityOfName(identity, backend);
   });
 }
 
@@ -142,8 +142,8 @@ function refuse(code: ErrorCode, message: string): Refused {
   return { kind: "refused", code, message };
 }
 
-function refuseOther(token: ConnectionToken, { metadata }: Backend): Refused {
-  if (!token.backend.startsWith(`${metadata.name}/`)) {
+function refuseOther(token: ConnectionToken, backend: Backend): Refused {
+  if (!isIdentityOfName(token.backend, backend)) {
     return refuse("unauthorized", "The token is for another session.");
   }
   return refuse("backend_ended", "The session that this token is for has ended, and another one has its place.");
