@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { systemClock } from "../lib/clock.ts";
 import { commandProblem } from "./command-problem.ts";
 import { addEmbeddedFlags, configOfFlags, type EmbeddedFlags, loopbackNames } from "./embedded-flags.ts";
-import { flag, switchFlag } from "./flags.ts";
+import { collect, flag, switchFlag } from "./flags.ts";
 import { makeLogger } from "./logger.ts";
 import { listenForSignals } from "./signals.ts";
 import { startEmbedded } from "./start-embedded.ts";
@@ -56,7 +56,7 @@ export function addDevCommand(program: Command): void {
 }
 
 function pathsFlag(flags: string, description: string) {
-  return flag(flags, description).argParser((path: string, before: string[] = []) => [...before, path]);
+  return flag(flags, description).argParser(collect);
 }
 
 async function serve(command: string[], flags: DevFlags & { stateDir: string }): Promise<void> {

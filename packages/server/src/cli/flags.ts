@@ -41,3 +41,8 @@ export function parsedFlag<Value>(flags: string, description: string, parse: (te
     }
   });
 }
+
+/** For `argParser`: all values of a flag that may be repeated. */
+export function collect(value: string, before: readonly string[] = []): string[] {
+  return [...before, value];
+}

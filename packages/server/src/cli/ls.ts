@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { backendTable, changeLine } from "./backend-text.ts";
 import { type ClientAction, jsonLine, withClient, write } from "./client-action.ts";
 import { addClientCommand, type ClientFlags, jsonFlag } from "./client-flags.ts";
-import { flag, switchFlag } from "./flags.ts";
+import { collect, flag, switchFlag } from "./flags.ts";
 
 interface LsFlags extends ClientFlags {
   json?: boolean;
@@ -26,7 +26,7 @@ export function addLsCommand(program: Command): void {
     .description("List backends: those that live, and those that have ended and are remembered")
     .addOption(
       flag("--label <selector>", "only those whose labels are so, as Kubernetes has it; may be repeated").argParser(
-        append,
+        collect,
       ),
     )
     .addOption(switchFlag("-w, --watch", "go on with each change, until interrupted"))
@@ -62,9 +62,4 @@ async function watch({ label, json }: LsFlags, { client, signal }: ClientAction)
 async function writeTable(backends: readonly BackendView[]): Promise<void> {
   if (backends.length === 0) process.stderr.write("There are no backends.\n");
   else await write(backendTable(backends, new Date()));
-}
-
-/** Collects the values of a flag that may be repeated. */
-function append(text: string, before: readonly string[] = []): string[] {
-  return [...before, text];
 }
