@@ -128,10 +128,23 @@ function watch(client: SpawnerClient, selector: string) {
   return { told, until: (...expected: string[]) => eventually(() => expect(told).toEqual(expected)) };
 }
 
+/** An api on a cluster has heard of what another made when its own watch has told it. */
+async function untilHeardOf(client: SpawnerClient, ...names: string[]): Promise<void> {
+  await eventually(async () => {
+    const heardOf: string[] = [];
+    for await (const change of client.watchBackends()) {
+      if (change.type === "synced") break;
+      heardOf.push(change.backend.name);
+    }
+    expect(heardOf).toEqual(expect.arrayContaining(names));
+  });
+}
+
 test("every api tells of the backends that are asked for, and of one whose labels are other ones since", async () => {
   const { create, reach, forget, namespace, first, second } = await openTwoApis();
   await create("maps", { team: "maps" });
   await create("art", { team: "art" });
+  await Promise.all([first, second].map(({ url }) => untilHeardOf(clientOf(url), "maps", "art")));
   const watches = [
     watch(clientOf(first.url, second.url), "team in (maps, web),!old"),
     watch(clientOf(second.url), "team notin (art),team"),

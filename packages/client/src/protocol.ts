@@ -188,7 +188,7 @@ export interface BackendList {
 export type BackendChange =
   /** It is there, or it is another than it was; with `deleted`, its record is gone or it is not among them any more. */
   | { type: "added" | "changed" | "deleted"; backend: BackendView }
-  /** Everything that was there at the beginning has been told. */
+  /** Everything has been told that was there at the beginning, as far as the server that answers had heard of it. */
   | { type: "synced" };
 
 /** Every error code the API can answer with. */

@@ -32,7 +32,7 @@ export function addBackendRoutes(deps: RouteDeps): void {
       operationId: "listBackends",
       summary: "Backends in order of their names; or each as it is added, changed and deleted",
       description:
-        "With `watch`, server-sent events: `added` for each backend that is there, `synced`, and from then on `added`, " +
+        "With `watch`, server-sent events: `added` for each backend that this API knows of, `synced`, and from then on `added`, " +
         "`changed` and `deleted`, each with a Backend; `deleted` also of one that the labels asked for do not select any " +
         "more. Each connection begins anew. `closed`, with `code` and `message`, says why a stream ends. A comment comes " +
         "at least each 15 seconds.",
