@@ -10,7 +10,7 @@ trustedProxies.addAddress("fd00::1", "ipv6");
 /** What a program gets to see, by what a request with these fields came with from this address. */
 function told(fields: string, clientAddress: string, proto: "http" | "https" = "http"): Record<string, string> {
   const raw = Buffer.from(`GET /b4x/ HTTP/1.1\r\nHost: play.example\r\n${fields}\r\n`, "latin1");
-  const head = parseRequestHead(raw, { headBytesMax: 10_000, headerCountMax: 100 });
+  const head = parseRequestHead(raw, { headBytesMax: 100_000, headerCountMax: 100 });
   return Object.fromEntries(forwardedFields(viewOf(head, { clientAddress, proto, trustedProxies }), "/b4x"));
 }
 

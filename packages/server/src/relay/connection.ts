@@ -7,7 +7,7 @@ import { type FramingRules, requestFraming } from "./framing.ts";
 import type { RequestHead } from "./head.ts";
 import { Lingering } from "./lingering.ts";
 import { OpenExchange } from "./open-exchange.ts";
-import { findHeadEnd, parseRequestHead } from "./parse-head.ts";
+import { endsWithHead, findHeadEnd, parseRequestHead } from "./parse-head.ts";
 import type { Exchange } from "./plan.ts";
 import { RelayProblem } from "./problem.ts";
 import { reset } from "./reset.ts";
@@ -37,6 +37,8 @@ type State =
   | { readonly kind: "lingering"; readonly lingering: Lingering }
   | { readonly kind: "closed" };
 
+const waiting: State = { kind: "waiting" };
+
 /**
  * One client connection, from its first byte to its last: reads where each request begins, and hands what comes from
  * either side to whoever is in charge of it at the time.
@@ -45,7 +47,9 @@ export class ClientConnection implements ForwardingOwner {
   readonly #deps: ConnectionDeps;
   readonly #pair: SocketPair;
   readonly #deadline: Deadline;
-  #state: State = { kind: "waiting" };
+  #state: State = waiting;
+  /** Made once, since it is waited for after each request. */
+  readonly #onIdle = () => this.#close("closed");
   /** Whether no more requests are taken. */
   #isFinishing = false;
 
@@ -61,7 +65,7 @@ export class ClientConnection implements ForwardingOwner {
       .on("drain", () => this.#onClientDrain())
       .on("end", () => this.#onClientEnd())
       .on("close", (hadError) => this.#onClientClosed(hadError));
-    this.#awaitRequest();
+    this.#awaitRequest(deps.clock.monotonicMs());
   }
 
   /** Whether an answer is to come, or is not all sent. An upgraded connection has none. */
@@ -126,9 +130,11 @@ export class ClientConnection implements ForwardingOwner {
 
   /** Gets as far as it can with the bytes that wait. */
   process(): void {
-    this.guarded(() => {
+    try {
       while (this.#pair.pending.length > 0 && this.#step());
-    });
+    } catch (error) {
+      this.#onFault(error);
+    }
     if (this.#state.kind === "waiting" || this.#state.kind === "exchange") this.#pair.holdBack();
   }
 
@@ -148,16 +154,15 @@ export class ClientConnection implements ForwardingOwner {
       this.#pair.pending = pending.subarray(2);
       return true;
     }
-    const end = findHeadEnd(pending, limits);
-    if (end === undefined) {
+    if (!endsWithHead(pending) && findHeadEnd(pending, limits) === undefined) {
       const late = new RelayProblem("timeout", `the request's head took more than ${limits.headTimeoutMs / 1000} s`);
       this.#deadline.setOnce("head", limits.headTimeoutMs, () => this.onProblem(late));
       return false;
     }
-    const head = parseRequestHead(pending.subarray(0, end), limits);
+    const head = parseRequestHead(pending, limits);
     const requestBody = requestFraming(head, framingRules);
     if (limits.bodyBytesMax > 0) refuseTooLong(head, limits.bodyBytesMax);
-    this.#pair.pending = pending.subarray(end);
+    this.#pair.pending = head.length === pending.length ? nothing : pending.subarray(head.length);
     const deps = this.#depsFor(head);
     const exchange = new OpenExchange({ head, requestBody, lease: deps.activity.begin() });
     const forwarding = new Forwarding(exchange, {
@@ -229,15 +234,11 @@ export class ClientConnection implements ForwardingOwner {
     if (this.#state.kind === "tunnel") return this.#state.tunnel.onUpstreamData(bytes);
     // Bytes that belong to no request: the connection cannot be trusted any more.
     if (this.#state.kind !== "exchange") return this.#pair.dropLink();
-    const { forwarding } = this.#state;
-    this.guarded(() => {
-      try {
-        forwarding.onUpstreamData(bytes);
-      } catch (error) {
-        if (!(error instanceof RelayProblem) || error.kind === "upstream_failed") throw error;
-        throw new RelayProblem("upstream_failed", `the upstream's answer: ${error.message}`, { cause: error });
-      }
-    });
+    try {
+      this.#state.forwarding.onUpstreamData(bytes);
+    } catch (error) {
+      this.#onFault(asUpstreamFault(error));
+    }
   }
 
   onUpstreamDrain(): void {
@@ -269,14 +270,15 @@ export class ClientConnection implements ForwardingOwner {
     const { client } = this.#pair;
     const { exchange } = this.#state.forwarding;
     const { lease } = exchange;
+    const nowMs = this.#deps.clock.monotonicMs();
     exchange.takeRelease()?.();
     // In flight until the last byte has left us; on a socket that breaks, the callback comes too.
-    if (client.writableLength === 0) lease.end();
+    if (client.writableLength === 0) lease.end(nowMs);
     else client.write(nothing, () => lease.end());
-    this.#state = { kind: "waiting" };
+    this.#state = waiting;
     if (!keepsAlive || this.#isFinishing) return this.#shutDown(nothing);
-    this.#pair.link?.rest(this.#deps.clock.monotonicMs());
-    this.#awaitRequest();
+    this.#pair.link?.rest(nowMs);
+    this.#awaitRequest(nowMs);
     this.process();
     // A client that half-closed behind its last request has nothing more to say.
     if (this.#pair.clientEnded && this.#isWaiting) this.#shutDown(nothing);
@@ -336,9 +338,13 @@ export class ClientConnection implements ForwardingOwner {
     try {
       act();
     } catch (error) {
-      if (!(error instanceof RelayProblem)) throw error;
-      this.onProblem(error);
+      this.#onFault(error);
     }
+  }
+
+  #onFault(error: unknown): void {
+    if (!(error instanceof RelayProblem)) throw error;
+    this.onProblem(error);
   }
 
   // How the connection ends.
@@ -383,16 +389,22 @@ export class ClientConnection implements ForwardingOwner {
     this.#pair.dropLink();
   }
 
-  #awaitRequest(): void {
-    this.#deadline.set("request", this.#deps.limits.idleTimeoutMs, () => this.#close("closed"));
+  #awaitRequest(nowMs: number): void {
+    this.#deadline.setAt("request", nowMs + this.#deps.limits.idleTimeoutMs, this.#onIdle);
   }
 }
 
 /** What says itself that it is too long is refused before anything of it is passed on. */
 function refuseTooLong(head: RequestHead, bodyBytesMax: number): void {
-  const length = Number(head.header("content-length") ?? 0);
+  const length = head.contentLength ?? 0;
   if (length <= bodyBytesMax) return;
   throw new RelayProblem("body_too_large", `the body may have ${bodyBytesMax} bytes at most; it has ${length}`);
+}
+
+/** What is wrong with what the upstream sent is not the client's fault. */
+function asUpstreamFault(error: unknown): unknown {
+  if (!(error instanceof RelayProblem) || error.kind === "upstream_failed") return error;
+  return new RelayProblem("upstream_failed", `the upstream's answer: ${error.message}`, { cause: error });
 }
 
 function ignore(): void {}

@@ -17,8 +17,13 @@ export class Deadline {
 
   /** Calls `act` in `delayMs`, in place of what was waited for before. */
   set(what: string, delayMs: number, act: () => void): void {
+    this.setAt(what, this.#clock.monotonicMs() + delayMs, act);
+  }
+
+  /** The same, at a time of the clock. */
+  setAt(what: string, atMs: number, act: () => void): void {
     this.#what = what;
-    this.#atMs = this.#clock.monotonicMs() + delayMs;
+    this.#atMs = atMs;
     this.#act = act;
   }
 

@@ -98,7 +98,7 @@ export class Forwarding {
     this.exchange.plan = plan;
     if (plan.onOpen !== undefined) this.#open(plan.onOpen);
     if (this.exchange.isOver) return; // it was cut at once
-    if (this.#isLinkFit(keyOf(plan.upstream))) return this.#sendHead();
+    if (this.#isLinkFit(plan.upstream)) return this.#sendHead();
     this.#pair.dropLink();
     const { limits, upstreams } = this.#deps;
     const connectionsMax = plan.isUnlimited ? Number.POSITIVE_INFINITY : limits.connectionsPerUpstreamMax;
@@ -125,10 +125,10 @@ export class Forwarding {
     }
   }
 
-  #isLinkFit(key: string): boolean {
+  #isLinkFit(upstream: Upstream): boolean {
     const { head } = this.exchange;
     const { link } = this.#pair;
-    if (link === undefined || link.key !== key || !link.isReusable) return false;
+    if (link === undefined || !link.leadsTo(upstream) || !link.isReusable) return false;
     return (head.isIdempotent && !head.hasBody) || link.idleMs(this.#deps.clock.monotonicMs()) < surelyOpenMs;
   }
 
@@ -223,10 +223,10 @@ export class Forwarding {
       exchange.takeBack = activity.touch(); // a sign of life, though not a live connection
       this.#expectBytes();
     }
-    if (exchange.response !== undefined) return this.#passResponseBody(exchange.response.body, bytes);
+    if (exchange.response !== undefined) return this.#passResponseBody(exchange.response.body, bytes, 0, undefined);
     let next = exchange.readResponseHead(bytes, limits);
-    for (; next !== undefined; next = exchange.readResponseHead(next.rest, limits)) {
-      const { head, rest } = next;
+    while (next !== undefined) {
+      const { head, from } = next;
       if (exchange.isRefusal(head)) {
         return this.#repeat(new RelayProblem("upstream_failed", "the upstream says that it did not act"));
       }
@@ -234,24 +234,33 @@ export class Forwarding {
         throw new RelayProblem("upstream_failed", "101 was answered to a request that asked for no upgrade");
       }
       const body = responseFraming(head, exchange.head, limits);
-      const headBytes = ofHandler(() => exchange.plan?.onResponseHead?.(head) ?? head.raw);
+      const changed = this.#changedHead(head);
       if (!head.isInterim) {
         exchange.response = { head, body };
         exchange.mayBodyCome = true; // it waits for no 100 any more
         this.#watch();
-        return this.#passResponseBody(body, rest, headBytes);
+        return this.#passResponseBody(body, from, head.length, changed);
       }
-      this.#pair.toClient(headBytes);
+      this.#pair.toClient(changed ?? head.raw);
+      const rest = from.subarray(head.length);
       if (head.status === 101) return this.#owner.onUpgraded(rest, head.header("upgrade"));
       if (head.status === 100) exchange.mayBodyCome = true;
       this.#watch();
+      next = exchange.readResponseHead(rest, limits);
     }
   }
 
-  /** Passes on what there is of the response's body, behind its head where that was not sent yet. */
-  #passResponseBody(body: BodyFraming, bytes: Buffer, head: Buffer = nothing): void {
-    const end = body.read(bytes, 0);
-    this.#pair.toClient(join(head, end === bytes.length ? bytes : bytes.subarray(0, end)));
+  /** The head to send back, where it is another one. */
+  #changedHead(head: ResponseHead): Buffer | undefined {
+    const { onResponseHead } = this.exchange.plan ?? {};
+    return onResponseHead === undefined ? undefined : ofHandler(() => onResponseHead(head));
+  }
+
+  /** Passes on what `bytes` have of the response's body, from `start` on, with the head before it, as it came or `changed`. */
+  #passResponseBody(body: BodyFraming, bytes: Buffer, start: number, changed: Buffer | undefined): void {
+    const end = body.read(bytes, start);
+    if (changed !== undefined) this.#pair.toClient(join(changed, bytes.subarray(start, end)));
+    else this.#pair.toClient(end === bytes.length ? bytes : bytes.subarray(0, end));
     if (end < bytes.length) this.#pair.dropLink(); // more than was announced: nothing more is taken from there
     this.#finishIfDone();
   }

@@ -37,32 +37,23 @@ export function responseFraming(
 }
 
 function lengthOrChunked(head: MessageHead, rules: FramingRules): BodyFraming | undefined {
-  const lengths = head.headers("content-length");
-  const encodings = head.headers("transfer-encoding");
-  if (encodings.length > 0) {
-    if (lengths.length > 0) throw bad("both Content-Length and Transfer-Encoding are given");
-    if (head.minorVersion === 0) throw bad("Transfer-Encoding is given in HTTP/1.0");
-    // Some parsers, llhttp among them, do not take a tab for the white space that it is, and read another coding.
-    if (
-      encodings.length > 1 ||
-      encodings[0]?.toLowerCase() !== "chunked" ||
-      encodingWithTab.test(head.raw.toString("latin1"))
-    ) {
-      throw bad(`the only Transfer-Encoding taken is "chunked", ${JSON.stringify(encodings.join(", "))} was given`);
-    }
+  if (head.has("transfer-encoding")) {
+    requireChunked(head);
     return new ChunkedFraming(rules);
   }
-  if (lengths.length === 0) return undefined;
-  return new LengthFraming(parseLength(lengths));
+  const length = head.contentLength;
+  if (length === undefined) return undefined;
+  return length === 0 ? noBody : new LengthFraming(length);
 }
 
-const encodingWithTab = /\r\ntransfer-encoding:[^\r]*\t/i;
-
-function parseLength(values: readonly string[]): number {
-  const [value = ""] = values;
-  const length = /^[0-9]+$/.test(value) ? Number(value) : Number.NaN;
-  if (values.length === 1 && Number.isSafeInteger(length)) return length;
-  throw bad(`one Content-Length, a whole number, is needed; ${JSON.stringify(values.join(", "))} was given`);
+function requireChunked(head: MessageHead): void {
+  if (head.has("content-length")) throw bad("both Content-Length and Transfer-Encoding are given");
+  if (head.minorVersion === 0) throw bad("Transfer-Encoding is given in HTTP/1.0");
+  const encodings = head.headers("transfer-encoding");
+  // Some parsers, llhttp among them, do not take a tab for the white space that it is, and read another coding.
+  const isChunked = encodings.length === 1 && encodings[0]?.toLowerCase() === "chunked";
+  if (isChunked && !head.hasTabIn("transfer-encoding")) return;
+  throw bad(`the only Transfer-Encoding taken is "chunked", ${JSON.stringify(encodings.join(", "))} was given`);
 }
 
 const untilClose: BodyFraming = { read: (bytes) => bytes.length, isDone: false, isUntilClose: true };

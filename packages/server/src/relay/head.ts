@@ -1,4 +1,5 @@
-import { beginsWithOneOf, type FieldIndex, isNamed, numbersPerField } from "./field-index.ts";
+import { beginsWithOneOf, type FieldIndex, findField, hasItem, isText, numbersPerField } from "./field-index.ts";
+import { RelayProblem } from "./problem.ts";
 
 /** One field line: the name as it came, and the value without surrounding white space. */
 export interface Field {
@@ -7,50 +8,75 @@ export interface Field {
   readonly value: string;
 }
 
+interface HeadParts {
+  /** What begins with the head; it may go on behind it. */
+  readonly bytes: Buffer;
+  readonly minorVersion: 0 | 1;
+  readonly index: FieldIndex;
+}
+
 /** The head of a message: its first line, its fields, and the bytes they came in. Strings are latin1, byte for byte. */
 export class MessageHead {
-  /** All of it, with the empty line at the end. */
-  readonly raw: Buffer;
   readonly minorVersion: 0 | 1;
+  readonly #bytes: Buffer;
   readonly #index: FieldIndex;
+  #raw: Buffer | undefined;
   #fields: readonly Field[] | undefined;
 
-  constructor(parts: { raw: Buffer; minorVersion: 0 | 1; index: FieldIndex }) {
-    this.raw = parts.raw;
-    this.minorVersion = parts.minorVersion;
-    this.#index = parts.index;
+  constructor({ bytes, minorVersion, index }: HeadParts) {
+    this.minorVersion = minorVersion;
+    this.#bytes = bytes;
+    this.#index = index;
+  }
+
+  /** How many bytes it has. */
+  get length(): number {
+    return this.#index.headEnd;
+  }
+
+  /** All of it, with the empty line at the end. */
+  get raw(): Buffer {
+    this.#raw ??= this.length === this.#bytes.length ? this.#bytes : this.#bytes.subarray(0, this.length);
+    return this.#raw;
   }
 
   /** All fields, in order. Made when they are first asked for: most heads are never looked at as a whole. */
   get fields(): readonly Field[] {
-    this.#fields ??= Array.from({ length: this.#index.length / numbersPerField }, (_, field) => this.#fieldAt(field));
+    const { places } = this.#index;
+    this.#fields ??= Array.from({ length: places.length / numbersPerField }, (_, field) => this.#fieldAt(field));
     return this.#fields;
   }
 
   /** The names of the fields whose first letter is one of these, in any case; in lower case, in order. */
   lowerNamesFrom(firstLetters: string): readonly string[] {
-    const index = this.#index;
+    const { places } = this.#index;
     const names: string[] = [];
-    for (let at = 0; at < index.length; at += numbersPerField) {
-      if (beginsWithOneOf(this.raw, index[at] ?? 0, firstLetters)) names.push(this.#text(at).toLowerCase());
+    for (let at = 0; at < places.length; at += numbersPerField) {
+      if (beginsWithOneOf(this.#bytes, places[at] ?? 0, firstLetters)) names.push(this.#text(at).toLowerCase());
     }
     return names;
   }
 
-  /** The lines of all fields but those of these names, as they came, with their line ends. */
-  linesWithout(names: readonly string[]): string {
-    const index = this.#index;
-    const end = this.raw.length - 2;
+  /** The first line, with its line end. */
+  get firstLine(): string {
+    return this.textBetween(0, this.#index.places[0] ?? this.length - 2);
+  }
+
+  /** The lines of all fields, as they came, with their line ends; what `instead` gives in place of those that have one of these names. */
+  lines(names: readonly string[], instead: (field: Field) => string): string {
+    const { places } = this.#index;
+    const end = this.length - 2;
     let text = "";
-    let from = index[0] ?? end;
-    for (let at = 0; at < index.length; at += numbersPerField) {
-      const start = index[at] ?? end;
-      const nameEnd = index[at + 1] ?? end;
-      if (!isOneOf(this.raw, start, nameEnd, names)) continue;
-      text += this.raw.toString("latin1", from, start);
-      from = index[at + numbersPerField] ?? end;
+    let from = places[0] ?? end;
+    for (let at = 0; at < places.length && names.length > 0; at += numbersPerField) {
+      const start = places[at] ?? end;
+      const nameEnd = places[at + 1] ?? end;
+      if (!isOneOf(this.#bytes, start, nameEnd, names)) continue;
+      const next = places[at + numbersPerField] ?? end;
+      text += this.textBetween(from, start) + instead(this.#fieldAt(at / numbersPerField));
+      from = next;
     }
-    return text + this.raw.toString("latin1", from, end);
+    return text + this.textBetween(from, end);
   }
 
   /** Whether there is a field of one of these names. */
@@ -61,19 +87,19 @@ export class MessageHead {
 
   /** Whether there is such a field. */
   has(name: string): boolean {
-    return this.#find(name, 0) >= 0;
+    return this.#find(name) >= 0;
   }
 
   /** How many fields of this name there are. */
   count(name: string): number {
     let count = 0;
-    for (let at = this.#find(name, 0); at >= 0; at = this.#find(name, at + numbersPerField)) count += 1;
+    for (let at = this.#find(name); at >= 0; at = this.#find(name, at + numbersPerField)) count += 1;
     return count;
   }
 
   /** Every value of a field, in order. */
   headers(name: string): readonly string[] {
-    let at = this.#find(name, 0);
+    let at = this.#find(name);
     if (at < 0) return none;
     const values: string[] = [];
     for (; at >= 0; at = this.#find(name, at + numbersPerField)) values.push(this.#text(at + 2));
@@ -82,16 +108,39 @@ export class MessageHead {
 
   /** The values of a field as one (RFC 9110 5.3): joined by commas, cookies by semicolons. */
   header(name: string): string | undefined {
-    const values = this.headers(name);
-    if (values.length < 2) return values[0];
-    return values.join(name.toLowerCase() === "cookie" ? "; " : ", ");
+    const at = this.#find(name);
+    if (at < 0) return undefined;
+    if (this.#find(name, at + numbersPerField) < 0) return this.#text(at + 2);
+    return this.headers(name).join(name.toLowerCase() === "cookie" ? "; " : ", ");
   }
 
   /** Whether a field whose value is a list of tokens holds this one, in any case. */
   hasToken(name: string, token: string): boolean {
-    const values = this.headers(name);
-    if (values.length === 0) return false;
-    return values.some((value) => listItems(value).some((item) => item.toLowerCase() === token));
+    const { places } = this.#index;
+    for (let at = this.#find(name); at >= 0; at = this.#find(name, at + numbersPerField)) {
+      if (hasItem(this.#bytes, places[at + 2] ?? 0, places[at + 3] ?? 0, token)) return true;
+    }
+    return false;
+  }
+
+  /** Whether the line of a field of this name has a tab. */
+  hasTabIn(name: string): boolean {
+    const { places } = this.#index;
+    for (let at = this.#find(name); at >= 0; at = this.#find(name, at + numbersPerField)) {
+      const tabAt = this.#bytes.indexOf(tab, places[at]);
+      if (tabAt >= 0 && tabAt < (places[at + numbersPerField] ?? this.length)) return true;
+    }
+    return false;
+  }
+
+  /** Content-Length, where there is one. Throws a RelayProblem where there are several, or it is no whole number (RFC 9112 6.3). */
+  get contentLength(): number | undefined {
+    const at = this.#find("content-length");
+    if (at < 0) return undefined;
+    const length = wholeNumber(this.#bytes, this.#index.places[at + 2] ?? 0, this.#index.places[at + 3] ?? 0);
+    if (length !== undefined && this.#find("content-length", at + numbersPerField) < 0) return length;
+    const given = JSON.stringify(this.header("content-length"));
+    throw new RelayProblem("invalid_request", `one Content-Length, a whole number, is needed; ${given} was given`);
   }
 
   /** Whether the connection may serve another message after this one, as far as its sender goes (RFC 9112 9.3). */
@@ -100,13 +149,13 @@ export class MessageHead {
     return this.minorVersion === 1 || this.hasToken("connection", "keep-alive");
   }
 
-  /** Where in the index the next field of this name is, from `from` on; below 0 where there is none. */
-  #find(name: string, from: number): number {
-    const index = this.#index;
-    for (let at = from; at < index.length; at += numbersPerField) {
-      if (isNamed(this.raw, index[at] ?? 0, index[at + 1] ?? 0, name)) return at;
-    }
-    return -1;
+  /** The bytes from `start` to `end`. */
+  protected textBetween(start: number, end: number): string {
+    return this.#bytes.toString("latin1", start, end);
+  }
+
+  #find(name: string, from = 0): number {
+    return findField(this.#bytes, this.#index, name, from);
   }
 
   #fieldAt(field: number): Field {
@@ -117,25 +166,48 @@ export class MessageHead {
 
   /** The bytes from one number of the index to the next. */
   #text(at: number): string {
-    return this.raw.toString("latin1", this.#index[at], this.#index[at + 1]);
+    const { places } = this.#index;
+    return this.textBetween(places[at] ?? 0, places[at + 1] ?? 0);
   }
 }
 
 const none: readonly string[] = [];
 
-function isOneOf(raw: Uint8Array, start: number, end: number, names: readonly string[]): boolean {
-  for (const name of names) if (isNamed(raw, start, end, name)) return true;
+const tab = 0x09;
+
+function isOneOf(bytes: Uint8Array, start: number, end: number, names: readonly string[]): boolean {
+  for (const name of names) if (isText(bytes, start, end, name)) return true;
   return false;
+}
+
+/** The number that is written from `start` to `end`, in digits alone; undefined where it is none, or too large. */
+function wholeNumber(bytes: Uint8Array, start: number, end: number): number | undefined {
+  let number = 0;
+  for (let at = start; at < end; at += 1) {
+    const digit = (bytes[at] ?? 0) - 0x30;
+    if (digit < 0 || digit > 9) return undefined;
+    number = number * 10 + digit;
+    if (number > Number.MAX_SAFE_INTEGER) return undefined;
+  }
+  return end > start ? number : undefined;
 }
 
 export class RequestHead extends MessageHead {
   readonly method: string;
-  readonly target: string;
+  readonly #targetStart: number;
+  readonly #targetEnd: number;
+  #target: string | undefined;
 
-  constructor(parts: ConstructorParameters<typeof MessageHead>[0] & { method: string; target: string }) {
+  constructor(parts: HeadParts & { method: string; targetStart: number; targetEnd: number }) {
     super(parts);
     this.method = parts.method;
-    this.target = parts.target;
+    this.#targetStart = parts.targetStart;
+    this.#targetEnd = parts.targetEnd;
+  }
+
+  get target(): string {
+    this.#target ??= this.textBetween(this.#targetStart, this.#targetEnd);
+    return this.#target;
   }
 
   /** The protocol that is asked for in place of HTTP, in lower case; undefined if none is (RFC 9110 7.8). */
@@ -144,8 +216,9 @@ export class RequestHead extends MessageHead {
     return this.header("upgrade")?.toLowerCase() || undefined;
   }
 
+  /** Whether it announces a body. Throws a RelayProblem where it does so in a way that is refused. */
   get hasBody(): boolean {
-    return this.has("transfer-encoding") || Number(this.header("content-length") ?? 0) > 0;
+    return this.has("transfer-encoding") || (this.contentLength ?? 0) > 0;
   }
 
   /** Whether sending it twice means no more than sending it once (RFC 9110 9.2.2). */
@@ -157,7 +230,7 @@ export class RequestHead extends MessageHead {
 export class ResponseHead extends MessageHead {
   readonly status: number;
 
-  constructor(parts: ConstructorParameters<typeof MessageHead>[0] & { status: number }) {
+  constructor(parts: HeadParts & { status: number }) {
     super(parts);
     this.status = parts.status;
   }

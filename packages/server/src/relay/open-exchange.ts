@@ -2,10 +2,9 @@ import type { Socket } from "node:net";
 import type { ActivityLease } from "./activity.ts";
 import type { BodyFraming } from "./framing.ts";
 import type { RequestHead, ResponseHead } from "./head.ts";
-import { findHeadEnd, type HeadLimits, parseResponseHead } from "./parse-head.ts";
+import { endsWithHead, findHeadEnd, type HeadLimits, parseResponseHead } from "./parse-head.ts";
 import type { Exchange, Plan } from "./plan.ts";
 import type { RelayProblem } from "./problem.ts";
-import { nothing } from "./socket-pair.ts";
 
 const repeatsMax = 2;
 
@@ -61,17 +60,12 @@ export class OpenExchange {
     return this.head.upgrade !== undefined && this.plan?.passesUpgrade !== false;
   }
 
-  /** The next head of a response, once it is whole, and what came behind it. Throws a RelayProblem. */
-  readResponseHead(bytes: Buffer, limits: HeadLimits): { head: ResponseHead; rest: Buffer } | undefined {
-    const all = this.#partialHead === undefined ? bytes : Buffer.concat([this.#partialHead, bytes]);
-    const end = findHeadEnd(all, limits);
-    this.#partialHead = end === undefined && all.length > 0 ? all : undefined;
-    if (end === undefined) return undefined;
-    const isAll = end === all.length;
-    return {
-      head: parseResponseHead(isAll ? all : all.subarray(0, end), limits),
-      rest: isAll ? nothing : all.subarray(end),
-    };
+  /** The next head of a response, once it is whole, with the bytes that begin with it. Throws a RelayProblem. */
+  readResponseHead(bytes: Buffer, limits: HeadLimits): { head: ResponseHead; from: Buffer } | undefined {
+    const from = this.#partialHead === undefined ? bytes : Buffer.concat([this.#partialHead, bytes]);
+    const isWhole = endsWithHead(from) || findHeadEnd(from, limits) !== undefined;
+    this.#partialHead = isWhole || from.length === 0 ? undefined : from;
+    return isWhole ? { head: parseResponseHead(from, limits), from } : undefined;
   }
 
   /** Nothing that could have been acted on may be sent twice, unless twice means no more than once. */

@@ -1,4 +1,4 @@
-import { indexFields } from "./field-index.ts";
+import { afterToken, afterValue, indexFields } from "./field-index.ts";
 import { type Field, MessageHead, RequestHead, ResponseHead } from "./head.ts";
 import { RelayProblem } from "./problem.ts";
 
@@ -8,13 +8,9 @@ export interface HeadLimits {
 }
 
 const endOfHead = Buffer.from("\r\n\r\n");
-const lineFeed = 10;
-const carriageReturn = 13;
-
-/** RFC 9112 3: one space between the parts, a token, a target without white space or controls. */
-const requestLine = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([!-~\x80-\xff]+) HTTP\/([0-9])\.([0-9])$/;
-/** RFC 9112 4; a missing reason, with or without its space, is common and harmless. */
-const statusLine = /^HTTP\/1\.([01]) ([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?$/;
+const [lineFeed, carriageReturn, space, dot, deleted] = [0x0a, 0x0d, 0x20, 0x2e, 0x7f];
+/** Whose names need not be made anew for each request. */
+const commonMethods = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
 
 /**
  * Where the head that starts at the beginning of `bytes` ends, or undefined while it is incomplete. Throws a
@@ -23,7 +19,7 @@ const statusLine = /^HTTP\/1\.([01]) ([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)
 export function findHeadEnd(bytes: Buffer, { headBytesMax }: HeadLimits): number | undefined {
   const index = bytes.indexOf(endOfHead);
   const end = index < 0 ? bytes.length : index + endOfHead.length;
-  if (end > headBytesMax) throw new RelayProblem("head_too_large", `the head has more than ${headBytesMax} bytes`);
+  if (end > headBytesMax) throw tooLarge(headBytesMax);
   if (index >= 0) return end;
   for (let at = bytes.indexOf(lineFeed); at >= 0; at = bytes.indexOf(lineFeed, at + 1)) {
     if (bytes[at - 1] !== carriageReturn) throw new RelayProblem("invalid_request", "a line ends with a bare LF");
@@ -31,38 +27,108 @@ export function findHeadEnd(bytes: Buffer, { headBytesMax }: HeadLimits): number
   return undefined;
 }
 
-/** Parses a complete request head, and holds it to RFC 9112. Throws a RelayProblem. */
-export function parseRequestHead(raw: Buffer, limits: HeadLimits): RequestHead {
-  const lineEnd = raw.indexOf(carriageReturn);
-  const [, method, target, major, minor] = requestLine.exec(raw.toString("latin1", 0, lineEnd)) ?? [];
-  if (method === undefined || target === undefined) throw bad("the request line is malformed");
+/** Whether there is a complete head at the beginning of `bytes`, seen at a glance: a message without a body ends with it. */
+export function endsWithHead(bytes: Buffer): boolean {
+  const { length } = bytes;
+  return (
+    bytes[length - 1] === lineFeed &&
+    bytes[length - 3] === lineFeed &&
+    bytes[length - 2] === carriageReturn &&
+    bytes[length - 4] === carriageReturn
+  );
+}
+
+/**
+ * Parses the complete request head at the beginning of `bytes`, and holds it to RFC 9112: one space between the parts of its first line (3), a token, a
+ * target without white space or controls. Throws a RelayProblem.
+ */
+export function parseRequestHead(bytes: Buffer, limits: HeadLimits): RequestHead {
+  const methodEnd = afterToken(bytes, 0);
+  const targetStart = methodEnd + 1;
+  const targetEnd = afterTarget(bytes, targetStart);
+  const major = digitAt(bytes, targetEnd + 6);
+  const minor = digitAt(bytes, targetEnd + 8);
+  const isWellFormed =
+    methodEnd > 0 &&
+    bytes[methodEnd] === space &&
+    targetEnd > targetStart &&
+    isAt(bytes, targetEnd, " HTTP/") &&
+    bytes[targetEnd + 7] === dot &&
+    bytes[targetEnd + 9] === carriageReturn;
+  if (!isWellFormed || major === undefined || minor === undefined) throw bad("the request line is malformed");
   // 1.2 and above too: the bytes go on as they came, and the next hop may know no more than 1.1 either.
-  if (major !== "1" || (minor !== "0" && minor !== "1")) {
+  if (major !== 1 || minor > 1)
     throw new RelayProblem("version_not_supported", `HTTP/${major}.${minor} is not spoken here`);
-  }
-  const index = indexFields(raw, lineEnd, limits);
-  const head = new RequestHead({ raw, method, target, minorVersion: minor === "0" ? 0 : 1, index });
+  const method = methodAt(bytes, methodEnd);
+  const index = indexFields(bytes, targetEnd + 9, limits);
+  const head = new RequestHead({ bytes, minorVersion: minor === 0 ? 0 : 1, index, method, targetStart, targetEnd });
+  requireLength(head, limits);
   if (method === "CONNECT") throw new RelayProblem("not_implemented", "CONNECT is not offered");
   const hosts = head.count("host");
   if (hosts > 1 || (hosts === 0 && head.minorVersion === 1)) throw bad(`one Host field is needed, ${hosts} were given`);
   return head;
 }
 
-/** Parses a complete response head. Throws a RelayProblem. */
-export function parseResponseHead(raw: Buffer, limits: HeadLimits): ResponseHead {
-  const lineEnd = raw.indexOf(carriageReturn);
-  const [, minor, status] = statusLine.exec(raw.toString("latin1", 0, lineEnd)) ?? [];
-  if (status === undefined) throw bad("the status line is malformed");
-  const index = indexFields(raw, lineEnd, limits);
-  return new ResponseHead({ raw, status: Number(status), minorVersion: minor === "0" ? 0 : 1, index });
+/**
+ * Parses the complete response head at the beginning of `bytes` (RFC 9112 4; a missing reason, with or without its space, is
+ * common and harmless). Throws a RelayProblem.
+ */
+export function parseResponseHead(bytes: Buffer, limits: HeadLimits): ResponseHead {
+  const minor = digitAt(bytes, 7);
+  const status = statusAt(bytes, 9);
+  const lineEnd = bytes[12] === space ? afterValue(bytes, 13) : 12;
+  const isWellFormed = isAt(bytes, 0, "HTTP/1.") && bytes[8] === space && bytes[lineEnd] === carriageReturn;
+  if (!isWellFormed || minor === undefined || minor > 1 || status < 100) throw bad("the status line is malformed");
+  const index = indexFields(bytes, lineEnd, limits);
+  const head = new ResponseHead({ bytes, minorVersion: minor === 0 ? 0 : 1, index, status });
+  requireLength(head, limits);
+  return head;
 }
 
 /** Parses one field line without its CRLF. Throws a RelayProblem. */
 export function parseField(line: string): Field {
-  const raw = Buffer.from(`\r\n${line}\r\n\r\n`, "latin1");
-  const [field] = new MessageHead({ raw, minorVersion: 1, index: indexFields(raw, 0, { headerCountMax: 1 }) }).fields;
+  const bytes = Buffer.from(`\r\n${line}\r\n\r\n`, "latin1");
+  const index = indexFields(bytes, 0, { headerCountMax: 1 });
+  const [field] = new MessageHead({ bytes, minorVersion: 1, index }).fields;
   if (field === undefined) throw bad("a field line is empty");
   return field;
+}
+
+/** Behind the last of the bytes from `from` on that may be in a target. */
+function afterTarget(bytes: Uint8Array, from: number): number {
+  let at = from;
+  for (let byte = bytes[at] ?? 0; byte > space && byte !== deleted; byte = bytes[at] ?? 0) at += 1;
+  return at;
+}
+
+function methodAt(bytes: Buffer, end: number): string {
+  for (const method of commonMethods) if (method.length === end && isAt(bytes, 0, method)) return method;
+  return bytes.toString("latin1", 0, end);
+}
+
+/** Three digits; below 100 where they are none, or the first is 0. */
+function statusAt(bytes: Uint8Array, at: number): number {
+  const [hundreds = 0, tens, ones] = [digitAt(bytes, at), digitAt(bytes, at + 1), digitAt(bytes, at + 2)];
+  return tens === undefined || ones === undefined ? 0 : hundreds * 100 + tens * 10 + ones;
+}
+
+function digitAt(bytes: Uint8Array, at: number): number | undefined {
+  const digit = (bytes[at] ?? 0) - 0x30;
+  return digit >= 0 && digit <= 9 ? digit : undefined;
+}
+
+/** Whether this text, which is ASCII, is there. */
+function isAt(bytes: Uint8Array, from: number, text: string): boolean {
+  for (let at = 0; at < text.length; at += 1) if (bytes[from + at] !== text.charCodeAt(at)) return false;
+  return true;
+}
+
+function requireLength({ length }: MessageHead, { headBytesMax }: HeadLimits): void {
+  if (length > headBytesMax) throw tooLarge(headBytesMax);
+}
+
+function tooLarge(headBytesMax: number): RelayProblem {
+  return new RelayProblem("head_too_large", `the head has more than ${headBytesMax} bytes`);
 }
 
 function bad(message: string): RelayProblem {

@@ -29,8 +29,8 @@ export type Plan =
       readonly passesUpgrade?: boolean;
       /** The head to send. Default: as it came. `isFirst`: it is the first on a new upstream connection. */
       readonly head?: (isFirst: boolean) => Buffer;
-      /** The head to send back in place of the response's (interim ones and 101 too). Default: as it came. */
-      readonly onResponseHead?: (head: ResponseHead) => Buffer;
+      /** The head to send back in place of the response's (interim ones and 101 too). Default, and undefined: as it came. */
+      readonly onResponseHead?: (head: ResponseHead) => Buffer | undefined;
       /**
        * Whether the upstream says itself that it did not act. The handler is asked again then, also where part of the body
        * was sent; in that case only an answer will do. Default: 421 does, where nothing of the body was sent.

@@ -16,8 +16,7 @@ export interface UpstreamEvents {
 
 /** One connection to an upstream, for one client connection. */
 export class UpstreamLink {
-  /** Of its upstream: only requests to the same may go over it. */
-  readonly key: string;
+  readonly #upstream: Upstream;
   readonly #socket: UpstreamSocket | InProcessSocket;
   #isConnected = false;
   #requests = 0;
@@ -28,7 +27,7 @@ export class UpstreamLink {
 
   /** `release` is called once, when nothing is left of it. */
   constructor(upstream: Upstream, { events, release }: { events: UpstreamEvents; release: () => void }) {
-    this.key = keyOf(upstream);
+    this.#upstream = upstream;
     this.#release = release;
     this.#socket = connectTo(upstream, (bytes) => {
       if (!this.#isDestroyed) events.onUpstreamData(bytes);
@@ -54,6 +53,11 @@ export class UpstreamLink {
         release();
         events.onUpstreamClosed(cause);
       });
+  }
+
+  /** Whether a request to this upstream may go over it. */
+  leadsTo(upstream: Upstream): boolean {
+    return upstream === this.#upstream || keyOf(upstream) === keyOf(this.#upstream);
   }
 
   get isConnected(): boolean {

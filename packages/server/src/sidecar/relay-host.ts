@@ -284,8 +284,8 @@ export class BackendRelayHost implements RelayHost, BusyHost {
 }
 
 /** That a request was not let in is for the host alone to say: whoever believes it sends the request once more. */
-function withoutRefusal(head: ResponseHead): Buffer {
-  return head.has(refusalHeader) ? rewriteResponseHead(head, { remove: [refusalHeader] }) : head.raw;
+function withoutRefusal(head: ResponseHead): Buffer | undefined {
+  return head.has(refusalHeader) ? rewriteResponseHead(head, { remove: [refusalHeader] }) : undefined;
 }
 
 /** Whoever asked on a client's behalf may know more: why the backend has ended, or where it is. */
