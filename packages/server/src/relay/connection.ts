@@ -7,7 +7,7 @@ import { type FramingRules, requestFraming } from "./framing.ts";
 import type { RequestHead } from "./head.ts";
 import { Lingering } from "./lingering.ts";
 import { OpenExchange } from "./open-exchange.ts";
-import { endsWithHead, findHeadEnd, parseRequestHead } from "./parse-head.ts";
+import { hasWholeHead, parseRequestHead } from "./parse-head.ts";
 import type { Exchange } from "./plan.ts";
 import { RelayProblem } from "./problem.ts";
 import { reset } from "./reset.ts";
@@ -154,7 +154,7 @@ export class ClientConnection implements ForwardingOwner {
       this.#pair.pending = pending.subarray(2);
       return true;
     }
-    if (!endsWithHead(pending) && findHeadEnd(pending, limits) === undefined) {
+    if (!hasWholeHead(pending, limits)) {
       const late = new RelayProblem("timeout", `the request's head took more than ${limits.headTimeoutMs / 1000} s`);
       this.#deadline.setOnce("head", limits.headTimeoutMs, () => this.onProblem(late));
       return false;

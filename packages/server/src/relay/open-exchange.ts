@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import type { ActivityLease } from "./activity.ts";
 import type { BodyFraming } from "./framing.ts";
 import type { RequestHead, ResponseHead } from "./head.ts";
-import { endsWithHead, findHeadEnd, type HeadLimits, parseResponseHead } from "./parse-head.ts";
+import { type HeadLimits, hasWholeHead, parseResponseHead } from "./parse-head.ts";
 import type { Exchange, Plan } from "./plan.ts";
 import type { RelayProblem } from "./problem.ts";
 
@@ -63,7 +63,7 @@ export class OpenExchange {
   /** The next head of a response, once it is whole, with the bytes that begin with it. Throws a RelayProblem. */
   readResponseHead(bytes: Buffer, limits: HeadLimits): { head: ResponseHead; from: Buffer } | undefined {
     const from = this.#partialHead === undefined ? bytes : Buffer.concat([this.#partialHead, bytes]);
-    const isWhole = endsWithHead(from) || findHeadEnd(from, limits) !== undefined;
+    const isWhole = hasWholeHead(from, limits);
     this.#partialHead = isWhole || from.length === 0 ? undefined : from;
     return isWhole ? { head: parseResponseHead(from, limits), from } : undefined;
   }

@@ -1,12 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { defaultLimits } from "./limits.ts";
-import { findHeadEnd, parseField, parseRequestHead, parseResponseHead } from "./parse-head.ts";
+import { hasWholeHead, parseField, parseRequestHead, parseResponseHead } from "./parse-head.ts";
 import { RelayProblem, statusOfProblem } from "./problem.ts";
 
 const limits = { headBytesMax: 1_024, headerCountMax: 8 };
 const bytesOf = (text: string) => Buffer.from(text, "latin1");
 const requestOf = (text: string) => parseRequestHead(bytesOf(text), limits);
+const isThere = (text: string) => hasWholeHead(bytesOf(text), limits);
 const responseOf = (text: string) => parseResponseHead(bytesOf(text), limits);
 
 /** The status that a refusal is answered with, or 200 where there is none. */
@@ -92,26 +93,45 @@ describe("the head of a response is refused with", () => {
 });
 
 describe("the end of a head", () => {
-  it.each<[expected: number | undefined, what: string, bytes: string]>([
-    [4, "an empty head", "\r\n\r\n"],
-    [18, "a head with a body behind it", "GET / HTTP/1.1\r\n\r\nbody\r\n\r\n"],
-    [undefined, "nothing", ""],
-    [undefined, "half a line", "GET / HT"],
-    [undefined, "a CR that may begin the end", "GET / HTTP/1.1\r\n\r"],
-    [1_024, "a head of the most bytes", `GET / HTTP/1.1\r\nX: ${"a".repeat(1_024 - 23)}\r\n\r\n`],
-    [undefined, "the most bytes, without the end", `GET / HTTP/1.1\r\nX: ${"a".repeat(1_024 - 19)}`],
-  ])("is at %s for %s", (expected, _what, bytes) => {
-    expect(findHeadEnd(bytesOf(bytes), limits)).toBe(expected);
+  it.each<[expected: boolean, what: string, bytes: string]>([
+    [true, "an empty head", "\r\n\r\n"],
+    [true, "a head alone", "GET / HTTP/1.1\r\n\r\n"],
+    [true, "a head with a body behind it", "GET / HTTP/1.1\r\n\r\nbody\r\n"],
+    [false, "nothing", ""],
+    [false, "half a line", "GET / HT"],
+    [false, "a CR that may begin the end", "GET / HTTP/1.1\r\n\r"],
+    [false, "less than an end", "\r\n\r"],
+    [true, "a head of the most bytes", `GET / HTTP/1.1\r\nX: ${"a".repeat(1_024 - 23)}\r\n\r\n and more`],
+    [false, "the most bytes, without the end", `GET / HTTP/1.1\r\nX: ${"a".repeat(1_024 - 19)}`],
+  ])("is there: %s, for %s", (expected, _what, bytes) => {
+    expect(isThere(bytes)).toBe(expected);
+  });
+
+  it("is the first empty line, also where the bytes end with another", () => {
+    const head = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    expect(isThere(`${head}GET /b HTTP/1.1\r\nHost: b\r\n\r\n`)).toBe(true);
+    const { length, raw, fields } = requestOf(`${head}GET /b HTTP/1.1\r\nHost: b\r\n\r\n`);
+    expect([length, raw.toString(), fields.length]).toEqual([head.length, head, 1]);
+  });
+
+  it.each([
+    ["alone", ""],
+    ["with a body behind it", "body"],
+  ])("of a head of one byte too many, %s, is refused with 431", (_where, behind) => {
+    const head = `GET / HTTP/1.1\r\nHost: ${"a".repeat(1_025 - 26)}\r\n\r\n`;
+    expect(head).toHaveLength(1_025);
+    const read = (text: string) => isThere(text) && requestOf(text);
+    expect(statusOf(() => read(head + behind))).toBe(431);
+    expect(statusOf(() => read(head.replace("aa", "a") + behind))).toBe(200);
   });
 
   it.each<[status: number, what: string, bytes: string]>([
-    [431, "a complete head of one byte too many", `GET / HTTP/1.1\r\nX: ${"a".repeat(1_025 - 23)}\r\n\r\n`],
     [431, "an incomplete head of one byte too many", "a".repeat(1_025)],
     [400, "a bare LF before the head is complete", "GET / HTTP/1.1\nHost: a"],
     [400, "a bare LF as the first byte", "\n"],
     [400, "a head that ends its lines with LF", "GET / HTTP/1.1\nHost: a\n\n"],
   ])("is refused with %i for %s", (status, _what, bytes) => {
-    expect(statusOf(() => findHeadEnd(bytesOf(bytes), limits))).toBe(status);
+    expect(statusOf(() => isThere(bytes))).toBe(status);
   });
 });
 
@@ -204,10 +224,11 @@ describe("properties", () => {
         const text = `${method} ${target} HTTP/1.1\r\n${all.map(([n, v]) => `${n}: ${v}\r\n`).join("")}\r\n`;
         const bytes = bytesOf(text + rest);
         for (let cut = 0; cut < text.length; cut += 1) {
-          expect(findHeadEnd(bytes.subarray(0, cut), defaultLimits)).toBeUndefined();
+          expect(hasWholeHead(bytes.subarray(0, cut), defaultLimits)).toBe(false);
         }
-        expect(findHeadEnd(bytes, defaultLimits)).toBe(text.length);
-        const head = requestOf(text);
+        expect(hasWholeHead(bytes, defaultLimits)).toBe(true);
+        const head = parseRequestHead(bytes, defaultLimits);
+        expect(head.length).toBe(text.length);
         expect([head.method, head.target]).toEqual([method, target]);
         expect(head.fields.map((each) => [each.name, each.value])).toEqual(all);
       }),

@@ -7,40 +7,31 @@ export interface HeadLimits {
   headerCountMax: number;
 }
 
-const endOfHead = Buffer.from("\r\n\r\n");
+const endOfHead = "\r\n\r\n";
 const [lineFeed, carriageReturn, space, dot, deleted] = [0x0a, 0x0d, 0x20, 0x2e, 0x7f];
 /** Whose names need not be made anew for each request. */
 const commonMethods = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
 
 /**
- * Where the head that starts at the beginning of `bytes` ends, or undefined while it is incomplete. Throws a
- * RelayProblem as soon as it is too large, or ends a line with a bare LF.
+ * Whether there is a complete head at the beginning of `bytes`. Throws a RelayProblem as soon as one is too large, or ends a
+ * line with a bare LF.
  */
-export function findHeadEnd(bytes: Buffer, { headBytesMax }: HeadLimits): number | undefined {
+export function hasWholeHead(bytes: Buffer, { headBytesMax }: HeadLimits): boolean {
+  // Seen at a glance: most messages without a body end with it. Where it ends, and whether that is too far, is for the parser.
+  if (isAt(bytes, bytes.length - endOfHead.length, endOfHead)) return true;
   const index = bytes.indexOf(endOfHead);
   const end = index < 0 ? bytes.length : index + endOfHead.length;
   if (end > headBytesMax) throw tooLarge(headBytesMax);
-  if (index >= 0) return end;
+  if (index >= 0) return true;
   for (let at = bytes.indexOf(lineFeed); at >= 0; at = bytes.indexOf(lineFeed, at + 1)) {
     if (bytes[at - 1] !== carriageReturn) throw new RelayProblem("invalid_request", "a line ends with a bare LF");
   }
-  return undefined;
-}
-
-/** Whether there is a complete head at the beginning of `bytes`, seen at a glance: a message without a body ends with it. */
-export function endsWithHead(bytes: Buffer): boolean {
-  const { length } = bytes;
-  return (
-    bytes[length - 1] === lineFeed &&
-    bytes[length - 3] === lineFeed &&
-    bytes[length - 2] === carriageReturn &&
-    bytes[length - 4] === carriageReturn
-  );
+  return false;
 }
 
 /**
- * Parses the complete request head at the beginning of `bytes`, and holds it to RFC 9112: one space between the parts of its first line (3), a token, a
- * target without white space or controls. Throws a RelayProblem.
+ * Parses the complete request head at the beginning of `bytes`, and holds it to RFC 9112: one space between the parts of its
+ * first line (3), a token, a target without white space or controls. Throws a RelayProblem.
  */
 export function parseRequestHead(bytes: Buffer, limits: HeadLimits): RequestHead {
   const methodEnd = afterToken(bytes, 0);

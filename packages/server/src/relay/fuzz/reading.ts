@@ -1,6 +1,6 @@
 import { type BodyFraming, requestFraming, responseFraming } from "../framing.ts";
 import { type MessageHead, ResponseHead } from "../head.ts";
-import { findHeadEnd, parseRequestHead, parseResponseHead } from "../parse-head.ts";
+import { hasWholeHead, parseRequestHead, parseResponseHead } from "../parse-head.ts";
 import { RelayProblem } from "../problem.ts";
 
 /** What comes over one connection from one side. */
@@ -53,11 +53,10 @@ export function readAsRelay(stream: Stream): Reading {
   const readHead = (until: number): boolean => {
     // RFC 9112 2.2, as ClientConnection has it.
     while (stream.kind === "request" && until - at >= 2 && bytes[at] === 0x0d && bytes[at + 1] === 0x0a) at += 2;
-    const end = at === until ? undefined : findHeadEnd(bytes.subarray(at, until), limits);
-    if (end === undefined) return false;
-    const method = methodOf(methods, messages);
-    const { head, framing } = judge(stream.kind, bytes.subarray(at, at + end), method);
-    at += end;
+    const come = bytes.subarray(at, until);
+    if (!hasWholeHead(come, limits)) return false;
+    const { head, framing } = judge(stream.kind, come, methodOf(methods, messages));
+    at += head.length;
     messages.push({ head, from, headEnd: at, end: undefined, isUntilClose: framing?.isUntilClose ?? false });
     body = framing;
     if (framing === undefined) isOver = true;
@@ -92,9 +91,9 @@ function methodOf(methods: readonly string[], messages: readonly ReadMessage[]):
 function methodsIn(requests: Buffer): string[] {
   const methods: string[] = [];
   for (let rest = requests; rest.length > 0; ) {
-    const end = findHeadEnd(rest, limits) ?? rest.length;
-    methods.push(parseRequestHead(rest.subarray(0, end), limits).method);
-    rest = rest.subarray(end);
+    const { method, length } = parseRequestHead(rest, limits);
+    methods.push(method);
+    rest = rest.subarray(length);
   }
   return methods;
 }
@@ -103,17 +102,17 @@ export function isInterim(head: MessageHead): boolean {
   return head instanceof ResponseHead && head.isInterim;
 }
 
-/** A head, and the framing of what follows; undefined behind a 101, where no message follows. */
+/** The head that `bytes` begin with, and the framing of what follows; undefined behind a 101, where no message follows. */
 function judge(
   kind: Stream["kind"],
-  raw: Buffer,
+  bytes: Buffer,
   method: string,
 ): { head: MessageHead; framing: BodyFraming | undefined } {
   if (kind === "request") {
-    const head = parseRequestHead(raw, limits);
+    const head = parseRequestHead(bytes, limits);
     return { head, framing: requestFraming(head, limits) };
   }
-  const head = parseResponseHead(raw, limits);
+  const head = parseResponseHead(bytes, limits);
   const framing = responseFraming(head, { method }, limits);
   return { head, framing: head.status === 101 ? undefined : framing };
 }
