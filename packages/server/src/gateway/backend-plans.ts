@@ -6,7 +6,7 @@ import { isRevoked } from "../core/revocations.ts";
 import { hasEnded } from "../core/status.ts";
 import { identityOf } from "../core/workload.ts";
 import type { Clock } from "../lib/clock.ts";
-import type { Answer, Cut, Exchange, Plan, ResponseHead } from "../relay/index.ts";
+import type { Answer, Cut, Exchange, Plan, ResponseHead, Upstream } from "../relay/index.ts";
 import {
   type Admission,
   type AdmissionRequest,
@@ -26,7 +26,6 @@ import { backwardHead, forwardHead } from "./heads.ts";
 import type { OpenConnections } from "./open-connections.ts";
 import { endedPage, waitingPage } from "./pages.ts";
 import { isReachable, type Wanted } from "./parking.ts";
-import { hostOf } from "./route.ts";
 import { checkUpgraded, passesUpgrade } from "./upgrades.ts";
 
 export interface BackendPlansDeps {
@@ -38,15 +37,22 @@ export interface BackendPlansDeps {
   /** A backend as last heard. */
   readonly peek: (name: string) => Backend | undefined;
   /** Where browsers follow the states of a backend; undefined where they cannot. */
-  readonly streamOf: (wanted: Wanted, view: ClientView) => string | undefined;
+  readonly streamOf: (wanted: Wanted) => string | undefined;
   /** Whether browsers get a page while a backend is on its way. */
   readonly hasWaitingPage: boolean;
   readonly onResponse: (response: ResponseHead) => void;
 }
 
+/** How requests get to a backend. */
+interface Way {
+  readonly upstream: Upstream;
+  readonly identity: string;
+}
+
 /** What requests get that are for one backend, by who asks and how the backend is. */
 export class BackendPlans {
   readonly #deps: BackendPlansDeps;
+  readonly #ways = new WeakMap<Backend, Way>();
 
   constructor(deps: BackendPlansDeps) {
     this.#deps = deps;
@@ -54,53 +60,61 @@ export class BackendPlans {
 
   /** To a backend that is reachable. */
   forward(exchange: Exchange, backend: Backend, wanted: Wanted): Plan {
-    const { rules, viewOf, onResponse } = this.#deps;
+    const { rules, onResponse } = this.#deps;
     const { head } = exchange;
-    const address = addressOf(backend);
-    if (address === undefined) throw new Error("a reachable backend has an address");
-    const view = viewOf(exchange);
-    const admission = this.#admit(exchange, backend, { wanted, view });
+    const { upstream, identity } = this.#wayTo(backend);
+    const admission = this.#admit(exchange, backend, wanted);
     const instead = this.#instead(exchange, admission, wanted);
     if (instead !== undefined) return instead;
-    const identity = identityOf(backend);
-    const { prefix, target } = wanted;
-    const place = { prefix: `${view.prefix}${prefix}`, hosts: [view.host, hostOf(head)] };
+    const { prefix, target, view } = wanted;
+    const place = { prefix: `${view.prefix}${prefix}`, hosts: [view.host, view.askedHost] };
     const origin = allowedOriginOf(head, rules.allowedOrigins);
     const isShared = admission.kind === "admitted" && rules.allowedOrigins.size > 0;
-    return {
+    const plan: Plan = {
       kind: "forward",
-      upstream: {
-        host: address.ip,
-        port: address.port,
-        key: `${identity} ${address.ip} ${address.port}`,
-        takesHalfClose: true,
-      },
+      upstream,
       passesUpgrade: passesUpgrade(head),
-      head: (isFirst) => forwardHead(head, { prefix, target, view, admission, ...(isFirst ? { identity } : {}) }),
+      head: (isFirst) =>
+        forwardHead(head, { prefix, target, view, admission, identity: isFirst ? identity : undefined }),
       onResponseHead: (response) => {
         checkUpgraded(response);
         onResponse(response);
-        return backwardHead(response, place, isShared && !response.isInterim ? corsFields(response, origin) : []);
+        return backwardHead(
+          response,
+          place,
+          isShared && !response.isInterim ? corsFields(response, origin) : undefined,
+        );
       },
-      isRefusal: (response) => response.header(refusalHeader) !== undefined,
-      ...(admission.kind === "admitted" ? { onOpen: this.#keepOpen(admission, { backend, origin }) } : {}),
+      isRefusal: isRefusedByHost,
     };
+    return admission.kind === "admitted" ? { ...plan, onOpen: this.#keepOpen(admission, { backend, origin }) } : plan;
+  }
+
+  /** The same for all requests, until another record of it is heard. */
+  #wayTo(backend: Backend): Way {
+    const known = this.#ways.get(backend);
+    if (known !== undefined) return known;
+    const address = addressOf(backend);
+    if (address === undefined) throw new Error("a reachable backend has an address");
+    const identity = identityOf(backend);
+    const { ip: host, port } = address;
+    const way = { identity, upstream: { host, port, key: `${identity} ${host} ${port}`, takesHalfClose: true } };
+    this.#ways.set(backend, way);
+    return way;
   }
 
   /** What a request gets that is not to wait for its backend; undefined for one that is. */
   answer(exchange: Exchange, backend: Backend, wanted: Wanted): Plan | undefined {
-    const view = this.#deps.viewOf(exchange);
-    const instead = this.#instead(exchange, this.#admit(exchange, backend, { wanted, view }), wanted);
+    const instead = this.#instead(exchange, this.#admit(exchange, backend, wanted), wanted);
     if (instead !== undefined || !this.#deps.hasWaitingPage || !isForPage(exchange.head)) return instead;
     if (exchange.previousFailure !== undefined || isReachable(backend)) return undefined;
-    const stream = this.#deps.streamOf(wanted, view);
-    return { kind: "answer", answer: waitingPage(backend, { prefix: view.prefix, stream }) };
+    const stream = this.#deps.streamOf(wanted);
+    return { kind: "answer", answer: waitingPage(backend, { prefix: wanted.view.prefix, stream }) };
   }
 
   /** Whether it is for another generation than this one, by its token: the watch may lag behind whoever made that. */
   isForAnother(exchange: Exchange, backend: Backend, wanted: Wanted): boolean {
-    const request = this.#admissionRequest(exchange, wanted, this.#deps.viewOf(exchange));
-    return isForAnotherGeneration(request, backend, this.#deps.rules);
+    return isForAnotherGeneration(admissionRequest(exchange, wanted), backend, this.#deps.rules);
   }
 
   /** What is said of a backend that is over, to anybody: a page, where a browser is to show it. */
@@ -122,13 +136,8 @@ export class BackendPlans {
     return isProgramAsked ? undefined : preflightAnswer(head, origin);
   }
 
-  #admit(exchange: Exchange, backend: Backend, { wanted, view }: { wanted: Wanted; view: ClientView }): Admission {
-    return admit(this.#admissionRequest(exchange, wanted, view), backend, this.#deps.rules);
-  }
-
-  #admissionRequest({ head }: Exchange, wanted: Wanted, { proto, host }: ClientView): AdmissionRequest {
-    const cookieName = cookieNameOf(wanted, proto);
-    return { head, target: wanted.target, cookieName, ownOrigin: `${proto}://${host}` };
+  #admit(exchange: Exchange, backend: Backend, wanted: Wanted): Admission {
+    return admit(admissionRequest(exchange, wanted), backend, this.#deps.rules);
   }
 
   /** What a request gets before anything is passed on. */
@@ -141,8 +150,8 @@ export class BackendPlans {
 
   /** To the same page, without the token in its URL: whoever is shown that URL, or gets it as a Referer, is not let in by it. */
   #keepToken(exchange: Exchange, { token, credential }: Admitted, wanted: Wanted): Answer {
-    const { clock, viewOf } = this.#deps;
-    const view = viewOf(exchange);
+    const { clock } = this.#deps;
+    const { view } = wanted;
     const prefix = `${view.prefix}${wanted.prefix}`;
     const cookie = cookieOf(credential.text, {
       name: cookieNameOf(wanted, view.proto),
@@ -172,6 +181,16 @@ export class BackendPlans {
       return open.add(token, revoke);
     };
   }
+}
+
+function admissionRequest({ head }: Exchange, wanted: Wanted): AdmissionRequest {
+  const { proto, host } = wanted.view;
+  return { head, target: wanted.target, cookieName: cookieNameOf(wanted, proto), ownOrigin: `${proto}://${host}` };
+}
+
+/** Whether a relay host says that the request has not reached its program. */
+function isRefusedByHost(response: ResponseHead): boolean {
+  return response.has(refusalHeader);
 }
 
 /** Holds nothing of the request: it is kept for as long as what it was let in by is open. */

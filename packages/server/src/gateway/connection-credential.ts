@@ -7,6 +7,9 @@ export const pathCookieName = "spawner-token";
 /** The same where each backend has a host of its own, over https: no other host can set it (RFC 6265bis 4.1.3.2). */
 export const hostCookieName = "__Host-spawner-token";
 
+/** In every Cookie value that has a cookie of ours, in whatever case: most have none, and need not be taken apart. */
+export const mayBeOurs = new RegExp(pathCookieName, "i");
+
 /** A token as a request brought it. */
 export interface Credential {
   readonly by: "query" | "bearer" | "cookie";

@@ -10,6 +10,8 @@ export interface ClientView {
   readonly proto: "http" | "https";
   /** With its port; "" where none is known. */
   readonly host: string;
+  /** The host that the request itself names, whatever a proxy says of it. */
+  readonly askedHost: string;
   /** What a proxy in front has taken off the path: "", or `/base`. */
   readonly prefix: string;
 }
@@ -53,16 +55,19 @@ function isTrusted(address: string, trustedProxies: BlockList | undefined): bool
  * (RFC 7239) only where it sends none of those: a proxy that sets only the ones passes the other on as the client sent it.
  */
 export function viewOf(head: RequestHead, { clientAddress, proto, trustedProxies }: ViewOptions): ClientView {
-  const host = hostOf(head);
+  const askedHost = hostOf(head);
   const address = plainAddress(clientAddress);
-  if (!isTrusted(address, trustedProxies)) return { addresses: [address], proto, host, prefix: "" };
+  if (!isTrusted(address, trustedProxies)) {
+    return { addresses: [address], proto, host: askedHost, askedHost, prefix: "" };
+  }
   const told = head.fields.some(({ lowerName }) => lowerName.startsWith("x-forwarded-"))
     ? fromXForwarded(head)
     : fromForwarded(head.header("forwarded") ?? "");
   return {
     addresses: [...told.addresses, address],
     proto: told.proto === "http" || told.proto === "https" ? told.proto : proto,
-    host: told.host || host,
+    host: told.host || askedHost,
+    askedHost,
     // It is put in front of paths for browsers, in Location and in the Path of a cookie.
     prefix: isPlainPath(told.prefix) ? told.prefix.replace(/\/$/, "") : "",
   };

@@ -65,7 +65,13 @@ test("a program clears no data, and has no worker, beyond its own path; on a hos
 });
 
 const limits = { headBytesMax: 10_000, headerCountMax: 100 };
-const view = { addresses: ["192.0.2.7"], proto: "http", host: "play.example", prefix: "" } as const;
+const view = {
+  addresses: ["192.0.2.7"],
+  proto: "http",
+  host: "play.example",
+  askedHost: "play.example",
+  prefix: "",
+} as const;
 
 /** The head that a program gets of a request with these fields. */
 function forwarded(...lines: string[]): string {
@@ -93,6 +99,15 @@ test("a program is shown no token of ours in a cookie or a Referer", () => {
   expect(head).toMatch(/^Cookie: a=1\r$/m);
   expect(head).toMatch(/^Referer: http:\/\/play\.example\/b4x\/\?b=2\r$/m);
   expect(forwarded("Cookie: spawner-token=secret")).not.toMatch(/cookie/i);
+});
+
+test.each([
+  ["a cookie in another case", "Cookie: a=1; SPAWNER-Token=secret"],
+  ["a cookie without a name", "Cookie: =spawner-token=secret"],
+  ["the second of two Cookie fields", "Cookie: a=1", "Cookie: spawner-token=secret"],
+  ["a Referer that spells the parameter in another way", "Referer: http://play.example/b4x/?%5Fspawner%5Ftoken=secret"],
+])("nor in %s", (_what, ...lines) => {
+  expect(forwarded(...lines)).not.toMatch(/secret/);
 });
 
 test("a program is shown no token of ours in Authorization, also where none is asked for", () => {
@@ -123,8 +138,8 @@ test("a program sets no cookie of ours, on whatever path and in whatever case", 
     ["/b4x", "/b4x/"],
     ["", "/"],
   ] as const) {
-    const head = backwardHead(parseResponseHead(Buffer.from(text), limits), { prefix, hosts: [] }).toString();
-    expect(head).toBe(`HTTP/1.1 200 OK\r\nSet-Cookie: mine=1; Path=${path}\r\n\r\n`);
+    const head = backwardHead(parseResponseHead(Buffer.from(text), limits), { prefix, hosts: [] });
+    expect(String(head)).toBe(`HTTP/1.1 200 OK\r\nSet-Cookie: mine=1; Path=${path}\r\n\r\n`);
   }
 });
 

@@ -1,13 +1,11 @@
-import { tokenParameter } from "@spawner/client";
 import { backendHeader } from "../core/relay-host.ts";
 import { type RequestHead, type ResponseHead, rewriteRequestHead, rewriteResponseHead } from "../relay/index.ts";
 import type { Admission } from "./admission.ts";
-import { isOurCookie, withoutCookie, withoutToken } from "./connection-credential.ts";
+import { isOurCookie, mayBeOurs, withoutCookie, withoutToken } from "./connection-credential.ts";
 import { type ClientView, forwardedFields } from "./forwarded.ts";
 import { type HopByHop, hopByHopOf } from "./hop-by-hop.ts";
 import { isNotForClients } from "./own-fields.ts";
 import { isPlainPath } from "./plain-path.ts";
-import { hostOf } from "./route.ts";
 
 export interface ForwardedRequest {
   /** `/<id>`: what was taken off the path; "" on a host of the backend's own. */
@@ -18,7 +16,7 @@ export interface ForwardedRequest {
   /** As whom its client was let in. Default: nobody asked. */
   readonly admission?: Admission;
   /** Whom the request is meant for, where the relay host has not been told on this connection. */
-  readonly identity?: string;
+  readonly identity?: string | undefined;
   /** The host to name. Default: the one that was asked. */
   readonly host?: string;
 }
@@ -30,31 +28,30 @@ const authHeader = "x-spawner-auth";
 /** The head that a backend gets. */
 export function forwardHead(head: RequestHead, request: ForwardedRequest): Buffer {
   const { prefix, target, view, identity, admission } = request;
-  const { host = hostOf(head) } = request;
+  // Of a target in absolute form, the host in it holds, and not the one in its Host field.
+  const host = request.host ?? (head.target.startsWith("/") ? undefined : view.askedHost);
   const { remove, set } = hopByHopOf(head);
   const notFromOutside = head.lowerNamesFrom("xf").filter(isNotForClients);
   return rewriteRequestHead(head, {
     target: withoutToken(target),
     remove: [...remove, ...notFromOutside, ...(isBearer(admission) ? ["authorization"] : [])],
-    ...(head.has("cookie") || isTokenInReferer(head) ? { map: withoutOurs } : {}),
+    ...(mayTellToken(head) ? { map: withoutOurs } : {}),
     set: [
       ...set,
       ...identityFields(admission),
       ...forwardedFields(view, prefix),
-      ...(host === (head.header("host") ?? "") ? [] : [["host", host] as const]),
+      ...(host === undefined || host === (head.header("host") ?? "") ? [] : [["host", host] as const]),
       ...(identity === undefined ? [] : [[backendHeader, identity] as const]),
     ],
   });
 }
 
 /** Our own tokens are not for programs: they could go with them to others. */
-function withoutOurs(lowerName: string, value: string): string | null | undefined {
-  if (lowerName === "cookie") return withoutCookie(value);
-  return lowerName === "referer" ? withoutToken(value) : undefined;
-}
+const withoutOurs = { cookie: withoutCookie, referer: withoutToken };
 
-function isTokenInReferer(head: RequestHead): boolean {
-  return head.header("referer")?.includes(tokenParameter) === true;
+/** Whether a token of ours may be in a cookie, or in the URL that led here. */
+function mayTellToken(head: RequestHead): boolean {
+  return mayBeOurs.test(head.header("cookie") ?? "") || head.header("referer")?.includes("?") === true;
 }
 
 function isBearer(admission: Admission | undefined): boolean {
@@ -81,33 +78,35 @@ export interface PublicPlace {
 
 /**
  * The head that a client gets: paths that the program gives are put behind the prefix, and no program sets our cookie.
- * `added`: more fields, in place of any with the same name.
+ * `added`: more fields, in place of any with the same name. Undefined where nothing changes.
  */
-export function backwardHead(head: ResponseHead, place: PublicPlace, added: HopByHop["set"] = []): Buffer {
+export function backwardHead(
+  head: ResponseHead,
+  place: PublicPlace,
+  added: HopByHop["set"] = none,
+): Buffer | undefined {
   const { remove, set } = hopByHopOf(head);
+  const isOfPlaces = head.hasAny(ofPlaces);
+  if (!isOfPlaces && remove.length + set.length + added.length === 0) return undefined;
   const changes = { remove, set: [...set, ...added] };
-  if (!head.hasAny(ofPlaces)) return rewriteResponseHead(head, changes);
-  return rewriteResponseHead(head, {
-    ...changes,
-    map(lowerName, value) {
-      switch (lowerName) {
-        case "set-cookie":
-          return isOurCookie(value) ? null : mapCookiePath(value, place.prefix);
-        case "location":
-          return mapLocation(value, place);
-        case "service-worker-allowed":
-          return mapWorkerScope(value, place.prefix);
-        case "clear-site-data": // of the whole origin, which is others' too
-          return place.prefix === "" ? undefined : null;
-        default:
-          return undefined;
-      }
-    },
-  });
+  return rewriteResponseHead(head, isOfPlaces ? { ...changes, map: underPlace(place) } : changes);
+}
+
+function underPlace(place: PublicPlace): Record<string, (value: string) => string | null> {
+  const { prefix } = place;
+  return {
+    "set-cookie": (value) => (isOurCookie(value) ? null : mapCookiePath(value, prefix)),
+    location: (value) => mapLocation(value, place),
+    "service-worker-allowed": (value) => mapWorkerScope(value, prefix),
+    // Of the whole origin, which is others' too.
+    "clear-site-data": (value) => (prefix === "" ? value : null),
+  };
 }
 
 /** What a program says of paths, or of all of its origin. */
 const ofPlaces: readonly string[] = ["location", "set-cookie", "service-worker-allowed", "clear-site-data"];
+
+const none: HopByHop["set"] = [];
 
 /**
  * The widest scope of a service worker, under the prefix. Null where it could reach beyond, to what other backends have there:

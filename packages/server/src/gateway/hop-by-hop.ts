@@ -25,8 +25,8 @@ const neverHopByHop: ReadonlySet<string> = new Set([
 /** HTTP2-Settings comes with an upgrade that ends here (RFC 7540 3.2.1). */
 const alwaysHopByHop: readonly string[] = ["keep-alive", "proxy-connection", "http2-settings"];
 
-/** Most heads have none of these. */
-const concerned: readonly string[] = ["connection", "te", "upgrade", ...alwaysHopByHop];
+/** Most heads have none of these, beside a Connection that says whether it is kept open. */
+const concerned: readonly string[] = ["te", "upgrade", ...alwaysHopByHop];
 const unchanged: HopByHop = { remove: [], set: [] };
 
 /**
@@ -35,7 +35,7 @@ const unchanged: HopByHop = { remove: [], set: [] };
  * and go on: all but those by which we tell the next server who asks, which it would drop.
  */
 export function hopByHopOf(head: MessageHead): HopByHop {
-  if (!head.hasAny(concerned)) return unchanged;
+  if (!head.hasAny(concerned) && head.headers("connection").every(isShared)) return unchanged;
   const remove = alwaysHopByHop.filter((name) => head.has(name));
   const set: [string, string][] = [];
   const asked = head.headers("upgrade").flatMap(listItems);
@@ -54,7 +54,7 @@ export function hopByHopOf(head: MessageHead): HopByHop {
   const kept = given.filter((option) => {
     const name = option.toLowerCase();
     if (name === "upgrade") return passed.length > 0 || asked.length === 0;
-    if (sharedOptions.has(name)) return true;
+    if (isShared(name)) return true;
     if (name === "te") return takesTrailers;
     if (name === "" || neverHopByHop.has(name) || alwaysHopByHop.includes(name)) return false;
     if (isUpgrade) return !isNotForClients(name);
@@ -66,4 +66,8 @@ export function hopByHopOf(head: MessageHead): HopByHop {
     if (kept.length > 0) set.push(["connection", kept.join(", ")]);
   }
   return { remove, set };
+}
+
+function isShared(option: string): boolean {
+  return sharedOptions.has(option.toLowerCase());
 }

@@ -8,6 +8,7 @@ import type { Log } from "../lib/log.ts";
 import type { Answer, Exchange, Plan } from "../relay/index.ts";
 import { refuse, unknown } from "./answers.ts";
 import type { Directory, WaitOutcome } from "./directory.ts";
+import type { ClientView } from "./forwarded.ts";
 import type { GatewayMetrics, ParkedOutcome } from "./metrics.ts";
 
 /** The backend that a request is for, and what it gets. */
@@ -18,6 +19,8 @@ export interface Wanted {
   readonly target: string;
   /** `/<id>`: what was taken off the path; "" on a host of the backend's own. */
   readonly prefix: string;
+  /** How its client reached us. */
+  readonly view: ClientView;
 }
 
 export interface ParkingDeps {

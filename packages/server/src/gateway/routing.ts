@@ -72,7 +72,7 @@ export class Routing {
       },
       viewOf: (exchange) => this.#viewOf(exchange),
       peek: (name) => this.#directory.peek(name),
-      streamOf: (wanted, view) => this.#streamOf(wanted, view),
+      streamOf: (wanted) => this.#streamOf(wanted),
       hasWaitingPage: config.waitingPage ?? true,
       onResponse: (response) => this.#count("backend", response),
     });
@@ -95,9 +95,11 @@ export class Routing {
 
   route(exchange: Exchange): Plan | Promise<Plan> {
     const plan = this.#route(exchange);
-    const shown = (each: Plan): Plan =>
-      each.kind === "answer" ? { ...each, answer: this.#shown(each.answer, exchange) } : each;
-    return plan instanceof Promise ? plan.then(shown) : shown(plan);
+    return plan instanceof Promise ? plan.then((late) => this.#plan(late, exchange)) : this.#plan(plan, exchange);
+  }
+
+  #plan(plan: Plan, exchange: Exchange): Plan {
+    return plan.kind === "answer" ? { ...plan, answer: this.#shown(plan.answer, exchange) } : plan;
   }
 
   /** A backend that ended while a request was under way explains the failure better than the failure does. */
@@ -142,29 +144,30 @@ export class Routing {
   #route(exchange: Exchange): Plan | Promise<Plan> {
     const { head } = exchange;
     const { allowedHosts, hostDomain } = this.#config;
-    const id = hostDomain === undefined ? undefined : this.#idOfHost(this.#viewOf(exchange).host);
-    const host = hostOf(head);
+    const view = this.#viewOf(exchange);
+    const id = hostDomain === undefined ? undefined : this.#idOfHost(view.host);
+    const host = view.askedHost;
     if (id === undefined && allowedHosts?.includes(hostNameOf(host)) === false) {
       return refuse("forbidden_host", `Host ${quote(host)} is not served here; ${allowedHosts.join(", ")} are.`);
     }
     if (head.target === "*" && head.method === "OPTIONS") return aboutThisServer;
-    return id === undefined ? this.#onPath(exchange) : this.#onHost(exchange, id);
+    return id === undefined ? this.#onPath(exchange, view) : this.#onHost(exchange, { id, view });
   }
 
   /** Of a host that is one backend's. */
-  #onHost(exchange: Exchange, id: string): Plan | Promise<Plan> {
+  #onHost(exchange: Exchange, { id, view }: { id: string; view: ClientView }): Plan | Promise<Plan> {
     const target = pathOf(exchange.head.target);
     if (target === undefined) return malformed(exchange.head);
     const name = this.#names.nameOf(id);
     if (name === undefined) return unknown(id);
     if (target === ownStream || target.startsWith(`${ownStream}?`)) {
-      return this.#toApi(exchange, { target: streamPath(id), isOfHost: true });
+      return this.#toApi(exchange, { target: streamPath(id), view, isOfHost: true });
     }
     if (target.startsWith("/_spawner/")) return own(exchange.head, target.slice("/_spawner".length));
-    return this.#backend(exchange, { id, name, target, prefix: "" });
+    return this.#backend(exchange, { id, name, target, prefix: "", view });
   }
 
-  #onPath(exchange: Exchange): Plan | Promise<Plan> {
+  #onPath(exchange: Exchange, view: ClientView): Plan | Promise<Plan> {
     const { head } = exchange;
     const route = parseTarget(head.target, this.#pathPrefix);
     switch (route.kind) {
@@ -175,9 +178,9 @@ export class Routing {
       case "unslashed":
         if (route.id === "healthz") return { kind: "answer", answer: { status: 200, body: "{}\n" } };
         if (this.#names.nameOf(route.id) === undefined && route.id !== "api") return unknown(route.id);
-        return redirect(`${this.#viewOf(exchange).prefix}${this.#prefixOf(route.id)}/${route.query}`);
+        return redirect(`${view.prefix}${this.#prefixOf(route.id)}/${route.query}`);
       case "segment":
-        return this.#segment(exchange, route);
+        return this.#segment(exchange, route, view);
       case "elsewhere":
         return unknown(route.id);
       default:
@@ -192,11 +195,12 @@ export class Routing {
     return root(head).then((answer) => ({ kind: "answer", answer }));
   }
 
-  #segment(exchange: Exchange, { id, target }: { id: string; target: string }): Plan | Promise<Plan> {
-    if (id === "api") return this.#toApi(exchange, { target, isOfHost: false });
+  #segment(exchange: Exchange, { id, target }: { id: string; target: string }, view: ClientView): Plan | Promise<Plan> {
+    if (id === "api") return this.#toApi(exchange, { target, view, isOfHost: false });
     if (id === "_spawner") return own(exchange.head, target);
     const name = this.#names.nameOf(id);
-    return name === undefined ? unknown(id) : this.#backend(exchange, { id, name, target, prefix: this.#prefixOf(id) });
+    if (name === undefined) return unknown(id);
+    return this.#backend(exchange, { id, name, target, prefix: this.#prefixOf(id), view });
   }
 
   #backend(exchange: Exchange, wanted: Wanted): Plan | Promise<Plan> {
@@ -211,7 +215,10 @@ export class Routing {
   }
 
   /** `isOfHost`: the host that was asked is a backend's, and the api need not know it. */
-  async #toApi(exchange: Exchange, { target, isOfHost }: { target: string; isOfHost: boolean }): Promise<Plan> {
+  async #toApi(
+    exchange: Exchange,
+    { target, view, isOfHost }: { target: string; view: ClientView; isOfHost: boolean },
+  ): Promise<Plan> {
     const upstream = await this.#deps.api;
     if (upstream === undefined) return unknown("api");
     if (this.#config.publicApiOnly && !isPublicRoute(target)) {
@@ -221,7 +228,7 @@ export class Routing {
       upstream,
       prefix: isOfHost ? "" : "/api",
       target,
-      view: this.#viewOf(exchange),
+      view,
       allowedOrigins: this.#allowedOrigins,
       ...(isOfHost ? { host: `${upstream.host}:${upstream.port}` } : {}),
       onResponse: (response) => this.#count("api", response),
@@ -229,7 +236,7 @@ export class Routing {
   }
 
   /** Of the same origin as the backend's pages, so that no other one has to be allowed. */
-  #streamOf({ id, prefix }: Wanted, view: ClientView): string | undefined {
+  #streamOf({ id, prefix, view }: Wanted): string | undefined {
     if (this.#deps.api === undefined) return undefined;
     return `${view.prefix}${prefix === "" ? ownStream : `/api${streamPath(id)}`}`;
   }

@@ -44,7 +44,7 @@ export function planToApi(exchange: Exchange, to: ToApi): Plan {
       onResponse(response);
       const isChanged = isShared && !response.isInterim;
       // Its paths are its clients' own already.
-      return isChanged ? backwardHead(response, { prefix: "", hosts: [] }, corsFields(response, origin)) : response.raw;
+      return isChanged ? backwardHead(response, { prefix: "", hosts: [] }, corsFields(response, origin)) : undefined;
     },
   };
 }

@@ -63,7 +63,7 @@ export class MessageHead {
   }
 
   /** The lines of all fields, as they came, with their line ends; what `instead` gives in place of those that have one of these names. */
-  lines(names: readonly string[], instead: (field: Field) => string): string {
+  lines(names: readonly string[], instead: (field: Field, line: string) => string): string {
     const { places } = this.#index;
     const end = this.length - 2;
     let text = "";
@@ -73,7 +73,8 @@ export class MessageHead {
       const nameEnd = places[at + 1] ?? end;
       if (!isOneOf(this.#bytes, start, nameEnd, names)) continue;
       const next = places[at + numbersPerField] ?? end;
-      text += this.textBetween(from, start) + instead(this.#fieldAt(at / numbersPerField));
+      text +=
+        this.textBetween(from, start) + instead(this.#fieldAt(at / numbersPerField), this.textBetween(start, next));
       from = next;
     }
     return text + this.textBetween(from, end);

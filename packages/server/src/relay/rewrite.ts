@@ -4,13 +4,14 @@ const isTarget = /^[!-~\x80-\xff]+$/;
 const notInValue = /[^\t\x20-\x7e\x80-\xff]/;
 const allNotInValue = new RegExp(notInValue, "g");
 
+/** Names of fields are lower-case. */
 export interface FieldChanges {
-  /** Names of fields to leave out. */
+  /** Fields to leave out. */
   readonly remove?: readonly string[];
   /** Fields to add, in place of any with the same name. */
   readonly set?: readonly (readonly [name: string, value: string])[];
-  /** Gives the new value of a field, undefined to leave it as it came, byte for byte, or null to leave it out. */
-  readonly map?: (lowerName: string, value: string) => string | null | undefined;
+  /** Gives the new values of these fields, or null to leave one out. */
+  readonly map?: Readonly<Record<string, (value: string) => string | null>>;
 }
 
 /**
@@ -19,41 +20,33 @@ export interface FieldChanges {
  */
 export function rewriteRequestHead(head: RequestHead, changes: FieldChanges & { readonly target?: string }): Buffer {
   const { target } = changes;
-  if (target === undefined) return rewrite(head, firstLine(head), changes);
+  if (target === undefined) return rewrite(head, head.firstLine, changes);
   if (!isTarget.test(target))
     throw new Error(`a request's target has no spaces or controls: ${JSON.stringify(target)}`);
-  return rewrite(head, `${head.method} ${target} HTTP/1.${head.minorVersion}`, changes);
+  return rewrite(head, `${head.method} ${target} HTTP/1.${head.minorVersion}\r\n`, changes);
 }
 
 /** The head with other fields. */
 export function rewriteResponseHead(head: ResponseHead, changes: FieldChanges): Buffer {
-  const { remove = [], set = [], map } = changes;
-  if (remove.length === 0 && set.length === 0 && map === undefined) return head.raw;
-  return rewrite(head, firstLine(head), changes);
+  return rewrite(head, head.firstLine, changes);
 }
 
-function rewrite(head: MessageHead, first: string, { remove = [], set = [], map }: FieldChanges): Buffer {
-  const dropped = [...remove, ...set.map(([name]) => name)];
-  const kept = map === undefined ? head.linesWithout(dropped) : mappedLines(head, dropped, map);
-  let text = `${first}\r\n${kept}`;
-  for (const [name, value] of set) text += `${name}: ${asValue(value)}\r\n`;
+function rewrite(head: MessageHead, firstLine: string, changes: FieldChanges): Buffer {
+  let text = firstLine + keptLines(head, changes);
+  for (const [name, value] of changes.set ?? []) text += `${name}: ${asValue(value)}\r\n`;
   return Buffer.from(`${text}\r\n`, "latin1");
 }
 
-function mappedLines(head: MessageHead, names: readonly string[], map: NonNullable<FieldChanges["map"]>): string {
-  const dropped = names.map((name) => name.toLowerCase());
-  const lines = head.linesWithout([]).split("\r\n");
-  const kept = head.fields.flatMap(({ name, lowerName, value }, index) => {
-    if (dropped.includes(lowerName)) return [];
-    const changed = map(lowerName, value);
-    if (changed === null) return [];
-    return [changed === undefined || changed === value ? lines[index] : `${name}: ${asValue(changed)}`];
+/** Of the fields that are there, few change in most heads: all lines between two of these are copied at once. */
+function keptLines(head: MessageHead, { remove = [], set = [], map = {} }: FieldChanges): string {
+  const dropped = remove.filter((name) => head.has(name));
+  for (const [name] of set) if (head.has(name)) dropped.push(name);
+  const mapped = Object.keys(map).filter((name) => head.has(name));
+  return head.lines([...dropped, ...mapped], ({ name, lowerName, value }, line) => {
+    const changed = dropped.includes(lowerName) ? null : map[lowerName]?.(value);
+    if (changed === null) return "";
+    return changed === undefined || changed === value ? line : `${name}: ${asValue(changed)}\r\n`;
   });
-  return kept.map((line) => `${line}\r\n`).join("");
-}
-
-function firstLine(head: MessageHead): string {
-  return head.raw.toString("latin1", 0, head.raw.indexOf("\r\n"));
 }
 
 /**
