@@ -177,6 +177,18 @@ test("an API server that hangs answers nothing and says nothing, and then everyt
   await watch.until(1);
 });
 
+test("what an API server that hangs was asked for is done when it goes on, also where its sender has given up", async () => {
+  const proxy = await openProxy();
+  proxy.hang();
+  const answer = create(proxy).catch((error: Error) => error.message);
+  await expect.poll(() => proxy.writes).toHaveLength(1);
+  proxy.cutConnections();
+  expect(await answer).toBe("socket hang up");
+  expect(await exists()).toBe(false);
+  await proxy.serve();
+  await expect.poll(exists, { timeout: 10_000 }).toBe(true);
+});
+
 test("an API server that is away takes no connection, and is back at the same place", async () => {
   const proxy = await openProxy();
   const { url } = proxy;

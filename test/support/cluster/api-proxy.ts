@@ -100,7 +100,10 @@ export class ApiProxy {
     });
   }
 
-  /** Lets everything wait: requests that come, and streams that are open. Connections are still taken. */
+  /**
+   * Lets everything wait: requests that come, and streams that are open. Connections are still taken. When it goes on it does
+   * what it was asked for meanwhile, also of whoever has given up: a process that was paused finds that in its sockets.
+   */
   hang(): void {
     this.#serving ??= Promise.withResolvers();
     this.watches.hang();
@@ -142,24 +145,22 @@ export class ApiProxy {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    await this.#serving?.promise;
     const { method = "GET", url = "/" } = request;
     const { pathname, searchParams } = new URL(url, this.url);
-    const isWatch = ["true", "1"].includes(searchParams.get("watch") ?? "");
-    if (method === "GET" && isWatch) return this.#passWatch(request, response, pathname);
+    const isWatch = method === "GET" && ["true", "1"].includes(searchParams.get("watch") ?? "");
     const body = await readAll(request);
-    if (method === "GET" || !this.#counts({ method, path: pathname })) {
-      return answer(response, await this.#ask(request, body));
-    }
-    const write: ApiWrite = {
-      number: this.writes.length + 1,
-      method,
-      path: pathname,
-      body: body.toString(),
-      status: undefined,
-    };
-    this.writes.push(write);
+    const isCounted = method !== "GET" && this.#counts({ method, path: pathname });
+    const write = isCounted ? this.#count({ method, path: pathname, body: body.toString() }) : undefined;
+    await this.#serving?.promise;
+    if (isWatch) return this.#passWatch(request, response, pathname);
+    if (write === undefined) return answer(response, await this.#ask(request, body));
     await this.#passWrite({ write, request, response, body });
+  }
+
+  #count(write: Pick<ApiWrite, "method" | "path" | "body">): ApiWrite {
+    const counted = { ...write, number: this.writes.length + 1, status: undefined };
+    this.writes.push(counted);
+    return counted;
   }
 
   async #passWrite({ write, request, response, body }: Passing): Promise<void> {

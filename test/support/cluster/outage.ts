@@ -72,7 +72,8 @@ export async function expectNobodyNotices({
   const { client, urlOf, connect, sweeper, gateway } = sessions;
   const connected = await openConnected({ stage: sessions, gateway, reached });
   const users = await Promise.all(Array.from({ length: 10 }, () => connect("used")));
-  for (const name of ["left", "found-again"]) expect((await ask(urlOf(name))).status).toBe(200);
+  for (const name of ["left", "found-again"])
+    await eventually(async () => expect((await ask(urlOf(name))).status).toBe(200));
 
   await whileAway(async () => {
     const untilMs = performance.now() + outageMs;
@@ -118,7 +119,7 @@ async function useMeanwhile(
     expect(unknown.status).toBe(503);
     expect(unknown.ms).toBeLessThan(3_500); // 2 s, and what a busy machine takes
   }
-  // It became idle in the dark: sealed, and open again, since its end could not be recorded.
+  // It became idle in the dark, and is not ended: now, nor by what the API server was sent meanwhile, when that goes on.
   await new Promise((resolve) => setTimeout(resolve, 35_000));
   const user = await connect("found-again");
   await user.echo("found again");

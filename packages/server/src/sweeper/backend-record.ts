@@ -1,6 +1,6 @@
 import { isSpawnerError } from "../core/errors.ts";
 import type { Backend } from "../core/resource.ts";
-import { type StatusPatch, stateOf } from "../core/status.ts";
+import { hasEnded, type StatusPatch, stateOf } from "../core/status.ts";
 import type { Engine } from "../engine/index.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
@@ -29,6 +29,18 @@ export class BackendRecord {
 
   heard(backend: Backend): void {
     this.#backend = backend;
+  }
+
+  /**
+   * Whether the backend is still there and has not ended, by the store itself, which is known to answer then. Rejects where it
+   * does not within `mostMs`.
+   */
+  async isAlive({ mostMs }: { mostMs: number }): Promise<boolean> {
+    const { engine, clock } = this.#deps;
+    const { name, uid } = this.#backend.metadata;
+    const reading = engine.backends.get(name, { fresh: true });
+    const stored = await within(reading, { clock, mostMs, what: "reading the backend" });
+    return stored?.metadata.uid === uid && !hasEnded(stored);
   }
 
   /**

@@ -165,6 +165,9 @@ export class BackendSweep {
     const untilMs = evenInGrace ? msUntilNobody(heard.state) : this.#msUntilIdle(heard);
     this.#noteDue(untilMs);
     if (untilMs === undefined || untilMs > 0) return untilMs;
+    // A store that is paused does what it was sent when it goes on, before anything else: it is to hear of no end then.
+    const isAlive = await this.#record.isAlive({ mostMs: deadlines.statusWriteMs });
+    if (!isAlive || this.#closed || this.#stream.heard !== heard) return undefined;
     const answer = await host.seal({ leaseMs: deadlines.sealLeaseMs, ...(evenInGrace ? { evenInGrace } : {}) });
     if (!answer.sealed) this.#noteDue(answer.msUntilIdle);
     if (!answer.sealed) return answer.msUntilIdle === undefined ? undefined : Math.max(answer.msUntilIdle, 1);

@@ -75,11 +75,18 @@ async function startSweeper({
   const host = new ScriptedRelayHost();
   /** What the next writes to the store are answered with, in place of being made. */
   const failures: Error[] = [];
+  /** How the next records are read, where not at once. */
+  const readings: ((read: () => Promise<Backend | undefined>) => Promise<Backend | undefined>)[] = [];
   /** How the next writes are made, where not at once. */
   const detours: ((write: () => Promise<Backend>) => Promise<Backend>)[] = [];
   const backends: BackendStore = Object.create(store.backends, {
     create: { value: store.backends.create.bind(store.backends) },
-    get: { value: store.backends.get.bind(store.backends) },
+    get: {
+      value: (name: string) => {
+        const read = () => store.backends.get(name);
+        return (readings.shift() ?? ((direct) => direct()))(read);
+      },
+    },
     watch: { value: store.backends.watch.bind(store.backends) },
     patchStatus: {
       value: async (...args: Parameters<BackendStore["patchStatus"]>) => {
@@ -108,6 +115,7 @@ async function startSweeper({
     clock,
     host,
     failures,
+    readings,
     detours,
     store: store.backends,
     sweeper,
@@ -340,6 +348,51 @@ test("while the store is away nothing is sealed again, so that the host serves w
   await settle();
   await expectState("Ready");
   expect(host.seals).toBe(1); // somebody is there
+});
+
+test("a store that does not answer is asked to end nobody, which it might do when it goes on, and no host is sealed", async () => {
+  const { host, clock, readings, detours, expectState } = await startIdle();
+  let writes = 0;
+  detours.push((write) => {
+    writes += 1;
+    return write();
+  });
+  const paused = Promise.withResolvers<void>();
+  let reads = 0;
+  const unanswered = (read: () => Promise<Backend | undefined>) => {
+    reads += 1;
+    return paused.promise.then(read);
+  };
+  readings.push(...Array.from({ length: 1_000 }, () => unanswered));
+  for (let second = 0; second < 120; second++) {
+    clock.advance(1_000);
+    await settle();
+  }
+  expect(reads).toBeGreaterThan(5);
+  expect({ seals: host.seals, writes }).toEqual({ seals: 0, writes: 0 });
+  host.say({ liveConnections: 1 }); // somebody came meanwhile, and was let in at once
+  readings.length = 0;
+  paused.resolve();
+  clock.advance(60_000);
+  await settle();
+  await expectState("Ready");
+  host.say({ msUntilIdle: 0 });
+  await expectState("Swept");
+  expect({ seals: host.seals, writes }).toEqual({ seals: 1, writes: 1 });
+});
+
+test("what is heard while it is asked whether the store answers counts", async () => {
+  const { host, clock, readings, expectState } = await startIdle();
+  const answered = Promise.withResolvers<void>();
+  readings.push((read) => answered.promise.then(read));
+  clock.advance(60_000);
+  await settle();
+  host.say({ liveConnections: 1 });
+  answered.resolve();
+  await settle();
+  expect(host.seals).toBe(0);
+  host.say({ msUntilIdle: 0 });
+  await expectState("Swept");
 });
 
 test("a write that fails after it was made is read back, and is the end", async () => {
