@@ -174,6 +174,7 @@ export class Forwarding {
   #takeRequestBody(): Buffer {
     const { exchange } = this;
     this.#readRequestBody();
+    if (exchange.bodyBytesWaiting === 0) return nothing;
     const { pending } = this.#pair;
     const bytes = pending.subarray(0, exchange.bodyBytesWaiting);
     this.#pair.pending = pending.subarray(bytes.length);

@@ -1,3 +1,5 @@
+// The global is an accessor of Node, which each read would ask.
+import { Buffer } from "node:buffer";
 import type { OnReadOpts } from "node:net";
 
 const bufferBytes = 65_536;
