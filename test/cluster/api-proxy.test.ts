@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import type { IncomingMessage } from "node:http";
-import { request as send } from "node:https";
+import { Agent, request as send } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -31,21 +31,29 @@ async function openProxy(options?: ApiProxyOptions): Promise<ApiProxy> {
   return proxy;
 }
 
-async function open(proxy: ApiProxy, method: string, path: string, body?: object): Promise<IncomingMessage> {
+/** By this agent, or else on a connection of its own. */
+async function open(
+  { url, agent = false }: { url: string; agent?: Agent | false },
+  method: string,
+  path: string,
+  body?: object,
+): Promise<IncomingMessage> {
   const headers = { "content-type": method === "PATCH" ? "application/merge-patch+json" : "application/json" };
-  const request = send(`${proxy.url}${path}`, { method, headers, agent: false, rejectUnauthorized: false });
+  const request = send(`${url}${path}`, { method, headers, agent, rejectUnauthorized: false });
   request.end(body === undefined ? undefined : JSON.stringify(body));
   const [response] = (await once(request, "response")) as [IncomingMessage];
   return response.setEncoding("utf8");
 }
 
-async function ask(proxy: ApiProxy, method: string, path: string, body?: object) {
-  const response = await open(proxy, method, path, body);
+async function ask(to: Parameters<typeof open>[0], method: string, path: string, body?: object) {
+  const response = await open(to, method, path, body);
   return { status: response.statusCode, body: JSON.parse((await response.toArray()).join("")) };
 }
 
-const create = (proxy: ApiProxy) => ask(proxy, "POST", maps, { metadata: { name }, data: { from: "test" } });
-const exists = async () => (await kubectl(["get", "-n", namespace, "configmap", name, "--ignore-not-found"])) !== "";
+const create = (to: Parameters<typeof open>[0], named = name) =>
+  ask(to, "POST", maps, { metadata: { name: named }, data: { from: "test" } });
+const exists = async (named = name) =>
+  (await kubectl(["get", "-n", namespace, "configmap", named, "--ignore-not-found"])) !== "";
 
 /** Follows a watch; what was read stays in `lines`. */
 async function follow(proxy: ApiProxy, query = "") {
@@ -129,7 +137,7 @@ test("a late write is made when it is let go, also where its sender has given up
   expect(await answer).toBe("socket hang up");
   expect(await exists()).toBe(false);
   late.resolve();
-  await expect.poll(exists, { timeout: 10_000 }).toBe(true);
+  await expect.poll(() => exists(), { timeout: 10_000 }).toBe(true);
 });
 
 test("events of a watch come twice, or late", async () => {
@@ -177,16 +185,21 @@ test("an API server that hangs answers nothing and says nothing, and then everyt
   await watch.until(1);
 });
 
-test("what an API server that hangs was asked for is done when it goes on, also where its sender has given up", async () => {
+test("what an API server that hangs has in its sockets is done when it goes on, also where its sender has given up", async () => {
   const proxy = await openProxy();
+  const agent = new Agent({ keepAlive: true });
+  onTestFinished(() => agent.destroy());
+  const kept = { url: proxy.url, agent };
+  expect((await ask(kept, "GET", `${maps}/${name}`)).status).toBe(404);
   proxy.hang();
-  const answer = create(proxy).catch((error: Error) => error.message);
-  await expect.poll(() => proxy.writes).toHaveLength(1);
+  const messages = [create(kept), create(proxy, `${name}-unheard`)].map((answer) => answer.catch(String));
+  await expect.poll(() => proxy.writes).toHaveLength(2);
   proxy.cutConnections();
-  expect(await answer).toBe("socket hang up");
+  expect(await Promise.all(messages)).toEqual(Array(2).fill("Error: socket hang up"));
   expect(await exists()).toBe(false);
   await proxy.serve();
-  await expect.poll(exists, { timeout: 10_000 }).toBe(true);
+  await expect.poll(() => exists(), { timeout: 10_000 }).toBe(true);
+  expect(await exists(`${name}-unheard`)).toBe(false);
 });
 
 test("an API server that is away takes no connection, and is back at the same place", async () => {

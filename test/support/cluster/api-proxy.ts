@@ -52,6 +52,8 @@ export class ApiProxy {
   readonly #certificate = makeServerCertificate();
   readonly #server: Server;
   readonly #sockets = new Set<Duplex>();
+  /** Connections that came while it hung. */
+  readonly #unheard = new WeakSet<Duplex>();
   #port = 0;
   /** Resolves when requests are passed on again. */
   #serving: PromiseWithResolvers<void> | undefined;
@@ -67,8 +69,12 @@ export class ApiProxy {
       own: new Agent({ keepAlive: true, ...server, ...identity }),
       callers: new Agent({ keepAlive: true, ...server }),
     };
-    this.#server = createServer(this.#certificate, (request, response) => {
+    // As the API server keeps connections that are idle.
+    this.#server = createServer({ ...this.#certificate, keepAliveTimeout: 90_000 }, (request, response) => {
       this.#serve(request, response).catch(() => request.socket.destroy());
+    });
+    this.#server.on("secureConnection", (socket) => {
+      if (this.#serving !== undefined) this.#unheard.add(socket);
     });
     this.#server.on("connection", (socket) => {
       this.#sockets.add(socket);
@@ -102,7 +108,8 @@ export class ApiProxy {
 
   /**
    * Lets everything wait: requests that come, and streams that are open. Connections are still taken. When it goes on it does
-   * what it was asked for meanwhile, also of whoever has given up: a process that was paused finds that in its sockets.
+   * what it was asked for meanwhile, also of whoever has given up: a process that was paused finds that in its sockets. But
+   * for those that were not secured yet when it was paused: nobody sends a request on these.
    */
   hang(): void {
     this.#serving ??= Promise.withResolvers();
@@ -152,6 +159,7 @@ export class ApiProxy {
     const isCounted = method !== "GET" && this.#counts({ method, path: pathname });
     const write = isCounted ? this.#count({ method, path: pathname, body: body.toString() }) : undefined;
     await this.#serving?.promise;
+    if (this.#unheard.has(request.socket) && request.socket.destroyed) return;
     if (isWatch) return this.#passWatch(request, response, pathname);
     if (write === undefined) return answer(response, await this.#ask(request, body));
     await this.#passWrite({ write, request, response, body });
