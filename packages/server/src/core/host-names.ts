@@ -3,6 +3,7 @@
  * one in its Host field (RFC 9112 3.2.2). A check of the field alone would let any other host pass.
  */
 export function askedHost(target: string, hostField: string): string {
+  if (target.startsWith("/")) return hostField;
   return /^https?:\/\/([^/?#]*)/i.exec(target)?.[1] ?? hostField;
 }
 

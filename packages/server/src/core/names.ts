@@ -52,8 +52,9 @@ export function nameMapping(servicePrefix: string): NameMapping {
   }
   return {
     nameOf(id) {
+      if (!isValidName(id) || reservedIds.has(id)) return undefined;
       const name = `${servicePrefix}${id}`;
-      return isValidName(id) && isValidName(name) && !reservedIds.has(id) ? name : undefined;
+      return name === id || isValidName(name) ? name : undefined;
     },
     idOf(name) {
       const id = name.slice(servicePrefix.length);

@@ -21,7 +21,7 @@ import { endedAnswer, refusalAnswer, safeLocation } from "./answers.ts";
 import { isEmbedded, isForPage, isNavigation } from "./browser-request.ts";
 import { cookieOf, hostCookieName, pathCookieName, withoutToken } from "./connection-credential.ts";
 import { allowedOriginOf, corsFields, isPreflight, preflightAnswer, readableBy } from "./cors.ts";
-import type { ClientView } from "./forwarded.ts";
+import { type ClientView, ForwardedLines } from "./forwarded.ts";
 import { backwardHead, forwardHead } from "./heads.ts";
 import type { OpenConnections } from "./open-connections.ts";
 import { endedPage, waitingPage } from "./pages.ts";
@@ -47,6 +47,7 @@ export interface BackendPlansDeps {
 interface Way {
   readonly upstream: Upstream;
   readonly identity: string;
+  readonly forwarded: ForwardedLines;
 }
 
 /** What requests get that are for one backend, by who asks and how the backend is. */
@@ -62,7 +63,7 @@ export class BackendPlans {
   forward(exchange: Exchange, backend: Backend, wanted: Wanted): Plan {
     const { rules, onResponse } = this.#deps;
     const { head } = exchange;
-    const { upstream, identity } = this.#wayTo(backend);
+    const { upstream, identity, forwarded } = this.#wayTo(backend);
     const admission = this.#admit(exchange, backend, wanted);
     const instead = this.#instead(exchange, admission, wanted);
     if (instead !== undefined) return instead;
@@ -74,16 +75,15 @@ export class BackendPlans {
       kind: "forward",
       upstream,
       passesUpgrade: passesUpgrade(head),
-      head: (isFirst) =>
-        forwardHead(head, { prefix, target, view, admission, identity: isFirst ? identity : undefined }),
+      head: (isFirst) => {
+        const told = { forwarded: forwarded.of(view, prefix), identity: isFirst ? identity : undefined };
+        return forwardHead(head, { target, view, admission, ...told });
+      },
       onResponseHead: (response) => {
         checkUpgraded(response);
         onResponse(response);
-        return backwardHead(
-          response,
-          place,
-          isShared && !response.isInterim ? corsFields(response, origin) : undefined,
-        );
+        const added = isShared && !response.isInterim ? corsFields(response, origin) : undefined;
+        return backwardHead(response, place, added);
       },
       isRefusal: isRefusedByHost,
     };
@@ -98,7 +98,8 @@ export class BackendPlans {
     if (address === undefined) throw new Error("a reachable backend has an address");
     const identity = identityOf(backend);
     const { ip: host, port } = address;
-    const way = { identity, upstream: { host, port, key: `${identity} ${host} ${port}`, takesHalfClose: true } };
+    const upstream = { host, port, key: `${identity} ${host} ${port}`, takesHalfClose: true };
+    const way = { upstream, identity, forwarded: new ForwardedLines() };
     this.#ways.set(backend, way);
     return way;
   }

@@ -1,7 +1,8 @@
 import { BlockList } from "node:net";
 import { describe, expect, it } from "vitest";
+import { FieldLines } from "../relay/index.ts";
 import { parseRequestHead } from "../relay/parse-head.ts";
-import { forwardedFields, isToldByProxies, viewOf } from "./forwarded.ts";
+import { type ClientView, ForwardedLines, forwardedFields, isToldByProxies, viewOf } from "./forwarded.ts";
 
 const trustedProxies = new BlockList();
 trustedProxies.addSubnet("10.0.0.0", 8, "ipv4");
@@ -96,6 +97,26 @@ describe("a program is told of its client", () => {
     expect(told("X-Forwarded-For: 1.2.3.4:5\r\n", "10.0.0.1").forwarded).toContain('for="1.2.3.4:5";');
     expect(told("", "").forwarded).toContain("for=unknown;");
   });
+});
+
+it("keeps what it says for the next request, and says another thing of another client", () => {
+  const kept = new ForwardedLines();
+  const view: ClientView = { addresses: ["192.0.2.7"], proto: "http", host: "a", askedHost: "a", prefix: "" };
+  const first = kept.of(view, "/b4x");
+  expect(first.text).toMatch(/^x-forwarded-for: 192\.0\.2\.7\r\n/);
+  expect(kept.of({ ...view, addresses: [...view.addresses] }, "/b4x")).toBe(first);
+  const others: ClientView[] = [
+    { ...view, addresses: ["192.0.2.8"] },
+    { ...view, addresses: ["192.0.2.7", "10.0.0.1"] },
+    { ...view, proto: "https" },
+    { ...view, host: "b" },
+    { ...view, prefix: "/base" },
+  ];
+  for (const other of others) {
+    kept.of(view, "/b4x");
+    expect(kept.of(other, "/b4x").text).toBe(new FieldLines(forwardedFields(other, "/b4x")).text);
+  }
+  expect(kept.of(view, "/c4x").text).toContain("x-forwarded-prefix: /c4x\r\n");
 });
 
 it.each([

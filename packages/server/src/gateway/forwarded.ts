@@ -1,5 +1,5 @@
 import { type BlockList, isIP } from "node:net";
-import { listItems, type RequestHead } from "../relay/index.ts";
+import { FieldLines, type FieldPair, listItems, type RequestHead } from "../relay/index.ts";
 import { isPlainPath } from "./plain-path.ts";
 import { hostOf } from "./route.ts";
 
@@ -74,7 +74,7 @@ export function viewOf(head: RequestHead, { clientAddress, proto, trustedProxies
 }
 
 /** The fields that tell a program of it; `prefix` is what was taken off the path here. */
-export function forwardedFields(view: ClientView, prefix: string): (readonly [name: string, value: string])[] {
+export function forwardedFields(view: ClientView, prefix: string): FieldPair[] {
   const { addresses, proto, host } = view;
   return [
     ["x-forwarded-for", addresses.join(", ")],
@@ -85,9 +85,28 @@ export function forwardedFields(view: ClientView, prefix: string): (readonly [na
   ];
 }
 
+/** The same as lines, which are kept for the next request: most requests that a backend gets come from one client. */
+export class ForwardedLines {
+  #last: { readonly view: ClientView; readonly prefix: string; readonly lines: FieldLines } | undefined;
+
+  of(view: ClientView, prefix: string): FieldLines {
+    if (this.#last?.prefix === prefix && isSame(this.#last.view, view)) return this.#last.lines;
+    const lines = new FieldLines(forwardedFields(view, prefix));
+    this.#last = { view, prefix, lines };
+    return lines;
+  }
+}
+
+function isSame(a: ClientView, b: ClientView): boolean {
+  const isAlike = a.host === b.host && a.proto === b.proto && a.prefix === b.prefix;
+  return (
+    isAlike && a.addresses.length === b.addresses.length && a.addresses.every((each, at) => each === b.addresses[at])
+  );
+}
+
 /** IPv4 over an IPv6 socket is IPv4. A client that has gone already has no address. */
 function plainAddress(address: string): string {
-  return address.replace(/^::ffff:(?=[0-9.]+$)/i, "") || "unknown";
+  return (address.startsWith(":") ? address.replace(/^::ffff:(?=[0-9.]+$)/i, "") : address) || "unknown";
 }
 
 interface Told {

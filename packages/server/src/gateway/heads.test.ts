@@ -1,7 +1,9 @@
 import { expect, test } from "vitest";
+import { FieldLines } from "../relay/index.ts";
 import { parseRequestHead, parseResponseHead } from "../relay/parse-head.ts";
 import type { Admission } from "./admission.ts";
 import { redirect, safeLocation } from "./answers.ts";
+import { forwardedFields } from "./forwarded.ts";
 import { backwardHead, forwardHead, mapCookiePath, mapLocation, mapWorkerScope } from "./heads.ts";
 
 const here = { prefix: "/b4x", hosts: ["127.0.0.1:8080"] };
@@ -72,11 +74,12 @@ const view = {
   askedHost: "play.example",
   prefix: "",
 } as const;
+const told = { view, forwarded: new FieldLines(forwardedFields(view, "/b4x")) };
 
 /** The head that a program gets of a request with these fields. */
 function forwarded(...lines: string[]): string {
   const text = `GET /b4x/ HTTP/1.1\r\nHost: play.example\r\n${lines.map((line) => `${line}\r\n`).join("")}\r\n`;
-  return forwardHead(parseRequestHead(Buffer.from(text), limits), { prefix: "/b4x", target: "/", view }).toString();
+  return forwardHead(parseRequestHead(Buffer.from(text), limits), { target: "/", ...told }).toString();
 }
 
 test.each([
@@ -115,7 +118,7 @@ test("a program is shown no token of ours in Authorization, also where none is a
   const credential = { by: "query", text: "secret" } as const;
   const text = "GET /b4x/ HTTP/1.1\r\nHost: play.example\r\nAuthorization: Bearer secret\r\n\r\n";
   const sent = (admission: Admission) =>
-    String(forwardHead(parseRequestHead(Buffer.from(text), limits), { prefix: "/b4x", target: "/", view, admission }));
+    String(forwardHead(parseRequestHead(Buffer.from(text), limits), { target: "/", ...told, admission }));
   for (const isAuthorizationOurs of [true, false]) {
     const admissions: Admission[] = [
       { kind: "open", isAuthorizationOurs },

@@ -1,18 +1,24 @@
 import { backendHeader } from "../core/relay-host.ts";
-import { type RequestHead, type ResponseHead, rewriteRequestHead, rewriteResponseHead } from "../relay/index.ts";
+import {
+  type FieldLines,
+  type RequestHead,
+  type ResponseHead,
+  rewriteRequestHead,
+  rewriteResponseHead,
+} from "../relay/index.ts";
 import type { Admission } from "./admission.ts";
 import { isOurCookie, mayBeOurs, withoutCookie, withoutToken } from "./connection-credential.ts";
-import { type ClientView, forwardedFields } from "./forwarded.ts";
+import type { ClientView } from "./forwarded.ts";
 import { type HopByHop, hopByHopOf } from "./hop-by-hop.ts";
 import { isNotForClients } from "./own-fields.ts";
 import { isPlainPath } from "./plain-path.ts";
 
 export interface ForwardedRequest {
-  /** `/<id>`: what was taken off the path; "" on a host of the backend's own. */
-  readonly prefix: string;
-  /** The target without it. */
+  /** The target without what was taken off its path. */
   readonly target: string;
   readonly view: ClientView;
+  /** What the program is told of its client. */
+  readonly forwarded: FieldLines;
   /** As whom its client was let in. Default: nobody asked. */
   readonly admission?: Admission;
   /** Whom the request is meant for, where the relay host has not been told on this connection. */
@@ -27,7 +33,7 @@ const authHeader = "x-spawner-auth";
 
 /** The head that a backend gets. */
 export function forwardHead(head: RequestHead, request: ForwardedRequest): Buffer {
-  const { prefix, target, view, identity, admission } = request;
+  const { target, view, forwarded, identity, admission } = request;
   // Of a target in absolute form, the host in it holds, and not the one in its Host field.
   const host = request.host ?? (head.target.startsWith("/") ? undefined : view.askedHost);
   const { remove, set } = hopByHopOf(head);
@@ -39,7 +45,7 @@ export function forwardHead(head: RequestHead, request: ForwardedRequest): Buffe
     set: [
       ...set,
       ...identityFields(admission),
-      ...forwardedFields(view, prefix),
+      forwarded,
       ...(host === undefined || host === (head.header("host") ?? "") ? [] : [["host", host] as const]),
       ...(identity === undefined ? [] : [[backendHeader, identity] as const]),
     ],

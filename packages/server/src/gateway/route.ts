@@ -26,7 +26,7 @@ const absoluteForm = /^https?:\/\/[^/?#@]+/i;
  * `pathPrefix` (`/p`) there are backends alone; what is the gateway's own is beside it.
  */
 export function parseTarget(target: string, pathPrefix = ""): Route {
-  const path = target.replace(absoluteForm, "") || "/";
+  const path = originForm(target);
   if (!path.startsWith("/")) return { kind: "malformed" };
   const route = split(path);
   if (pathPrefix === "" || route.kind === "root" || reservedIds.has(route.id)) return route;
@@ -35,9 +35,15 @@ export function parseTarget(target: string, pathPrefix = ""): Route {
   return below.kind !== "root" && reservedIds.has(below.id) ? { kind: "elsewhere", id: below.id } : below;
 }
 
+/** A target without its host. */
+function originForm(target: string): string {
+  return target.startsWith("/") ? target : target.replace(absoluteForm, "") || "/";
+}
+
 function split(path: string): Extract<Route, { kind: "root" | "unslashed" | "segment" }> {
-  const end = path.slice(1).search(/[/?]/);
-  const id = end < 0 ? path.slice(1) : path.slice(1, end + 1);
+  const [slashAt, queryAt] = [path.indexOf("/", 1), path.indexOf("?", 1)];
+  const end = queryAt >= 0 && (slashAt < 0 || queryAt < slashAt) ? queryAt : slashAt;
+  const id = end < 0 ? path.slice(1) : path.slice(1, end);
   const rest = path.slice(1 + id.length);
   if (id === "" && !rest.startsWith("/")) return { kind: "root" };
   return rest.startsWith("/") ? { kind: "segment", id, target: rest } : { kind: "unslashed", id, query: rest };
@@ -45,7 +51,7 @@ function split(path: string): Extract<Route, { kind: "root" | "unslashed" | "seg
 
 /** The path and query of a target on a host of a backend's own; undefined where it has none. */
 export function pathOf(target: string): string | undefined {
-  const path = target.replace(absoluteForm, "") || "/";
+  const path = originForm(target);
   return path.startsWith("?") ? `/${path}` : path.startsWith("/") ? path : undefined;
 }
 

@@ -10,7 +10,7 @@ import { BackendPlans } from "./backend-plans.ts";
 import { isForPage } from "./browser-request.ts";
 import { allowedOriginOf, readableBy } from "./cors.ts";
 import { Directory } from "./directory.ts";
-import { type ClientView, viewOf } from "./forwarded.ts";
+import { type ClientView, ForwardedLines, viewOf } from "./forwarded.ts";
 import type { GatewayConfig, GatewayDeps } from "./gateway-config.ts";
 import type { GatewayMetrics, ServedBy } from "./metrics.ts";
 import { OpenConnections } from "./open-connections.ts";
@@ -46,6 +46,7 @@ export class Routing {
   readonly #directory: Directory;
   readonly #parking: Parking;
   readonly #plans: BackendPlans;
+  readonly #forwardedToApi = new ForwardedLines();
 
   constructor(config: GatewayConfig, deps: GatewayDeps, metrics: GatewayMetrics) {
     const { clock, log } = deps;
@@ -200,7 +201,7 @@ export class Routing {
     if (id === "_spawner") return own(exchange.head, target);
     const name = this.#names.nameOf(id);
     if (name === undefined) return unknown(id);
-    return this.#backend(exchange, { id, name, target, prefix: this.#prefixOf(id), view });
+    return this.#backend(exchange, { id, name, target, prefix: `${this.#pathPrefix}/${id}`, view });
   }
 
   #backend(exchange: Exchange, wanted: Wanted): Plan | Promise<Plan> {
@@ -229,6 +230,7 @@ export class Routing {
       prefix: isOfHost ? "" : "/api",
       target,
       view,
+      forwarded: this.#forwardedToApi,
       allowedOrigins: this.#allowedOrigins,
       ...(isOfHost ? { host: `${upstream.host}:${upstream.port}` } : {}),
       onResponse: (response) => this.#count("api", response),

@@ -1,6 +1,6 @@
 import type { Exchange, Plan, ResponseHead, Upstream } from "../relay/index.ts";
 import { allowedOriginOf, corsFields, isPreflight, preflightAnswer } from "./cors.ts";
-import type { ClientView } from "./forwarded.ts";
+import type { ClientView, ForwardedLines } from "./forwarded.ts";
 import { backwardHead, forwardHead } from "./heads.ts";
 import { passesUpgrade } from "./upgrades.ts";
 
@@ -17,6 +17,7 @@ export interface ToApi {
   readonly prefix: string;
   readonly target: string;
   readonly view: ClientView;
+  readonly forwarded: ForwardedLines;
   readonly allowedOrigins: ReadonlySet<string>;
   /** The host to name. Default: the one that was asked. */
   readonly host?: string;
@@ -28,7 +29,7 @@ export interface ToApi {
  * is for servers.
  */
 export function planToApi(exchange: Exchange, to: ToApi): Plan {
-  const { upstream, prefix, target, view, allowedOrigins, host, onResponse } = to;
+  const { upstream, prefix, target, view, forwarded, allowedOrigins, host, onResponse } = to;
   const { head } = exchange;
   const isShared = allowedOrigins.size > 0 && isPublicRoute(target);
   const origin = isShared ? allowedOriginOf(head, allowedOrigins) : undefined;
@@ -39,7 +40,13 @@ export function planToApi(exchange: Exchange, to: ToApi): Plan {
     // Anybody may ask it something: those who do nothing else are not to keep its callers out. It has as many as clients have.
     isUnlimited: true,
     passesUpgrade: passesUpgrade(head),
-    head: () => forwardHead(head, { prefix, target, view, ...(host === undefined ? {} : { host }) }),
+    head: () =>
+      forwardHead(head, {
+        target,
+        view,
+        forwarded: forwarded.of(view, prefix),
+        ...(host === undefined ? {} : { host }),
+      }),
     onResponseHead: (response) => {
       onResponse(response);
       const isChanged = isShared && !response.isInterim;

@@ -5,4 +5,4 @@ export type { Cut, Exchange, Plan, Upstream } from "./plan.ts";
 export type { RelayProblem } from "./problem.ts";
 export { type DrainOptions, Relay, type RelayTraffic } from "./relay.ts";
 export type { Answer } from "./response.ts";
-export { rewriteRequestHead, rewriteResponseHead } from "./rewrite.ts";
+export { FieldLines, type FieldPair, rewriteRequestHead, rewriteResponseHead } from "./rewrite.ts";

@@ -4,12 +4,25 @@ const isTarget = /^[!-~\x80-\xff]+$/;
 const notInValue = /[^\t\x20-\x7e\x80-\xff]/;
 const allNotInValue = new RegExp(notInValue, "g");
 
+export type FieldPair = readonly [lowerName: string, value: string];
+
+/** Fields to add to heads, as they are written: made once where many heads get the same. */
+export class FieldLines {
+  readonly names: readonly string[];
+  readonly text: string;
+
+  constructor(fields: readonly FieldPair[]) {
+    this.names = fields.map(([name]) => name);
+    this.text = fields.map(lineOf).join("");
+  }
+}
+
 /** Names of fields are lower-case. */
 export interface FieldChanges {
   /** Fields to leave out. */
   readonly remove?: readonly string[];
   /** Fields to add, in place of any with the same name. */
-  readonly set?: readonly (readonly [name: string, value: string])[];
+  readonly set?: readonly (FieldPair | FieldLines)[];
   /** Gives the new values of these fields, or null to leave one out. */
   readonly map?: Readonly<Record<string, (value: string) => string | null>>;
 }
@@ -33,20 +46,27 @@ export function rewriteResponseHead(head: ResponseHead, changes: FieldChanges): 
 
 function rewrite(head: MessageHead, firstLine: string, changes: FieldChanges): Buffer {
   let text = firstLine + keptLines(head, changes);
-  for (const [name, value] of changes.set ?? []) text += `${name}: ${asValue(value)}\r\n`;
+  for (const each of changes.set ?? []) text += each instanceof FieldLines ? each.text : lineOf(each);
   return Buffer.from(`${text}\r\n`, "latin1");
 }
 
 /** Of the fields that are there, few change in most heads: all lines between two of these are copied at once. */
 function keptLines(head: MessageHead, { remove = [], set = [], map = {} }: FieldChanges): string {
   const dropped = remove.filter((name) => head.has(name));
-  for (const [name] of set) if (head.has(name)) dropped.push(name);
+  for (const each of set) {
+    const names = each instanceof FieldLines ? each.names : each.slice(0, 1);
+    for (const name of names) if (head.has(name)) dropped.push(name);
+  }
   const mapped = Object.keys(map).filter((name) => head.has(name));
   return head.lines([...dropped, ...mapped], ({ name, lowerName, value }, line) => {
     const changed = dropped.includes(lowerName) ? null : map[lowerName]?.(value);
     if (changed === null) return "";
-    return changed === undefined || changed === value ? line : `${name}: ${asValue(changed)}\r\n`;
+    return changed === undefined || changed === value ? line : lineOf([name, changed]);
   });
+}
+
+function lineOf([name, value]: readonly [name: string, value: string]): string {
+  return `${name}: ${asValue(value)}\r\n`;
 }
 
 /**
