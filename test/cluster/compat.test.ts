@@ -154,8 +154,10 @@ describe("with --compat-0.1.9", () => {
     expect(backend.status.ip).toBe(pod.status.podIP);
     const remedy = expect.stringContaining(`kubectl delete service taken --namespace ${namespace.name}`);
     const fieldSelector = `involvedObject.uid=${pod.metadata.uid},reason=NoService`;
-    const { items } = await get<{ items: object[] }>(core("events"), { fieldSelector });
-    expect(items).toEqual([expect.objectContaining({ type: "Warning", message: remedy })]);
+    await eventually(async () => {
+      const { items } = await get<{ items: object[] }>(core("events"), { fieldSelector });
+      expect(items).toEqual([expect.objectContaining({ type: "Warning", message: remedy })]);
+    });
     const lines = controller
       .log()
       .split("\n")
@@ -184,12 +186,13 @@ describe("with --compat-0.1.9", () => {
     const user = await openEcho(`${gateway.url}/p/theirs-sweeps/`); // waits there until it is ready
     await keepEchoing([user], { untilMs: performance.now() + 5_000 });
     // What it left out is there: when, and the condition that people wait for.
-    const lived = await readSession(namespace.client, "theirs-sweeps");
-    expect(lived?.status).toMatchObject({
-      phase: "Ready",
-      transitions: { Ready: { time: expect.any(String) } },
-      conditions: [{ type: "Ready", status: "True" }],
-    });
+    await eventually(async () =>
+      expect((await readSession(namespace.client, "theirs-sweeps"))?.status).toMatchObject({
+        phase: "Ready",
+        transitions: { Ready: { time: expect.any(String) } },
+        conditions: [{ type: "Ready", status: "True" }],
+      }),
+    );
     user.leave();
     await until("theirs-sweeps", "Swept");
     await untilPodGone("theirs-sweeps");
@@ -262,8 +265,10 @@ describe("what 0.1.9 made", () => {
     test("where it was swept, and not deleted", async () => {
       const { name } = left("swept").slab.metadata;
       await untilPodGone(name);
-      const record = await readSession(namespace.client, name);
-      expect(record?.status).toMatchObject({ phase: "Swept", reason: "Idle", transitions: { Swept: {} } });
+      await eventually(async () => {
+        const record = await readSession(namespace.client, name);
+        expect(record?.status).toMatchObject({ phase: "Swept", reason: "Idle", transitions: { Swept: {} } });
+      });
     });
   });
 

@@ -9,7 +9,12 @@ test("a connect to a live key asks nothing of the API server", async () => {
   const { namespace, start, defer } = await openStage();
   const asked: string[] = [];
   const proxy = defer(
-    await ApiProxy.open(await loadKubeConfig(), { onAnswered: ({ method, url }) => asked.push(`${method} ${url}`) }),
+    await ApiProxy.open(await loadKubeConfig(), {
+      onAnswered({ method, url }) {
+        // A watch is opened again whenever the API server ends it, as it does when another test applies the CRD.
+        if (!url.includes("watch=")) asked.push(`${method} ${url}`);
+      },
+    }),
   );
   defer(await startController({ namespace }));
   defer(await startSweeper({ namespace }));

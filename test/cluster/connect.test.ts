@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import type { ConnectRequest, ConnectResponse } from "@spawner/client";
+import type { BackendView, ConnectRequest, ConnectResponse } from "@spawner/client";
 import { expect, test } from "vitest";
 import { idOfKey } from "../../packages/server/src/core/keyed-id.ts";
 import { eventually } from "../support/cluster/eventually.ts";
@@ -49,10 +49,20 @@ async function openTwoApis() {
       await new Promise((resolve) => setTimeout(resolve, 1_000 * Number(response.headers.get("retry-after") ?? 1)));
     }
   };
-  const stop = async (id: string) =>
-    expect((await ask(`/backend/${id}`, { method: "DELETE" })).status).toBeLessThan(300);
-  // The controller makes the key that they are signed with.
-  await eventually(async () => expect((await connect({ key: "first" })).token).toBeDefined());
+  /** Resolves when each of the two has heard of it, or of what came after: until then the other hands out what lives. */
+  const stop = async (id: string) => {
+    const answer = await ask(`/backend/${id}`, { method: "DELETE" });
+    expect(answer.status).toBeLessThan(300);
+    const { generation } = (await answer.json()) as BackendView;
+    const hasHeard = async ({ url }: { url: string }) => {
+      const backend = (await (await fetch(`${url}/backend/${id}`)).json()) as Partial<BackendView>;
+      if (backend.generation === generation) expect(backend.state).toMatch(/^(Stopping|Swept)$/);
+    };
+    await Promise.all(apis.map((api) => eventually(() => hasHeard(api))));
+  };
+  // The controller makes the key that they are signed with, and the gateway hears of it when it does.
+  const first = await eventually(() => connect({ key: "first" }));
+  await eventually(async () => expect((await fetch(first.url.replace(/=.*/, "=none"))).status).toBe(401));
   const refusalsBefore = refusals;
   return { client, connect, stop, spreadMs: 200, refusals: () => refusals - refusalsBefore };
 }
@@ -91,8 +101,12 @@ test("100 who wait for a Pod that fails are each told so, and the next who conne
   expect(new Set(users.map(({ generation }) => generation)).size).toBe(1);
   const statuses = await Promise.all(users.map(async ({ url }) => (await fetch(url)).status));
   expect(new Set(statuses)).toEqual(new Set([410]));
-  const next = await connect({ key: "doc", user: "u0" });
-  expect(next).toMatchObject({ spawned: true, previousFailure: { state: "Failed", reason: "Crashed" } });
+  // The gateway has heard of its end, an api may not have yet.
+  const next = await eventually(async () => {
+    const connected = await connect({ key: "doc", user: "u0" });
+    expect(connected).toMatchObject({ spawned: true, previousFailure: { state: "Failed", reason: "Crashed" } });
+    return connected;
+  });
   expect((await fetch(next.url)).status).toBe(200);
 });
 

@@ -171,8 +171,16 @@ describe.concurrent("a backend ends, and nothing of it is left, for", () => {
   });
 
   test("a crash after it was ready", async ({ expect }) => {
-    await create("ready-then-crash", program(`${serves} setTimeout(() => process.exit(5), 4_000)`));
-    const { status } = await untilEnded("ready-then-crash");
+    const crashes = 'require("http").createServer(() => process.exit(5)).listen(process.env.PORT);';
+    await create("ready-then-crash", program(crashes));
+    const { status: ready } = await untilState(namespace.client, "ready-then-crash", {
+      state: "Ready",
+      withinMs: slackMs,
+    });
+    const { status } = await eventually(async () => {
+      await fetch(ready.url ?? "", { signal: AbortSignal.timeout(2_000) }).catch(() => {});
+      return untilEnded("ready-then-crash", "Failed", 2_000);
+    }, slackMs);
     expect(status).toMatchObject({ reason: "Crashed", message: expect.stringContaining("code 5") });
     expect(Object.keys(status.transitions ?? {})).toContain("Ready");
     await untilNothingIsLeft("ready-then-crash");

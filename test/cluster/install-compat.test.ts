@@ -23,7 +23,8 @@ test("with the overlay for 0.1.9 a session is at /p/<id>/, and has its Service, 
   const name = `spawner-${id}`;
   const get = (path: string, ...args: string[]) => spawner.kubectl("get", ...args, `--output=jsonpath={${path}}`);
   expect(await get(".spec.selector.run", "service", name)).toBe(name);
-  expect(await get(".metadata.labels.spawnerGroup", "slab", name)).toBe(await get(".spec.nodeName", "pod", name));
+  const node = await get(".spec.nodeName", "pod", name);
+  await eventually(async () => expect(await get(".metadata.labels.spawnerGroup", "slab", name)).toBe(node));
   const selector = `--field-selector=involvedObject.name=${name},involvedObject.kind=SessionLivedBackend`;
   await eventually(async () => {
     const actions = await get(".items[*].action", "events", selector);

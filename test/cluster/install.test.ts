@@ -34,7 +34,7 @@ test("what kubectl apply -k has installed starts a session, relays to it, and sw
     expect(await statusOf(id)).toMatchObject({ state: "Swept", reason: "Idle" });
     expect(await spawner.kubectl("get", "pod", `spawner-${id}`, "--ignore-not-found")).toBe("");
   });
-  expect(await readiness(id)).toBe(410);
+  await eventually(async () => expect(await readiness(id)).toBe(410)); // another api may not have heard of it yet
   expect(await spawner.kubectl("get", "slab", `spawner-${id}`)).toMatch(/STATE +REASON +NODE +AGE\s.* Swept +Idle /);
 });
 
@@ -126,7 +126,9 @@ test("the keys in the Secret are replaced without a restart: what is open stays 
     for (const { token } of both) expect(keyOf(token)).toBe("fresh");
     return both;
   });
-  for (const connected of [...signed, old]) expect(await statusesOf(connected)).toEqual([200, 200]);
+  // Each gateway when it has heard of the new key as well.
+  for (const connected of [...signed, old])
+    await eventually(async () => expect(await statusesOf(connected)).toEqual([200, 200]));
 
   await write(fresh);
   await eventually(async () => expect(await statusesOf(old)).toEqual([401, 401]), 5_000);

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { clusterRoles, compatRules, roleRules } from "../../packages/server/src/cli/role-rules.ts";
+import { connectUser, post } from "../support/cluster/connected.ts";
 import { eventually } from "../support/cluster/eventually.ts";
 import { accessIn, describeAccess, grantsOf, isUseOf } from "../support/cluster/grants.ts";
 import { type Role, spawnRequestFor, spawnThrough } from "../support/cluster/install.ts";
@@ -62,7 +63,7 @@ test("a gateway that may not read the keys is not ready, says why, and is when i
   const gateway = await startObservedRole("gateway", { namespace: namespace.name, flags: [] });
   const readiness = async () => (await (await fetch(`${gateway.healthUrl}/readyz`)).text()).trim();
   await eventually(async () => expect(await readiness()).toBe("the Secret spawner-keys has not been read yet"));
-  expect(gateway.forbidden.map(describeAccess)).toContain("list secrets spawner-keys");
+  await eventually(() => expect(gateway.forbidden.map(describeAccess)).toContain("list secrets spawner-keys"));
   await applyAccounts(manifests);
   await eventually(async () => expect(await readiness()).toBe("ready"));
 });
@@ -110,7 +111,9 @@ async function liveThroughEverything(
   expect((await fetch(`${sessions}/${stopped}/`)).status).toBe(200);
   expect((await fetch(`${sessions}/bcdfghjklm/`)).status).toBe(404);
   expect((await fetch(`${apiUrl}/backend/bcdfghjklm/status`)).status).toBe(404);
-  expect(await (await fetch(`${apiUrl}/backend/${stopped}/logs`)).text()).toContain("listening");
+  await eventually(async () =>
+    expect(await (await fetch(`${apiUrl}/backend/${stopped}/logs`)).text()).toContain("listening"),
+  );
   expect((await fetch(`${apiUrl}/backend/${stopped}`, { method: "DELETE" })).ok).toBe(true);
   await connectAndRevoke(apiUrl, sessions);
   await eventually(async () => {
@@ -120,23 +123,15 @@ async function liveThroughEverything(
 
 /** A user of a key is let in and taken off, and the next generation is asked for before the one before is gone. */
 async function connectAndRevoke(apiUrl: string, sessions: string): Promise<void> {
-  const post = async (path: string, body: object) => {
-    const headers = { "content-type": "application/json" };
-    const response = await fetch(`${apiUrl}${path}`, { method: "POST", headers, body: JSON.stringify(body) });
-    const text = await response.text();
-    expect(response.status, text).toBe(200);
-    return JSON.parse(text) as { backend: string; generation: string; token: string };
-  };
-  const connect = () =>
-    post("/connect", spawnRequestFor("echo-program.mjs", { key: "doc", user: "ada", waitReady: true }));
+  const connect = () => connectUser(apiUrl, { key: "doc", user: "ada" });
   const first = await connect();
   const open = async () => {
     const headers = { authorization: `Bearer ${first.token}` };
     return (await fetch(`${sessions}/${first.backend}/`, { headers })).status;
   };
-  expect(await open()).toBe(200);
-  await post(`/backend/${first.backend}/revoke`, { user: "ada" });
-  await eventually(async () => expect(await open()).toBe(401), 1_000);
+  await eventually(async () => expect(await open()).toBe(200)); // once the gateway has heard of the keys
+  expect((await post(apiUrl, `/backend/${first.backend}/revoke`, { user: "ada" })).status).toBe(200);
+  await eventually(async () => expect(await open()).toBe(401));
   const end = () => fetch(`${apiUrl}/backend/${first.backend}`, { method: "DELETE" });
   expect((await end()).ok).toBe(true);
   expect((await connect()).generation).not.toBe(first.generation);

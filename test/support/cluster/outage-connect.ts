@@ -22,7 +22,7 @@ export async function openConnected({ stage, gateway, reached }: ConnectPlace) {
   const request = (user: string) => ({ key: "doc", user, gracePeriodSeconds: 600 });
   const connect = (user: string) => connectUser(api.url, request(user));
   const [ada, eve] = [await connect("ada"), await connect("eve")];
-  const users = [await enter(gateway, ada)];
+  const users = [await eventually(() => enter(gateway, ada))]; // once the gateway has heard of the keys
   let renewed: { readonly api: RoleProcess; readonly gateway: RoleProcess } | undefined;
 
   return {
