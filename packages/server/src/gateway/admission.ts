@@ -70,7 +70,8 @@ export function admit(request: AdmissionRequest, backend: Backend, rules: Admiss
     }
     if (judged.kind === "valid") {
       const { token } = judged;
-      return { kind: "admitted", token, credential, isAuthorizationOurs: isAuthorizationOurs(request, rules) };
+      const isOurs = credential.by === "bearer" || isAuthorizationOurs(request, rules);
+      return { kind: "admitted", token, credential, isAuthorizationOurs: isOurs };
     }
     if (credential.by !== "cookie") return judged;
     // A browser may have several of that name, some of which it was given by others: one that is good is enough.

@@ -1,4 +1,5 @@
 import { addressOf } from "../core/address.ts";
+import type { ConnectionToken } from "../core/connection-token.ts";
 import { publicView } from "../core/public-view.ts";
 import { refusalHeader } from "../core/relay-host.ts";
 import type { Backend } from "../core/resource.ts";
@@ -6,7 +7,7 @@ import { isRevoked } from "../core/revocations.ts";
 import { hasEnded } from "../core/status.ts";
 import { identityOf } from "../core/workload.ts";
 import type { Clock } from "../lib/clock.ts";
-import type { Answer, Cut, Exchange, Plan, ResponseHead, Upstream } from "../relay/index.ts";
+import type { Answer, Cut, Exchange, FieldLines, Plan, ResponseHead, Upstream } from "../relay/index.ts";
 import {
   type Admission,
   type AdmissionRequest,
@@ -22,7 +23,7 @@ import { isEmbedded, isForPage, isNavigation } from "./browser-request.ts";
 import { cookieOf, hostCookieName, pathCookieName, withoutToken } from "./connection-credential.ts";
 import { allowedOriginOf, corsFields, isPreflight, preflightAnswer, readableBy } from "./cors.ts";
 import { type ClientView, ForwardedLines } from "./forwarded.ts";
-import { backwardHead, forwardHead } from "./heads.ts";
+import { backwardHead, forwardHead, identityLines } from "./heads.ts";
 import type { OpenConnections } from "./open-connections.ts";
 import { endedPage, waitingPage } from "./pages.ts";
 import { isReachable, type Wanted } from "./parking.ts";
@@ -54,6 +55,7 @@ interface Way {
 export class BackendPlans {
   readonly #deps: BackendPlansDeps;
   readonly #ways = new WeakMap<Backend, Way>();
+  readonly #identities = new WeakMap<ConnectionToken, FieldLines>();
 
   constructor(deps: BackendPlansDeps) {
     this.#deps = deps;
@@ -76,8 +78,9 @@ export class BackendPlans {
       upstream,
       passesUpgrade: passesUpgrade(head),
       head: (isFirst) => {
-        const told = { forwarded: forwarded.of(view, prefix), identity: isFirst ? identity : undefined };
-        return forwardHead(head, { target, view, admission, ...told });
+        const how = forwarded.of(view, prefix);
+        const told = admission.kind === "admitted" ? [this.#identityOf(admission.token), how] : [how];
+        return forwardHead(head, { target, view, told, admission, identity: isFirst ? identity : undefined });
       },
       onResponseHead: (response) => {
         checkUpgraded(response);
@@ -102,6 +105,15 @@ export class BackendPlans {
     const way = { upstream, identity, forwarded: new ForwardedLines() };
     this.#ways.set(backend, way);
     return way;
+  }
+
+  /** The same for all requests with a token, for as long as the verifier remembers it. */
+  #identityOf(token: ConnectionToken): FieldLines {
+    const known = this.#identities.get(token);
+    if (known !== undefined) return known;
+    const lines = identityLines(token);
+    this.#identities.set(token, lines);
+    return lines;
   }
 
   /** What a request gets that is not to wait for its backend; undefined for one that is. */

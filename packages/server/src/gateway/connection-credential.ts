@@ -23,8 +23,19 @@ export function credentialsOf(head: RequestHead, { target, cookieName }: { targe
   if (inQuery !== undefined) found.push({ by: "query", text: decoded(inQuery.split("=").slice(1).join("=")) });
   const inField = bearerTokenOf(head.header("authorization"));
   if (inField !== undefined) found.push({ by: "bearer", text: inField });
-  for (const pair of cookiesOf(head.header("cookie") ?? "")) {
-    if (pair.startsWith(`${cookieName}=`)) found.push({ by: "cookie", text: pair.slice(cookieName.length + 1) });
+  for (const text of cookiesNamed(cookieName, head.header("cookie") ?? "")) found.push({ by: "cookie", text });
+  return found;
+}
+
+/** The values of all cookies of this name. The others are many, and are not taken apart. */
+function cookiesNamed(name: string, value: string): string[] {
+  const start = `${name}=`;
+  const found: string[] = [];
+  for (let at = value.indexOf(start); at >= 0; at = value.indexOf(start, at + 1)) {
+    const before = value.slice(0, at).trimEnd();
+    if (before !== "" && !before.endsWith(";")) continue;
+    const end = value.indexOf(";", at);
+    found.push(value.slice(at + start.length, end < 0 ? value.length : end).trimEnd());
   }
   return found;
 }
@@ -50,6 +61,7 @@ export function withoutCookie(value: string): string | null {
  * a name (`=a=b`) is sent as if it were `a`.
  */
 export function isOurCookie(pair: string): boolean {
+  if (!mayBeOurs.test(pair)) return false;
   const name = pair
     .replace(/^[\s=]+/, "")
     .split("=", 1)[0]

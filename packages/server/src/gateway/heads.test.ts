@@ -74,12 +74,12 @@ const view = {
   askedHost: "play.example",
   prefix: "",
 } as const;
-const told = { view, forwarded: new FieldLines(forwardedFields(view, "/b4x")) };
+const request = { view, told: [new FieldLines(forwardedFields(view, "/b4x"))] };
 
 /** The head that a program gets of a request with these fields. */
 function forwarded(...lines: string[]): string {
   const text = `GET /b4x/ HTTP/1.1\r\nHost: play.example\r\n${lines.map((line) => `${line}\r\n`).join("")}\r\n`;
-  return forwardHead(parseRequestHead(Buffer.from(text), limits), { target: "/", ...told }).toString();
+  return forwardHead(parseRequestHead(Buffer.from(text), limits), { target: "/", ...request }).toString();
 }
 
 test.each([
@@ -118,7 +118,7 @@ test("a program is shown no token of ours in Authorization, also where none is a
   const credential = { by: "query", text: "secret" } as const;
   const text = "GET /b4x/ HTTP/1.1\r\nHost: play.example\r\nAuthorization: Bearer secret\r\n\r\n";
   const sent = (admission: Admission) =>
-    String(forwardHead(parseRequestHead(Buffer.from(text), limits), { target: "/", ...told, admission }));
+    String(forwardHead(parseRequestHead(Buffer.from(text), limits), { target: "/", ...request, admission }));
   for (const isAuthorizationOurs of [true, false]) {
     const admissions: Admission[] = [
       { kind: "open", isAuthorizationOurs },

@@ -1,6 +1,7 @@
+import type { ConnectionToken } from "../core/connection-token.ts";
 import { backendHeader } from "../core/relay-host.ts";
 import {
-  type FieldLines,
+  FieldLines,
   type RequestHead,
   type ResponseHead,
   rewriteRequestHead,
@@ -17,9 +18,9 @@ export interface ForwardedRequest {
   /** The target without what was taken off its path. */
   readonly target: string;
   readonly view: ClientView;
-  /** What the program is told of its client. */
-  readonly forwarded: FieldLines;
-  /** As whom its client was let in. Default: nobody asked. */
+  /** What the program is told of its client: who it is, and how it has come. */
+  readonly told: readonly FieldLines[];
+  /** How its client was let in. Default: nobody asked. */
   readonly admission?: Admission;
   /** Whom the request is meant for, where the relay host has not been told on this connection. */
   readonly identity?: string | undefined;
@@ -33,7 +34,7 @@ const authHeader = "x-spawner-auth";
 
 /** The head that a backend gets. */
 export function forwardHead(head: RequestHead, request: ForwardedRequest): Buffer {
-  const { target, view, forwarded, identity, admission } = request;
+  const { target, view, told, identity, admission } = request;
   // Of a target in absolute form, the host in it holds, and not the one in its Host field.
   const host = request.host ?? (head.target.startsWith("/") ? undefined : view.askedHost);
   const { remove, set } = hopByHopOf(head);
@@ -44,8 +45,7 @@ export function forwardHead(head: RequestHead, request: ForwardedRequest): Buffe
     ...(mayTellToken(head) ? { map: withoutOurs } : {}),
     set: [
       ...set,
-      ...identityFields(admission),
-      forwarded,
+      ...told,
       ...(host === undefined || host === (head.header("host") ?? "") ? [] : [["host", host] as const]),
       ...(identity === undefined ? [] : [[backendHeader, identity] as const]),
     ],
@@ -64,14 +64,12 @@ function isBearer(admission: Admission | undefined): boolean {
   return admission !== undefined && admission.kind !== "refused" && admission.isAuthorizationOurs;
 }
 
-/** Who the client is, as its token says. */
-function identityFields(admission: Admission | undefined): (readonly [name: string, value: string])[] {
-  if (admission?.kind !== "admitted") return [];
-  const { user, auth } = admission.token;
-  return [
+/** Who the client is, as its token says: what a program is told of it. */
+export function identityLines({ user, auth }: ConnectionToken): FieldLines {
+  return new FieldLines([
     ...(user === undefined ? [] : [[userHeader, user] as const]),
     ...(auth === undefined ? [] : [[authHeader, Buffer.from(JSON.stringify(auth)).toString("base64url")] as const]),
-  ];
+  ]);
 }
 
 /** Where the paths of a program are, as its clients see them. */

@@ -44,7 +44,7 @@ export function planToApi(exchange: Exchange, to: ToApi): Plan {
       forwardHead(head, {
         target,
         view,
-        forwarded: forwarded.of(view, prefix),
+        told: [forwarded.of(view, prefix)],
         ...(host === undefined ? {} : { host }),
       }),
     onResponseHead: (response) => {
