@@ -13,7 +13,7 @@ export async function buildGateway(folder: string): Promise<string> {
 }
 
 /** As a Pod's sidecar is started. */
-const shippedFlags = ["--max-semi-space-size=2"];
+const shippedFlags = ["--max-semi-space-size=2", "--no-maglev", "--v8-pool-size=1"];
 
 /** The sidecar as it is shipped: one file of JavaScript. `nodeFlags` are for the profiler. */
 export function startSidecar(

@@ -87,7 +87,16 @@ describe("the Pod of a backend", () => {
             image: "spawner:1",
             imagePullPolicy: "IfNotPresent",
             restartPolicy: "Always",
-            command: ["sh", "-c", expect.any(String), "node", "--max-semi-space-size=2", "/app/dist/sidecar.js"],
+            command: [
+              "sh",
+              "-c",
+              expect.any(String),
+              "node",
+              "--max-semi-space-size=2",
+              "--no-maglev",
+              "--v8-pool-size=1",
+              "/app/dist/sidecar.js",
+            ],
             args: [
               "--serve-port=9090",
               "--control-port=9091",
