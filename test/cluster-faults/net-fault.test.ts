@@ -1,7 +1,8 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { expect, onTestFinished } from "vitest";
+import { eventually } from "../support/cluster/eventually.ts";
 import { faultTest } from "../support/cluster/faults.ts";
 import { breakNetwork, type NetFault } from "../support/cluster/net-fault.ts";
 
@@ -71,4 +72,21 @@ faultTest("nothing of a fault stays once it is mended", async () => {
   mend();
   mend();
   expect(rules()).not.toContain(`SPAWNER-TEST-${process.pid}`);
+});
+
+faultTest("nothing of a fault stays of a process that is killed", async () => {
+  const module = new URL("../support/cluster/net-fault.ts", import.meta.url).href;
+  const breaks = `import { breakNetwork } from ${JSON.stringify(module)};
+    breakNetwork({ ip: "${ip}", port: 1, kind: "drop" });
+    console.log("broken");
+    setInterval(() => {}, 1e6);`;
+  const child = spawn(process.execPath, ["--input-type=module", "--eval", breaks], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  await once(child.stdout, "data");
+  const chain = `SPAWNER-TEST-${child.pid}`;
+  expect(rules()).toContain(chain);
+  child.kill("SIGKILL");
+  await eventually(() => expect(rules()).not.toContain(chain));
 });

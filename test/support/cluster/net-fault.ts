@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 
 export interface NetFault {
   readonly ip: string;
@@ -15,18 +15,24 @@ let chainsMade = 0;
 
 /**
  * Breaks the way to one port of one address, for what runs on this machine and for its Pods: a fault for a cluster of this one
- * machine, by its root. Lasts until what is returned is called, or this process ends.
+ * machine, by its root. Lasts until what is returned is called, or this process ends, however it does: what stayed would break
+ * the next Pod that is given the address.
  */
 export function breakNetwork({ ip, port, kind }: NetFault): () => void {
   const chain = `SPAWNER-TEST-${process.pid}-${chainsMade++}`;
   const target = kind === "reset" ? ["REJECT", "--reject-with", "tcp-reset"] : ["DROP"];
+  const removal = [...hooks.map((hook) => ["-D", hook, "-j", chain]), ["-F", chain], ["-X", chain]];
+  const commands = removal.map((args) => `iptables -w 10 ${args.join(" ")}`);
+  // Reads until this process has closed its end of the pipe, or is killed.
+  const heir = spawn("sh", ["-c", `read -r _; ${commands.join("; ")}`], {
+    detached: true,
+    stdio: ["pipe", "ignore", "ignore"],
+  });
+  heir.unref();
   const mend = () => {
-    process.off("exit", mend);
-    for (const hook of hooks) attempt(["-D", hook, "-j", chain]);
-    attempt(["-F", chain]);
-    attempt(["-X", chain]);
+    for (const args of removal) attempt(args);
+    heir.stdin.end();
   };
-  process.on("exit", mend);
   try {
     iptables(["-N", chain]);
     // The word that the connection is gone is to arrive itself.
