@@ -95,16 +95,13 @@ async function race(
 const offset = (round: number, spreadMs: number) => (round % 20) * (spreadMs / 20);
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** A node may take ten seconds to see that an address is another Pod's than it was minutes ago (ARP); each attempt takes some. */
-const reachAttemptsMax = 5;
-
-/** Again where the network did not lead to the Pod: that is no word of the backend's. */
+/** Once more where the network did not lead to the Pod: that is no word of the backend's. */
 async function reach(url: string, counts: RaceCounts, signal?: AbortSignal): Promise<Response> {
-  for (let attempts = 1; ; attempts++) {
-    const response = await fetch(url, signal === undefined ? {} : { signal });
-    if (response.status !== 504 || attempts === reachAttemptsMax) return response;
-    if (attempts === 1) counts.unreached += 1;
-  }
+  const options = signal === undefined ? {} : { signal };
+  const response = await fetch(url, options);
+  if (response.status !== 504) return response;
+  counts.unreached += 1;
+  return fetch(url, options);
 }
 
 async function open({ url }: Connected, counts: RaceCounts): Promise<{ status: number; body: string }> {
