@@ -12,7 +12,7 @@ import { parseArgs } from "node:util";
 import { judgeBudgets, type Measured } from "./relay/budgets.ts";
 import { type Contender, type ContenderName, contenderNames, pathsMany } from "./relay/contender.ts";
 import { compileNative } from "./relay/native.ts";
-import { buildGateway, startGateway, startSidecar } from "./relay/ours.ts";
+import { buildGateway, startGateway, startSidecar, startTokenGateway } from "./relay/ours.ts";
 import { requirePeers, startCopy, startHaproxy, startNginx, startNodeProxy } from "./relay/peers.ts";
 import { barChart } from "./relay/plot.ts";
 import { loadCore, startPinned, untilOutput } from "./relay/processes.ts";
@@ -121,10 +121,11 @@ async function startAll({ sidecarFile, gatewayFile, upstreamPort }: Ground): Pro
     await keep(startCopy(upstreamPort)),
     await keep(startGateway(gatewayFile, upstreamPort, 1)),
     await keep(startGateway(gatewayFile, upstreamPort, pathsMany)),
+    await keep(startTokenGateway(gatewayFile, upstreamPort)),
     await keep(startNginx(folder, upstreamPort, { byPath: true })),
     await keep(startHaproxy(folder, upstreamPort, { byPath: true })),
     await keep(startNodeProxy(upstreamPort)),
-    { name: contenderNames.direct, port: upstreamPort, prefix: "", pid: undefined, stop: async () => {} },
+    { name: contenderNames.direct, port: upstreamPort, prefix: "", pid: undefined, cookie: "", stop: async () => {} },
   ];
   if (!flags.full) return contenders;
   const chain = await keep(startGateway(gatewayFile, sidecar.port, pathsMany));
@@ -178,7 +179,8 @@ async function printProfiles(ground: Ground): Promise<void> {
 
 function writePlots(plots: string, { samples }: Measured): void {
   mkdirSync(plots, { recursive: true });
-  const ours: readonly ContenderName[] = [contenderNames.sidecar, contenderNames.gateway, contenderNames.gatewayMany];
+  const { sidecar, gateway, gatewayMany, gatewayTokens } = contenderNames;
+  const ours: readonly ContenderName[] = [sidecar, gateway, gatewayMany, gatewayTokens];
   for (const [key, scenario] of Object.entries(scenarios)) {
     const of = samples.get(scenario);
     if (of === undefined) continue;

@@ -1,14 +1,17 @@
-// The gateway's role as a process of its own, over records in memory: node gateway.ts PATHS UPSTREAM_PORT
-// All of that many backends are ready, and at the same address. It says on which port it serves, and ends with its stdin.
+// The gateway's role as a process of its own, over records in memory: node gateway.ts PATHS UPSTREAM_PORT [SIGNING_KEY]
+// All of that many backends are ready, and at the same address; with a key (ID:SECRET) they ask for tokens that it has signed.
+// It says on which port it serves, and ends with its stdin.
 import type { Backend } from "../../packages/server/src/core/resource.ts";
+import { parseSigningKeys } from "../../packages/server/src/core/signing-keys.ts";
 import type { BackendStore, Engine } from "../../packages/server/src/engine/index.ts";
 import { run } from "../../packages/server/src/gateway/index.ts";
 import { systemClock } from "../../packages/server/src/lib/clock.ts";
 import { silentLog } from "../../packages/server/src/lib/log.ts";
 import { Metrics } from "../../packages/server/src/lib/metrics.ts";
-import { pathNames } from "../relay/contender.ts";
+import { pathNames, uidOf } from "../relay/contender.ts";
 
-const [paths, upstreamPort] = process.argv.slice(2).map(Number);
+const [paths, upstreamPort] = process.argv.slice(2, 4).map(Number);
+const keys = parseSigningKeys(process.argv[4] ?? "");
 if (paths === undefined || upstreamPort === undefined) throw new Error("PATHS and UPSTREAM_PORT are needed");
 
 const backends = new Map(pathNames(paths).map((name) => [name, readyBackend(name, upstreamPort)]));
@@ -40,8 +43,15 @@ const engine: Engine = {
 };
 
 const gateway = await run(
-  { host: "127.0.0.1", port: 0, servicePrefix: "", forwardedProto: "http", parkedMax: 1_000 },
-  { engine, clock: systemClock, log: silentLog, metrics: new Metrics() },
+  {
+    host: "127.0.0.1",
+    port: 0,
+    servicePrefix: "",
+    forwardedProto: "http",
+    parkedMax: 1_000,
+    requireToken: keys.length > 0,
+  },
+  { engine, clock: systemClock, log: silentLog, metrics: new Metrics(), signingKeys: () => keys },
 );
 console.log(`serving on port ${gateway.port}`);
 process.on("SIGTERM", () => void gateway.close());
@@ -51,7 +61,7 @@ function readyBackend(name: string, port: number): Backend {
   return {
     metadata: {
       name,
-      uid: `uid-of-${name}`,
+      uid: uidOf(name),
       labels: {},
       resourceVersion: "1",
       creationTimestamp: new Date().toISOString(),

@@ -38,7 +38,7 @@ export interface Measured {
 export function judgeBudgets({ samples, footprints, starts }: Measured): Record<string, BudgetResult> {
   const { small50, small200, websocket100 } = scenarios;
   const sidecar = { ours: names.sidecar, peer: names.nginx };
-  const gateway = { ours: names.gatewayMany, peer: names.nginxPaths };
+  const gateway = { ours: names.gatewayTokens, peer: names.nginxPaths };
   const compare = (scenario: Scenario, who: { ours: ContenderName; peer: ContenderName }, what: Comparison) =>
     compared(samples.get(scenario), who, what);
   const rate = (budget: number): Comparison => ({ of: ({ rate }) => rate, budget, unit: "1/s", atLeast: true });
@@ -51,10 +51,10 @@ export function judgeBudgets({ samples, footprints, starts }: Measured): Record<
     "sidecar requests/s, 200 connections, x nginx": compare(small200, sidecar, rate(0.9)),
     "sidecar p99, 50 connections, x nginx": compare(small50, sidecar, p99(2)),
     "sidecar p99, 200 connections, x nginx": compare(small200, sidecar, p99(2)),
-    "gateway requests/s, path routing, x nginx": compare(small50, gateway, rate(0.75)),
-    "gateway requests/s, path routing, x configurable-http-proxy": compare(
+    "gateway requests/s, path routing, token checked, x nginx": compare(small50, gateway, rate(0.75)),
+    "gateway requests/s, path routing, token checked, x configurable-http-proxy": compare(
       small50,
-      { ours: names.gatewayMany, peer: names.nodeProxy },
+      { ours: names.gatewayTokens, peer: names.nodeProxy },
       rate(7),
     ),
     // One of these two is enough.

@@ -19,6 +19,8 @@ export interface Contender {
   readonly prefix: string;
   /** Its process, whose CPU time counts; undefined where none does. */
   readonly pid: number | undefined;
+  /** `NAME=VALUE`: what it lets clients in by; "" where it lets all in. */
+  readonly cookie: string;
   stop(): Promise<void>;
 }
 
@@ -30,6 +32,7 @@ export const contenderNames = {
   copy: "Node that only copies",
   gateway: "gateway, 1 path",
   gatewayMany: "gateway, 10,000 paths",
+  gatewayTokens: "the same, tokens checked",
   nginxPaths: "nginx, 10,000 paths",
   haproxyPaths: "HAProxy, 10,000 paths",
   nodeProxy: "configurable-http-proxy",
@@ -46,6 +49,11 @@ export const somePath = "/b1234";
 /** The names behind the paths: `b0` and so on. */
 export function pathNames(count: number): string[] {
   return count === 1 ? [somePath.slice(1)] : Array.from({ length: count }, (_, number) => `b${number}`);
+}
+
+/** Of the backend of that name. */
+export function uidOf(name: string): string {
+  return `uid-of-${name}`;
 }
 
 /** Starts a proxy that says on which port it serves. */
@@ -73,5 +81,5 @@ export async function startTold(
 }
 
 function contenderOf(name: ContenderName, { pid, stop }: Pinned, at: { port: number; prefix: string }): Contender {
-  return { name, pid, stop, ...at };
+  return { name, pid, stop, cookie: "", ...at };
 }

@@ -16,6 +16,8 @@ export interface Load {
   readonly seconds: number;
   /** Of each upload, or each message. */
   readonly bytes?: number;
+  /** `NAME=VALUE`, sent with each request beside the cookie that all have. Default: none. */
+  readonly cookie?: string;
 }
 
 export interface LoadResult {
@@ -39,8 +41,8 @@ export function compileNative(folder: string): (program: NativeProgram) => strin
 
 /** Puts a load on a port, and says what came of it. */
 export async function runLoad(program: string, load: Load): Promise<LoadResult> {
-  const { kind, port, target, connections, seconds, bytes = 0 } = load;
-  const args = [port, kind, target, connections, seconds, bytes].map(String);
+  const { kind, port, target, connections, seconds, bytes = 0, cookie = "" } = load;
+  const args = [port, kind, target, connections, seconds, bytes, cookie].map(String);
   const timeout = (seconds + 30) * 1_000;
   const { stdout } = await promisify(execFile)("taskset", onCore(loadCore, program, args), { timeout });
   return JSON.parse(stdout) as LoadResult;

@@ -1,7 +1,10 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "rolldown";
-import { type Contender, contenderNames, type pathsMany, somePath, startSaying } from "./contender.ts";
+import { ConnectionTokenSigner } from "../../packages/server/src/core/connection-token.ts";
+import { formatSigningKeys, makeSigningKey } from "../../packages/server/src/core/signing-keys.ts";
+import { pathCookieName } from "../../packages/server/src/gateway/connection-credential.ts";
+import { type Contender, contenderNames, pathsMany, somePath, startSaying, uidOf } from "./contender.ts";
 
 /** Builds the gateway's role over records in memory (programs/gateway.ts) as the roles are built: types that Node takes off itself cost memory. */
 export async function buildGateway(folder: string): Promise<string> {
@@ -44,4 +47,16 @@ export function startGateway(
   const name = paths === 1 ? contenderNames.gateway : contenderNames.gatewayMany;
   const args = [gatewayFile, `${paths}`, `${upstreamPort}`];
   return startSaying(name, { program: process.execPath, args }, somePath);
+}
+
+/** The same with many paths, where each asks for a token: an hour's, which the load has in a cookie. */
+export async function startTokenGateway(gatewayFile: string, upstreamPort: number): Promise<Contender> {
+  const key = makeSigningKey(new Date());
+  const signer = new ConnectionTokenSigner(() => [key], { now: () => new Date() });
+  const name = somePath.slice(1);
+  const token = signer.sign({ backend: `${name}/${uidOf(name)}`, user: "ada" }, { ttlSeconds: 3_600 });
+  if (token === undefined) throw new Error("there is a key to sign with");
+  const args = [gatewayFile, `${pathsMany}`, `${upstreamPort}`, formatSigningKeys([key]).trim()];
+  const contender = await startSaying(contenderNames.gatewayTokens, { program: process.execPath, args }, somePath);
+  return { ...contender, cookie: `${pathCookieName}=${token.text}` };
 }

@@ -59,13 +59,13 @@ async function measure(
 }
 
 async function measureOnce(
-  { port, prefix, pid }: Contender,
+  { port, prefix, pid, cookie }: Contender,
   { load }: Scenario,
   { load: program, seconds }: { load: string; seconds: number },
 ): Promise<Sample | undefined> {
   const cpuUs = () => (pid === undefined ? Number.NaN : cpuUsOf(pid));
   const beforeUs = cpuUs();
-  const result = await runLoad(program, { ...load, port, target: `${prefix}${load.target}`, seconds });
+  const result = await runLoad(program, { ...load, port, target: `${prefix}${load.target}`, seconds, cookie });
   if (result.answered === 0) return undefined;
   return {
     rate: result.answered / result.seconds,

@@ -9,7 +9,14 @@ export interface Scenario {
 }
 
 const relays = [names.sidecar, names.nginx, names.haproxy, names.copy];
-const routers = [names.gateway, names.gatewayMany, names.nginxPaths, names.haproxyPaths, names.nodeProxy];
+const routers = [
+  names.gateway,
+  names.gatewayMany,
+  names.gatewayTokens,
+  names.nginxPaths,
+  names.haproxyPaths,
+  names.nodeProxy,
+];
 const all = [...relays, ...routers, names.direct];
 
 const small = (connections: number): Scenario => ({

@@ -1,9 +1,9 @@
 // A load generator that costs less than what it measures: so many connections, each of which sends its next request or
 // message when the last was answered in full.
-//   load PORT KIND TARGET CONNECTIONS SECONDS [BYTES]
+//   load PORT KIND TARGET CONNECTIONS SECONDS [BYTES [COOKIE]]
 // KIND: get; upload (BYTES are posted); connect (a new connection for each request); websocket (messages of BYTES, echoed);
 // idle (WebSockets that have exchanged one message, held until standard input ends; prints "open" when all are).
-// Prints one line of JSON: how many were answered, in how many seconds, and how long an answer took (us).
+// COOKIE (NAME=VALUE) goes with each request, behind the one that all have. Prints one line of JSON: how many were answered, in how many seconds, and how long an answer took (us).
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -165,12 +165,13 @@ static void on_readable(Connection *connection) {
   ask(connection);
 }
 
-static void make_request(const char *target, size_t bytes) {
-  request = malloc(1024 + bytes);
-  int length = snprintf((char *)request, 1024,
+static void make_request(const char *target, size_t bytes, const char *cookie) {
+  request = malloc(HEAD_BYTES + bytes);
+  int length = snprintf((char *)request, HEAD_BYTES / 2,
                         "%s %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUser-Agent: bench\r\nAccept: */*\r\n"
-                        "Accept-Encoding: gzip\r\nCookie: session=0123456789abcdef\r\n",
-                        kind == UPLOAD ? "POST" : "GET", target, port);
+                        "Accept-Encoding: gzip\r\nCookie: session=0123456789abcdef%s%s\r\n",
+                        kind == UPLOAD ? "POST" : "GET", target, port, cookie[0] == 0 ? "" : "; ", cookie);
+  if (length >= HEAD_BYTES / 2) fail("the request's head is too long");
   char *end = (char *)request + length;
   if (kind == UPLOAD) end += sprintf(end, "Content-Length: %zu\r\n", bytes);
   if (kind == CONNECT) end += sprintf(end, "Connection: close\r\n");
@@ -220,7 +221,7 @@ static unsigned at_share(double share) {
 
 int main(int count, char **given) {
   if (count < 6) {
-    fprintf(stderr, "load PORT KIND TARGET CONNECTIONS SECONDS [BYTES]\n");
+    fprintf(stderr, "load PORT KIND TARGET CONNECTIONS SECONDS [BYTES [COOKIE]]\n");
     return 2;
   }
   signal(SIGPIPE, SIG_IGN);
@@ -233,7 +234,7 @@ int main(int count, char **given) {
   int connections = atoi(given[4]);
   double seconds = atof(given[5]);
   size_t bytes = count > 6 ? strtoul(given[6], NULL, 10) : 0;
-  make_request(given[3], bytes);
+  make_request(given[3], bytes, count > 7 ? given[7] : "");
   if (kind >= WEBSOCKET) make_message(bytes);
 
   poller = epoll_create1(0);
