@@ -55,7 +55,7 @@ async function buildSpawner(folder) {
   const sidecar = await bundle(join(server, "src/cli/sidecar-main.ts"), {
     ...options,
     file: join(folder, "dist/sidecar.js"),
-    plugins: [{ name: "thrifty-builtins", renderChunk: getBuiltins }],
+    plugins: [{ name: "thrifty-sidecar", renderChunk: beThrifty }],
   });
   const foreign = [...sidecar.imports, ...sidecar.dynamicImports].filter((name) => !name.startsWith("node:"));
   if (foreign.length > 0) throw new Error(`The sidecar may load Node alone, and loads ${foreign.join(", ")}.`);
@@ -71,19 +71,28 @@ async function buildSpawner(folder) {
   });
 }
 
+/** What a sidecar loads and keeps, every backend pays for. */
+function beThrifty(code) {
+  return { code: toAscii(getBuiltins(code)), map: null }; // no line moves
+}
+
 /**
  * Imports of Node's own modules as calls. An import looks at each export, and what is loaded only when it is looked at is loaded
  * then: the WebSocket of node:http is, with the whole of undici, which nobody asked for, and takes 5 MB.
  */
 function getBuiltins(code) {
-  const changed = code.replaceAll(/^import \{([^}]*)\} from "(node:[a-z/_]+)";$/gm, (_, names, module) => {
+  return code.replaceAll(/^import \{([^}]*)\} from "(node:[a-z/_]+)";$/gm, (_, names, module) => {
     const get = `process.getBuiltinModule("${module}")`;
     if (module !== "node:crypto") return `const {${names.replaceAll(" as ", ": ")}} = ${get};`;
     // Takes longest to load, and nothing of it is needed until somebody asks the control port.
     const functions = names.split(",").map((name) => name.trim().split(" as "));
     return functions.map(([name, own = name]) => `const ${own} = (...args) => ${get}.${name}(...args);`).join(" ");
   });
-  return { code: changed, map: null }; // no line moves
+}
+
+/** The text of what runs stays in memory: one byte for each character only where that is enough for all of them. */
+function toAscii(code) {
+  return code.replaceAll(/[^\0-\x7f]/g, (each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 /** Bundles to `dir`, in several files that are loaded as they are needed, or to one `file`. Returns the first of them. */
@@ -105,7 +114,7 @@ async function bundle(
       // For the positions in stack traces; the sources themselves are in the repository.
       sourcemapExcludeSources: true,
       sourcemapPathTransform: (path, map) => relative(root, resolve(dirname(map), path)),
-      ...(file === undefined ? { dir, chunkFileNames } : { file, codeSplitting: false }),
+      ...(file === undefined ? { dir, chunkFileNames } : { file, codeSplitting: false, comments: false }),
     },
   });
   return output[0];

@@ -1,4 +1,5 @@
 import { createServer, type Server, type Socket } from "node:net";
+import { listenAddress } from "../lib/any-address.ts";
 import type { Clock, Timer } from "../lib/clock.ts";
 import { pause } from "../lib/pause.ts";
 import { Activity } from "./activity.ts";
@@ -114,10 +115,10 @@ export class Relay {
   }
 
   /** Rejects with the socket's error where the address cannot be had. */
-  listen({ host, port }: RelayAddress): Promise<RelayAddress> {
+  listen(address: RelayAddress): Promise<RelayAddress> {
     return new Promise((resolve, reject) => {
       this.#server.once("error", reject);
-      this.#server.listen({ host, port }, () => {
+      this.#server.listen(listenAddress(address), () => {
         this.#server.off("error", reject);
         resolve(this.address);
       });

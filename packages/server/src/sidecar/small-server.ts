@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { deadlines } from "../core/deadlines.ts";
 import { relayHostProtocolVersion } from "../core/relay-host.ts";
+import { listenAddress } from "../lib/any-address.ts";
 import { sendError } from "./http-messages.ts";
 
 export interface SmallServer {
@@ -42,7 +43,7 @@ export async function openSmallServer(
 function listen(server: Server, address: Address): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
-    server.listen(address, () => {
+    server.listen(listenAddress(address), () => {
       server.off("error", reject);
       resolve();
     });
