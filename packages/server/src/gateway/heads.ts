@@ -2,6 +2,7 @@ import type { ConnectionToken } from "../core/connection-token.ts";
 import { backendHeader } from "../core/relay-host.ts";
 import {
   FieldLines,
+  type FieldPair,
   type RequestHead,
   type ResponseHead,
   rewriteRequestHead,
@@ -38,17 +39,16 @@ export function forwardHead(head: RequestHead, request: ForwardedRequest): Buffe
   // Of a target in absolute form, the host in it holds, and not the one in its Host field.
   const host = request.host ?? (head.target.startsWith("/") ? undefined : view.askedHost);
   const { remove, set } = hopByHopOf(head);
-  const notFromOutside = head.lowerNamesFrom("xf").filter(isNotForClients);
+  const barred = head.lowerNamesFrom("xf").filter(isNotForClients);
+  if (isBearer(admission)) barred.push("authorization");
+  const added: (FieldPair | FieldLines)[] = [...set, ...told];
+  if (host !== undefined && host !== (head.header("host") ?? "")) added.push(["host", host]);
+  if (identity !== undefined) added.push([backendHeader, identity]);
   return rewriteRequestHead(head, {
     target: withoutToken(target),
-    remove: [...remove, ...notFromOutside, ...(isBearer(admission) ? ["authorization"] : [])],
+    remove: barred.length === 0 ? remove : [...remove, ...barred],
+    set: added,
     ...(mayTellToken(head) ? { map: withoutOurs } : {}),
-    set: [
-      ...set,
-      ...told,
-      ...(host === undefined || host === (head.header("host") ?? "") ? [] : [["host", host] as const]),
-      ...(identity === undefined ? [] : [[backendHeader, identity] as const]),
-    ],
   });
 }
 

@@ -62,13 +62,19 @@ export class MessageHead {
     return this.textBetween(0, this.#index.places[0] ?? this.length - 2);
   }
 
-  /** The lines of all fields, as they came, with their line ends; what `instead` gives in place of those that have one of these names. */
-  lines(names: readonly string[], instead: (field: Field, line: string) => string): string {
+  /** The lines of all fields, as they came, with their line ends. */
+  get lines(): string {
+    const end = this.length - 2;
+    return this.textBetween(this.#index.places[0] ?? end, end);
+  }
+
+  /** The same, with what `instead` gives in place of those that have one of these names. */
+  linesWith(names: readonly string[], instead: (field: Field, line: string) => string): string {
     const { places } = this.#index;
     const end = this.length - 2;
     let text = "";
     let from = places[0] ?? end;
-    for (let at = 0; at < places.length && names.length > 0; at += numbersPerField) {
+    for (let at = 0; at < places.length; at += numbersPerField) {
       const start = places[at] ?? end;
       const nameEnd = places[at + 1] ?? end;
       if (!isOneOf(this.#bytes, start, nameEnd, names)) continue;

@@ -50,16 +50,19 @@ function rewrite(head: MessageHead, firstLine: string, changes: FieldChanges): B
   return Buffer.from(`${text}\r\n`, "latin1");
 }
 
-/** Of the fields that are there, few change in most heads: all lines between two of these are copied at once. */
-function keptLines(head: MessageHead, { remove = [], set = [], map = {} }: FieldChanges): string {
-  const dropped = remove.filter((name) => head.has(name));
+/** Of the fields that are there, few change in most heads, and none in many: all lines between two of these are copied at once. */
+function keptLines(head: MessageHead, { remove = [], set = [], map }: FieldChanges): string {
+  const dropped: string[] = [];
+  const drop = (name: string) => head.has(name) && dropped.push(name);
+  remove.forEach(drop);
   for (const each of set) {
-    const names = each instanceof FieldLines ? each.names : each.slice(0, 1);
-    for (const name of names) if (head.has(name)) dropped.push(name);
+    if (each instanceof FieldLines) each.names.forEach(drop);
+    else drop(each[0]);
   }
-  const mapped = Object.keys(map).filter((name) => head.has(name));
-  return head.lines([...dropped, ...mapped], ({ name, lowerName, value }, line) => {
-    const changed = dropped.includes(lowerName) ? null : map[lowerName]?.(value);
+  if (map === undefined && dropped.length === 0) return head.lines;
+  const mapped = Object.keys(map ?? {}).filter((name) => head.has(name));
+  return head.linesWith([...dropped, ...mapped], ({ name, lowerName, value }, line) => {
+    const changed = dropped.includes(lowerName) ? null : map?.[lowerName]?.(value);
     if (changed === null) return "";
     return changed === undefined || changed === value ? line : lineOf([name, changed]);
   });
