@@ -25,8 +25,6 @@ const neverHopByHop: ReadonlySet<string> = new Set([
 /** HTTP2-Settings comes with an upgrade that ends here (RFC 7540 3.2.1). */
 const alwaysHopByHop: readonly string[] = ["keep-alive", "proxy-connection", "http2-settings"];
 
-/** Most heads have none of these, beside a Connection that says whether it is kept open. */
-const concerned: readonly string[] = ["te", "upgrade", ...alwaysHopByHop];
 const unchanged: HopByHop = { remove: [], set: [] };
 
 /**
@@ -35,8 +33,10 @@ const unchanged: HopByHop = { remove: [], set: [] };
  * and go on: all but those by which we tell the next server who asks, which it would drop.
  */
 export function hopByHopOf(head: MessageHead): HopByHop {
-  if (!head.hasAny(concerned) && head.headers("connection").every(isShared)) return unchanged;
   const remove = alwaysHopByHop.filter((name) => head.has(name));
+  // Most heads have nothing else, beside a Connection that says whether it is kept open.
+  const isPlain = !head.has("te") && !head.has("upgrade") && head.headers("connection").every(isShared);
+  if (isPlain) return remove.length === 0 ? unchanged : { remove, set: [] };
   const set: [string, string][] = [];
   const asked = head.headers("upgrade").flatMap(listItems);
   const passed = head instanceof RequestHead ? asked.filter(isPassedProtocol) : asked;

@@ -68,8 +68,11 @@ export class MessageHead {
     return this.textBetween(this.#index.places[0] ?? end, end);
   }
 
-  /** The same, with what `instead` gives in place of those that have one of these names. */
-  linesWith(names: readonly string[], instead: (field: Field, line: string) => string): string {
+  /** The same without those of `dropped` names, and with what `instead` gives for those of other `names`. */
+  linesWith(
+    { dropped, names }: { dropped: readonly string[]; names: readonly string[] },
+    instead: (field: Field, line: string) => string,
+  ): string {
     const { places } = this.#index;
     const end = this.length - 2;
     let text = "";
@@ -77,10 +80,11 @@ export class MessageHead {
     for (let at = 0; at < places.length; at += numbersPerField) {
       const start = places[at] ?? end;
       const nameEnd = places[at + 1] ?? end;
-      if (!isOneOf(this.#bytes, start, nameEnd, names)) continue;
+      const isDropped = isOneOf(this.#bytes, start, nameEnd, dropped);
+      if (!isDropped && !isOneOf(this.#bytes, start, nameEnd, names)) continue;
       const next = places[at + numbersPerField] ?? end;
-      text +=
-        this.textBetween(from, start) + instead(this.#fieldAt(at / numbersPerField), this.textBetween(start, next));
+      text += this.textBetween(from, start);
+      if (!isDropped) text += instead(this.#fieldAt(at / numbersPerField), this.textBetween(start, next));
       from = next;
     }
     return text + this.textBetween(from, end);

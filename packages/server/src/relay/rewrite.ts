@@ -59,10 +59,10 @@ function keptLines(head: MessageHead, { remove = [], set = [], map }: FieldChang
     if (each instanceof FieldLines) each.names.forEach(drop);
     else drop(each[0]);
   }
-  if (map === undefined && dropped.length === 0) return head.lines;
-  const mapped = Object.keys(map ?? {}).filter((name) => head.has(name));
-  return head.linesWith([...dropped, ...mapped], ({ name, lowerName, value }, line) => {
-    const changed = dropped.includes(lowerName) ? null : map?.[lowerName]?.(value);
+  const names = map === undefined ? [] : Object.keys(map).filter((name) => head.has(name));
+  if (dropped.length + names.length === 0) return head.lines;
+  return head.linesWith({ dropped, names }, ({ name, lowerName, value }, line) => {
+    const changed = map?.[lowerName]?.(value);
     if (changed === null) return "";
     return changed === undefined || changed === value ? line : lineOf([name, changed]);
   });
