@@ -1,5 +1,5 @@
 import { Socket, type SocketConstructorOpts } from "node:net";
-import { ReadBuffer } from "./read-buffer.ts";
+import { readBuffer } from "./read-buffer.ts";
 
 /** What Node has below a socket. It is not documented; that it takes a buffer is what `onread` is made of. */
 interface Inner {
@@ -27,7 +27,7 @@ export function adopt(
     return accepted.on("data", onBytes).resume();
   }
   inner._handle = null;
-  const options = { handle, allowHalfOpen: true, onread: new ReadBuffer(onBytes).onread };
+  const options = { handle, allowHalfOpen: true, onread: readBuffer(onBytes) };
   const socket = new Socket(options as SocketConstructorOpts);
   accepted.destroy(); // there is nothing left in it
   return socket;

@@ -23,8 +23,8 @@ export interface ConnectionDeps extends ForwardingDeps {
   readonly describeProblem: (problem: RelayProblem, exchange: Exchange | undefined) => Answer;
   /** Told of each answer of the relay's own, with its status. */
   readonly onAnswered?: (status: number) => void;
-  /** Told when nothing is left of the connection. */
-  readonly onClosed: () => void;
+  /** Told when nothing is left of a connection. */
+  readonly onClosed: (connection: ClientConnection) => void;
 }
 
 type State =
@@ -378,7 +378,7 @@ export class ClientConnection implements ForwardingOwner {
     this.#deadline.clear();
     if (how === "reset") reset(this.#pair.client);
     else this.#pair.client.destroy();
-    this.#deps.onClosed();
+    this.#deps.onClosed(this);
   }
 
   /** Gives back what is in flight. */

@@ -3,8 +3,7 @@ import { listenAddress } from "../lib/any-address.ts";
 import type { Clock, Timer } from "../lib/clock.ts";
 import { pause } from "../lib/pause.ts";
 import { Activity } from "./activity.ts";
-import { ClientConnection } from "./connection.ts";
-import type { FramingRules } from "./framing.ts";
+import { ClientConnection, type ConnectionDeps } from "./connection.ts";
 import type { RequestHead } from "./head.ts";
 import { defaultLimits, type RelayLimits } from "./limits.ts";
 import type { Exchange, RequestHandler } from "./plan.ts";
@@ -62,9 +61,8 @@ const drainPollMs = 100;
 export class Relay {
   readonly #options: RelayOptions;
   readonly #limits: RelayLimits;
-  readonly #framingRules: FramingRules;
-  readonly #activity: Activity;
-  readonly #upstreams = new UpstreamCounts();
+  /** The same for all connections. */
+  readonly #deps: ConnectionDeps;
   readonly #server: Server;
   readonly #connections = new Set<ClientConnection>();
   /** Those of them that were one too many, and are being told so. */
@@ -78,12 +76,7 @@ export class Relay {
   constructor(options: RelayOptions) {
     this.#options = options;
     this.#limits = { ...defaultLimits, ...options.limits };
-    const { headBytesMax } = this.#limits;
-    this.#framingRules = {
-      headBytesMax,
-      ...(options.isHeadOnly === undefined ? {} : { isHeadOnly: options.isHeadOnly }),
-    };
-    this.#activity = options.activity ?? new Activity(options.clock);
+    this.#deps = this.#depsOf(options);
     this.#server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => this.#accept(socket));
     // After `listen`: one connection could not be accepted (too many open files, say). The next may be.
     this.#server.on("error", () => {});
@@ -181,21 +174,33 @@ export class Relay {
   }
 
   #open(socket: Socket): ClientConnection {
-    const { clock, isActivity, onRequest, describeProblem = describePlainly, onAnswered } = this.#options;
-    const connection = new ClientConnection(socket, {
-      clock,
-      limits: this.#limits,
-      framingRules: this.#framingRules,
-      activity: this.#activity,
-      ...(isActivity === undefined ? {} : { isActivity }),
-      upstreams: this.#upstreams,
-      onRequest,
-      describeProblem,
-      ...(onAnswered === undefined ? {} : { onAnswered }),
-      onClosed: () => this.#forget(connection),
-    });
+    const connection = new ClientConnection(socket, this.#deps);
     this.#connections.add(connection);
     return connection;
+  }
+
+  #depsOf({
+    clock,
+    activity,
+    isActivity,
+    isHeadOnly,
+    onRequest,
+    describeProblem,
+    onAnswered,
+  }: RelayOptions): ConnectionDeps {
+    const { headBytesMax } = this.#limits;
+    return {
+      clock,
+      limits: this.#limits,
+      framingRules: { headBytesMax, ...(isHeadOnly === undefined ? {} : { isHeadOnly }) },
+      activity: activity ?? new Activity(clock),
+      ...(isActivity === undefined ? {} : { isActivity }),
+      upstreams: new UpstreamCounts(),
+      onRequest,
+      describeProblem: describeProblem ?? describePlainly,
+      ...(onAnswered === undefined ? {} : { onAnswered }),
+      onClosed: (connection) => this.#forget(connection),
+    };
   }
 
   #forget(connection: ClientConnection): void {

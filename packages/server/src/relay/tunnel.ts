@@ -36,7 +36,7 @@ export class Tunnel {
   #upstreamEnded = false;
   #upstreamClosed = false;
   /** Undoes what the last bytes for a client that had half-closed counted for. */
-  #takeBack: () => void = () => {};
+  #takeBack = nothingToTakeBack;
 
   constructor(parts: TunnelParts) {
     this.#parts = parts;
@@ -131,3 +131,5 @@ function dataLeaseOf({ clock, activity, lease, protocol, limits }: TunnelParts):
   if (silentMs === 0) return undefined;
   return new DataLease({ clock, activity, lease, silentMs, isWebSocket: protocol?.toLowerCase() === "websocket" });
 }
+
+function nothingToTakeBack(): void {}

@@ -1,5 +1,5 @@
 import { Socket, type TcpNetConnectOpts } from "node:net";
-import { ReadBuffer } from "./read-buffer.ts";
+import { readBuffer } from "./read-buffer.ts";
 
 type Written = (error?: Error | null) => void;
 
@@ -15,7 +15,7 @@ export class UpstreamSocket extends Socket {
 
   /** What is received goes to `onBytes`; there are no "data" events, which cost more. */
   constructor(options: TcpNetConnectOpts, onBytes: (bytes: Buffer) => void) {
-    super({ ...options, onread: new ReadBuffer(onBytes).onread });
+    super({ ...options, onread: readBuffer(onBytes) });
     this.connect(options);
   }
 
