@@ -15,7 +15,7 @@ export async function buildGateway(folder: string): Promise<string> {
   return file;
 }
 
-/** As a Pod's sidecar is started. */
+/** As a Pod's sidecar is started, and the gateway by deploy/base. */
 const shippedFlags = ["--max-semi-space-size=2", "--no-maglev", "--v8-pool-size=1"];
 
 /** The sidecar as it is shipped: one file of JavaScript. `nodeFlags` are for the profiler. */
@@ -24,16 +24,7 @@ export function startSidecar(
   upstreamPort: number,
   nodeFlags: readonly string[] = [],
 ): Promise<Contender> {
-  const flags = [
-    "--host",
-    "127.0.0.1",
-    "--serve-port",
-    "0",
-    "--control-port",
-    "0",
-    "--upstream-port",
-    `${upstreamPort}`,
-  ];
+  const flags = ["--serve-port", "0", "--control-port", "0", "--upstream-port", `${upstreamPort}`];
   const args = [...shippedFlags, ...nodeFlags, sidecarFile, ...flags];
   return startSaying(contenderNames.sidecar, { program: process.execPath, args }, "");
 }
@@ -45,7 +36,7 @@ export function startGateway(
   paths: 1 | typeof pathsMany,
 ): Promise<Contender> {
   const name = paths === 1 ? contenderNames.gateway : contenderNames.gatewayMany;
-  const args = [gatewayFile, `${paths}`, `${upstreamPort}`];
+  const args = [...shippedFlags, gatewayFile, `${paths}`, `${upstreamPort}`];
   return startSaying(name, { program: process.execPath, args }, somePath);
 }
 
@@ -56,7 +47,7 @@ export async function startTokenGateway(gatewayFile: string, upstreamPort: numbe
   const name = somePath.slice(1);
   const token = signer.sign({ backend: `${name}/${uidOf(name)}`, user: "ada" }, { ttlSeconds: 3_600 });
   if (token === undefined) throw new Error("there is a key to sign with");
-  const args = [gatewayFile, `${pathsMany}`, `${upstreamPort}`, formatSigningKeys([key]).trim()];
+  const args = [...shippedFlags, gatewayFile, `${pathsMany}`, `${upstreamPort}`, formatSigningKeys([key]).trim()];
   const contender = await startSaying(contenderNames.gatewayTokens, { program: process.execPath, args }, somePath);
   return { ...contender, cookie: `${pathCookieName}=${token.text}` };
 }

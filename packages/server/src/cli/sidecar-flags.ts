@@ -1,5 +1,4 @@
 import { specDefaults } from "../core/spec-defaults.ts";
-import { anyAddress } from "../lib/any-address.ts";
 import { parseSha256, parseWholeNumber, portRange, secondsRange } from "./flag-values.ts";
 import { type RelayFlags, relayFlags } from "./relay-flags.ts";
 import type { ValueFlag } from "./value-flag.ts";
@@ -30,7 +29,7 @@ export const sidecarFlags: readonly ValueFlag<keyof SidecarFlags>[] = [
     key: "host",
     value: "address",
     description: "address to listen on",
-    default: anyAddress(),
+    default: "::", // and every one of IPv4; those alone where there is no IPv6
     parse: text,
   },
   {
