@@ -5,7 +5,14 @@ import { makeSigningKey } from "../core/signing-keys.ts";
 import { FakeClock } from "../lib/fake-clock.ts";
 import { parseRequestHead } from "../relay/parse-head.ts";
 import { type AdmissionRules, admit } from "./admission.ts";
-import { cookieOf, hostCookieName, pathCookieName, withoutCookie, withoutToken } from "./connection-credential.ts";
+import {
+  cookieOf,
+  hostCookieName,
+  KnownCookies,
+  pathCookieName,
+  withoutCookie,
+  withoutToken,
+} from "./connection-credential.ts";
 
 const ownOrigin = "https://play.example.com";
 
@@ -37,7 +44,11 @@ function setUp({ spec = {}, status = {}, requireToken = false, hasKeys = true }:
       const target = `/x${query}`;
       const text = `${method} ${target} HTTP/1.1\r\nhost: a\r\n${fields.map((line) => `${line}\r\n`).join("")}\r\n`;
       const head = parseRequestHead(Buffer.from(text), { headBytesMax: 10_000, headerCountMax: 100 });
-      return admit({ head, target, cookieName: pathCookieName, ownOrigin }, backend, rules);
+      return admit(
+        { head, target, cookieName: pathCookieName, cookies: new KnownCookies(), ownOrigin },
+        backend,
+        rules,
+      );
     },
   };
 }
@@ -217,4 +228,17 @@ test("the cookie is for this backend's path alone, and for a page of another sit
   expect(cookieOf("t", { ...of, isSecure: true, isEmbedded: true })).toBe(
     "spawner-token=t; Path=/b1/; Max-Age=60; HttpOnly; SameSite=None; Partitioned; Secure",
   );
+});
+
+test("what was read of one Cookie value is not taken for another's", () => {
+  const cookies = new KnownCookies();
+  for (const _ of [1, 2]) {
+    expect(cookies.named("spawner-token", "a=1; spawner-token=x ;spawner-token=y")).toEqual(["x", "y"]);
+    expect(cookies.named("__Host-spawner-token", "a=1; spawner-token=x ;spawner-token=y")).toEqual([]);
+    expect(cookies.without("a=1; spawner-token=x ;spawner-token=y")).toBe("a=1");
+    expect(cookies.without("spawner-token=z")).toBe(null);
+    expect(cookies.named("spawner-token", "spawner-token=z")).toEqual(["z"]);
+    expect(cookies.named("spawner-token", "xspawner-token=z; a=spawner-token=z")).toEqual([]);
+    expect(cookies.without("xspawner-token=z; a=spawner-token=z")).toBe("xspawner-token=z; a=spawner-token=z");
+  }
 });

@@ -5,7 +5,7 @@ import type { Backend } from "../core/resource.ts";
 import { isRevoked } from "../core/revocations.ts";
 import { identityOf, isIdentityOfName } from "../core/workload.ts";
 import type { RequestHead } from "../relay/index.ts";
-import { type Credential, credentialsOf } from "./connection-credential.ts";
+import { type Credential, credentialsOf, type KnownCookies } from "./connection-credential.ts";
 
 export interface AdmissionRules {
   readonly verifier: ConnectionTokenVerifier;
@@ -19,6 +19,7 @@ export interface AdmissionRequest {
   readonly head: RequestHead;
   readonly target: string;
   readonly cookieName: string;
+  readonly cookies: KnownCookies;
   /** What the client calls this server: `https://play.example.com`. */
   readonly ownOrigin: string;
 }

@@ -20,7 +20,7 @@ import {
 } from "./admission.ts";
 import { endedAnswer, refusalAnswer, safeLocation } from "./answers.ts";
 import { isEmbedded, isForPage, isNavigation } from "./browser-request.ts";
-import { cookieOf, hostCookieName, pathCookieName, withoutToken } from "./connection-credential.ts";
+import { cookieOf, hostCookieName, KnownCookies, pathCookieName, withoutToken } from "./connection-credential.ts";
 import { allowedOriginOf, corsFields, isPreflight, preflightAnswer, readableBy } from "./cors.ts";
 import { type ClientView, ForwardedLines } from "./forwarded.ts";
 import { backwardHead, forwardHead, identityLines } from "./heads.ts";
@@ -49,6 +49,7 @@ interface Way {
   readonly upstream: Upstream;
   readonly identity: string;
   readonly forwarded: ForwardedLines;
+  readonly cookies: KnownCookies;
 }
 
 /** What requests get that are for one backend, by who asks and how the backend is. */
@@ -65,8 +66,8 @@ export class BackendPlans {
   forward(exchange: Exchange, backend: Backend, wanted: Wanted): Plan {
     const { rules, onResponse } = this.#deps;
     const { head } = exchange;
-    const { upstream, identity, forwarded } = this.#wayTo(backend);
-    const admission = this.#admit(exchange, backend, wanted);
+    const { upstream, identity, forwarded, cookies } = this.#wayTo(backend);
+    const admission = admit(admissionRequest(exchange, wanted, cookies), backend, rules);
     const instead = this.#instead(exchange, admission, wanted);
     if (instead !== undefined) return instead;
     const { prefix, target, view } = wanted;
@@ -80,7 +81,7 @@ export class BackendPlans {
       head: (isFirst) => {
         const how = forwarded.of(view, prefix);
         const told = admission.kind === "admitted" ? [this.#identityOf(admission.token), how] : [how];
-        return forwardHead(head, { target, view, told, admission, identity: isFirst ? identity : undefined });
+        return forwardHead(head, { target, view, told, admission, cookies, identity: isFirst ? identity : undefined });
       },
       onResponseHead: (response) => {
         checkUpgraded(response);
@@ -102,7 +103,7 @@ export class BackendPlans {
     const identity = identityOf(backend);
     const { ip: host, port } = address;
     const upstream = { host, port, key: `${identity} ${host} ${port}`, takesHalfClose: true };
-    const way = { upstream, identity, forwarded: new ForwardedLines() };
+    const way = { upstream, identity, forwarded: new ForwardedLines(), cookies: new KnownCookies() };
     this.#ways.set(backend, way);
     return way;
   }
@@ -118,7 +119,8 @@ export class BackendPlans {
 
   /** What a request gets that is not to wait for its backend; undefined for one that is. */
   answer(exchange: Exchange, backend: Backend, wanted: Wanted): Plan | undefined {
-    const instead = this.#instead(exchange, this.#admit(exchange, backend, wanted), wanted);
+    const admission = admit(admissionRequest(exchange, wanted, new KnownCookies()), backend, this.#deps.rules);
+    const instead = this.#instead(exchange, admission, wanted);
     if (instead !== undefined || !this.#deps.hasWaitingPage || !isForPage(exchange.head)) return instead;
     if (exchange.previousFailure !== undefined || isReachable(backend)) return undefined;
     const stream = this.#deps.streamOf(wanted);
@@ -127,7 +129,7 @@ export class BackendPlans {
 
   /** Whether it is for another generation than this one, by its token: the watch may lag behind whoever made that. */
   isForAnother(exchange: Exchange, backend: Backend, wanted: Wanted): boolean {
-    return isForAnotherGeneration(admissionRequest(exchange, wanted), backend, this.#deps.rules);
+    return isForAnotherGeneration(admissionRequest(exchange, wanted, new KnownCookies()), backend, this.#deps.rules);
   }
 
   /** What is said of a backend that is over, to anybody: a page, where a browser is to show it. */
@@ -147,10 +149,6 @@ export class BackendPlans {
     if (origin === undefined) return undefined;
     const isProgramAsked = known !== undefined && !hasEnded(known) && !asksForToken(known, rules);
     return isProgramAsked ? undefined : preflightAnswer(head, origin);
-  }
-
-  #admit(exchange: Exchange, backend: Backend, wanted: Wanted): Admission {
-    return admit(admissionRequest(exchange, wanted), backend, this.#deps.rules);
   }
 
   /** What a request gets before anything is passed on. */
@@ -196,9 +194,15 @@ export class BackendPlans {
   }
 }
 
-function admissionRequest({ head }: Exchange, wanted: Wanted): AdmissionRequest {
+function admissionRequest({ head }: Exchange, wanted: Wanted, cookies: KnownCookies): AdmissionRequest {
   const { proto, host } = wanted.view;
-  return { head, target: wanted.target, cookieName: cookieNameOf(wanted, proto), ownOrigin: `${proto}://${host}` };
+  return {
+    head,
+    target: wanted.target,
+    cookieName: cookieNameOf(wanted, proto),
+    cookies,
+    ownOrigin: `${proto}://${host}`,
+  };
 }
 
 /** Whether a relay host says that the request has not reached its program. */

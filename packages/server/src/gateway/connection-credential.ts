@@ -8,7 +8,7 @@ export const pathCookieName = "spawner-token";
 export const hostCookieName = "__Host-spawner-token";
 
 /** In every Cookie value that has a cookie of ours, in whatever case: most have none, and need not be taken apart. */
-export const mayBeOurs = new RegExp(pathCookieName, "i");
+const mayBeOurs = new RegExp(pathCookieName, "i");
 
 /** A token as a request brought it. */
 export interface Credential {
@@ -17,17 +17,52 @@ export interface Credential {
 }
 
 /** Every token that a request brings, the most deliberate one first. */
-export function credentialsOf(head: RequestHead, { target, cookieName }: { target: string; cookieName: string }) {
+export function credentialsOf(
+  head: RequestHead,
+  { target, cookieName, cookies }: { target: string; cookieName: string; cookies: KnownCookies },
+) {
   const found: Credential[] = [];
   const inQuery = queryOf(target).find(isToken);
   if (inQuery !== undefined) found.push({ by: "query", text: decoded(inQuery.split("=").slice(1).join("=")) });
   const inField = bearerTokenOf(head.header("authorization"));
   if (inField !== undefined) found.push({ by: "bearer", text: inField });
-  for (const text of cookiesNamed(cookieName, head.header("cookie") ?? "")) found.push({ by: "cookie", text });
+  for (const text of cookies.named(cookieName, head.header("cookie") ?? "")) found.push({ by: "cookie", text });
   return found;
 }
 
-/** The values of all cookies of this name. The others are many, and are not taken apart. */
+/** Reads Cookie values, and keeps what it has read for the next request: a client sends the same with each. */
+export class KnownCookies {
+  #value = "";
+  #name = "";
+  #named: readonly string[] | undefined;
+  #without: string | null | undefined;
+
+  /** The values of all cookies of this name in a Cookie value. */
+  named(name: string, value: string): readonly string[] {
+    this.#turnTo(value);
+    if (this.#named === undefined || this.#name !== name) {
+      this.#name = name;
+      this.#named = cookiesNamed(name, value);
+    }
+    return this.#named;
+  }
+
+  /** A Cookie value without our cookies, null where it is empty then; as it came where none is in it. */
+  without(value: string): string | null {
+    this.#turnTo(value);
+    if (this.#without === undefined) this.#without = withoutCookie(value);
+    return this.#without;
+  }
+
+  #turnTo(value: string): void {
+    if (value === this.#value) return;
+    this.#value = value;
+    this.#named = undefined;
+    this.#without = undefined;
+  }
+}
+
+/** The others are many, and are not taken apart. */
 function cookiesNamed(name: string, value: string): string[] {
   const start = `${name}=`;
   const found: string[] = [];
@@ -50,6 +85,7 @@ export function withoutToken(target: string): string {
 
 /** A Cookie field's value without our cookies, null where it is empty then; as it came where none is in it. */
 export function withoutCookie(value: string): string | null {
+  if (!mayBeOurs.test(value)) return value;
   const pairs = cookiesOf(value);
   const kept = pairs.filter((pair) => !isOurCookie(pair));
   if (kept.length === pairs.length) return value;

@@ -9,7 +9,7 @@ import {
   rewriteResponseHead,
 } from "../relay/index.ts";
 import type { Admission } from "./admission.ts";
-import { isOurCookie, mayBeOurs, withoutCookie, withoutToken } from "./connection-credential.ts";
+import { isOurCookie, KnownCookies, withoutToken } from "./connection-credential.ts";
 import type { ClientView } from "./forwarded.ts";
 import { type HopByHop, hopByHopOf } from "./hop-by-hop.ts";
 import { isNotForClients } from "./own-fields.ts";
@@ -25,6 +25,8 @@ export interface ForwardedRequest {
   readonly admission?: Admission;
   /** Whom the request is meant for, where the relay host has not been told on this connection. */
   readonly identity?: string | undefined;
+  /** Reads its cookies. Default: one that has read none yet. */
+  readonly cookies?: KnownCookies;
   /** The host to name. Default: the one that was asked. */
   readonly host?: string;
 }
@@ -35,7 +37,7 @@ const authHeader = "x-spawner-auth";
 
 /** The head that a backend gets. */
 export function forwardHead(head: RequestHead, request: ForwardedRequest): Buffer {
-  const { target, view, told, identity, admission } = request;
+  const { target, view, told, identity, admission, cookies = new KnownCookies() } = request;
   // Of a target in absolute form, the host in it holds, and not the one in its Host field.
   const host = request.host ?? (head.target.startsWith("/") ? undefined : view.askedHost);
   const { remove, set } = hopByHopOf(head);
@@ -48,16 +50,19 @@ export function forwardHead(head: RequestHead, request: ForwardedRequest): Buffe
     target: withoutToken(target),
     remove: barred.length === 0 ? remove : [...remove, ...barred],
     set: added,
-    ...(mayTellToken(head) ? { map: withoutOurs } : {}),
+    ...(mayTellToken(head, cookies) ? { map: withoutOurs(cookies) } : {}),
   });
 }
 
 /** Our own tokens are not for programs: they could go with them to others. */
-const withoutOurs = { cookie: withoutCookie, referer: withoutToken };
+function withoutOurs(cookies: KnownCookies) {
+  return { cookie: (value: string) => cookies.without(value), referer: withoutToken };
+}
 
-/** Whether a token of ours may be in a cookie, or in the URL that led here. */
-function mayTellToken(head: RequestHead): boolean {
-  return mayBeOurs.test(head.header("cookie") ?? "") || head.header("referer")?.includes("?") === true;
+/** Whether a token of ours is in a cookie, or may be in the URL that led here. */
+function mayTellToken(head: RequestHead, cookies: KnownCookies): boolean {
+  const cookie = head.header("cookie") ?? "";
+  return cookies.without(cookie) !== cookie || head.header("referer")?.includes("?") === true;
 }
 
 function isBearer(admission: Admission | undefined): boolean {
