@@ -68,10 +68,10 @@ export class MessageHead {
     return this.textBetween(this.#index.places[0] ?? end, end);
   }
 
-  /** The same without those of `dropped` names, and with what `instead` gives for those of other `names`. */
+  /** The same without those of `dropped` names, and with what `instead` gives for those of other `names`; undefined leaves one as it came. */
   linesWith(
     { dropped, names }: { dropped: readonly string[]; names: readonly string[] },
-    instead: (field: Field, line: string) => string,
+    instead: (field: Field) => string | undefined,
   ): string {
     const { places } = this.#index;
     const end = this.length - 2;
@@ -84,7 +84,7 @@ export class MessageHead {
       if (!isDropped && !isOneOf(this.#bytes, start, nameEnd, names)) continue;
       const next = places[at + numbersPerField] ?? end;
       text += this.textBetween(from, start);
-      if (!isDropped) text += instead(this.#fieldAt(at / numbersPerField), this.textBetween(start, next));
+      if (!isDropped) text += instead(this.#fieldAt(at / numbersPerField)) ?? this.textBetween(start, next);
       from = next;
     }
     return text + this.textBetween(from, end);

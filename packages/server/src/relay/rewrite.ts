@@ -61,10 +61,10 @@ function keptLines(head: MessageHead, { remove = [], set = [], map }: FieldChang
   }
   const names = map === undefined ? [] : Object.keys(map).filter((name) => head.has(name));
   if (dropped.length + names.length === 0) return head.lines;
-  return head.linesWith({ dropped, names }, ({ name, lowerName, value }, line) => {
+  return head.linesWith({ dropped, names }, ({ name, lowerName, value }) => {
     const changed = map?.[lowerName]?.(value);
     if (changed === null) return "";
-    return changed === undefined || changed === value ? line : lineOf([name, changed]);
+    return changed === undefined || changed === value ? undefined : lineOf([name, changed]);
   });
 }
 
