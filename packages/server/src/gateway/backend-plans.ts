@@ -74,7 +74,7 @@ export class BackendPlans {
     const place = { prefix: `${view.prefix}${prefix}`, hosts: [view.host, view.askedHost] };
     const origin = allowedOriginOf(head, rules.allowedOrigins);
     const isShared = admission.kind === "admitted" && rules.allowedOrigins.size > 0;
-    const plan: Plan = {
+    return {
       kind: "forward",
       upstream,
       passesUpgrade: passesUpgrade(head),
@@ -90,8 +90,8 @@ export class BackendPlans {
         return backwardHead(response, place, added);
       },
       isRefusal: isRefusedByHost,
+      onOpen: admission.kind === "admitted" ? this.#keepOpen(admission, { backend, origin }) : undefined,
     };
-    return admission.kind === "admitted" ? { ...plan, onOpen: this.#keepOpen(admission, { backend, origin }) } : plan;
   }
 
   /** The same for all requests, until another record of it is heard. */

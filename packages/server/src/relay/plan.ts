@@ -41,7 +41,7 @@ export type Plan =
        * become: by the answer where none has begun, else by a reset. What is given back is called once, when there is nothing
        * left to cut; `cut` must not be called after that.
        */
-      readonly onOpen?: (cut: Cut) => () => void;
+      readonly onOpen?: ((cut: Cut) => () => void) | undefined;
     }
   /** The relay answers itself, and closes the connection. */
   | { readonly kind: "answer"; readonly answer: Answer };
