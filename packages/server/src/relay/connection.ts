@@ -1,15 +1,16 @@
 import type { Socket } from "node:net";
 import { Activity } from "./activity.ts";
+import type { TrailerRules } from "./chunked-framing.ts";
 import { adopt } from "./client-socket.ts";
 import { Deadline } from "./deadline.ts";
 import { Forwarding, type ForwardingDeps, type ForwardingOwner } from "./forwarding.ts";
-import { type FramingRules, requestFraming } from "./framing.ts";
-import type { RequestHead } from "./head.ts";
+import { requestFraming } from "./framing.ts";
 import { Lingering } from "./lingering.ts";
 import { OpenExchange } from "./open-exchange.ts";
 import { hasWholeHead, parseRequestHead } from "./parse-head.ts";
 import type { Exchange } from "./plan.ts";
 import { RelayProblem } from "./problem.ts";
+import type { RequestHead } from "./request-head.ts";
 import { reset } from "./reset.ts";
 import { type Answer, encodeAnswer } from "./response.ts";
 import { nothing, SocketPair } from "./socket-pair.ts";
@@ -18,7 +19,7 @@ import { Tunnel } from "./tunnel.ts";
 export interface ConnectionDeps extends ForwardingDeps {
   /** Whether a request counts as activity. Default: each does. */
   readonly isActivity?: (head: RequestHead) => boolean;
-  readonly framingRules: FramingRules;
+  readonly trailerRules: TrailerRules;
   /** The response to what the relay itself has to refuse. */
   readonly describeProblem: (problem: RelayProblem, exchange: Exchange | undefined) => Answer;
   /** Told of each answer of the relay's own, with its status. */
@@ -147,7 +148,7 @@ export class ClientConnection implements ForwardingOwner {
   }
 
   #beginExchange(): boolean {
-    const { limits, framingRules } = this.#deps;
+    const { limits, trailerRules } = this.#deps;
     const { pending } = this.#pair;
     // RFC 9112 2.2: an empty line before a request line is ignored.
     if (pending[0] === 0x0d && pending[1] === 0x0a) {
@@ -160,7 +161,7 @@ export class ClientConnection implements ForwardingOwner {
       return false;
     }
     const head = parseRequestHead(pending, limits);
-    const requestBody = requestFraming(head, framingRules);
+    const requestBody = requestFraming(head, trailerRules);
     if (limits.bodyBytesMax > 0) refuseTooLong(head, limits.bodyBytesMax);
     this.#pair.pending = head.length === pending.length ? nothing : pending.subarray(head.length);
     const deps = this.#depsFor(head);

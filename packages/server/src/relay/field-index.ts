@@ -1,3 +1,4 @@
+import { afterToken, afterValue, inLowerCase, isBlank, isText } from "./head-bytes.ts";
 import { RelayProblem } from "./problem.ts";
 
 /** Where the fields of a head are in its bytes. Makes no strings: where a head goes on as it came, most fields are never looked at. */
@@ -12,14 +13,7 @@ export interface FieldIndex {
 
 export const numbersPerField = 4;
 
-const [tab, lf, cr, space, comma, colon] = [0x09, 0x0a, 0x0d, 0x20, 0x2c, 0x3a];
-
-/** For each byte, whether it may be in a token (RFC 9110 5.6.2), as which the name of a field is written, or a method. */
-const isInToken = table((byte) => (/[!#$%&'*+\-.^_`|~0-9A-Za-z]/.test(String.fromCharCode(byte)) ? 1 : 0));
-/** For each byte, whether it may be in a field's value: HTAB, or anything that is no control (RFC 9110 5.5). */
-const isInValue = table((byte) => (byte === tab || (byte >= space && byte !== 0x7f) ? 1 : 0));
-/** Each byte in lower case, as ASCII has it. */
-const lowerOf = table((byte) => (byte >= 0x41 && byte <= 0x5a ? byte + 0x20 : byte));
+const [lf, cr, colon] = [0x0a, 0x0d, 0x3a];
 
 /**
  * Finds the fields of a head that is complete, from the end of its first line to its empty one; `bytes` may go on behind it.
@@ -49,7 +43,7 @@ export function indexFields(
     let valueEnd = lineEnd;
     while (valueEnd > valueStart && isBlank(bytes[valueEnd - 1])) valueEnd -= 1;
     places.push(nameStart, nameEnd, valueStart, valueEnd);
-    nameBits |= bitOf(lowerOf[bytes[nameStart] ?? 0] ?? 0, nameEnd - nameStart);
+    nameBits |= bitOf(inLowerCase(bytes[nameStart] ?? 0), nameEnd - nameStart);
     at = afterLineEnd(bytes, lineEnd);
   }
   return { places, nameBits, headEnd: afterLineEnd(bytes, at) };
@@ -57,55 +51,11 @@ export function indexFields(
 
 /** Where in the places the next field of this name is, from `from` on; below 0 where there is none. */
 export function findField(bytes: Uint8Array, { places, nameBits }: FieldIndex, name: string, from = 0): number {
-  if ((nameBits & bitOf(lowerOf[name.charCodeAt(0)] ?? 0, name.length)) === 0) return -1;
+  if ((nameBits & bitOf(inLowerCase(name.charCodeAt(0)), name.length)) === 0) return -1;
   for (let at = from; at < places.length; at += numbersPerField) {
     if (isText(bytes, places[at] ?? 0, places[at + 1] ?? 0, name)) return at;
   }
   return -1;
-}
-
-/** Whether the bytes from `start` to `end` are this text, in any case. */
-export function isText(bytes: Uint8Array, start: number, end: number, text: string): boolean {
-  if (end - start !== text.length) return false;
-  for (let at = 0; at < text.length; at += 1) {
-    if (lowerOf[bytes[start + at] ?? 0] !== lowerOf[text.charCodeAt(at)]) return false;
-  }
-  return true;
-}
-
-/** Whether the list from `start` to `end` (RFC 9110 5.6.1) has this item, in any case. */
-export function hasItem(bytes: Uint8Array, start: number, end: number, item: string): boolean {
-  for (let from = start; from <= end; ) {
-    let itemEnd = from;
-    while (itemEnd < end && bytes[itemEnd] !== comma) itemEnd += 1;
-    const next = itemEnd + 1;
-    while (from < itemEnd && isBlank(bytes[from])) from += 1;
-    while (itemEnd > from && isBlank(bytes[itemEnd - 1])) itemEnd -= 1;
-    if (isText(bytes, from, itemEnd, item)) return true;
-    from = next;
-  }
-  return false;
-}
-
-/** Whether the byte at `at` is one of these letters, which are lower-case, in any case. */
-export function beginsWithOneOf(bytes: Uint8Array, at: number, letters: string): boolean {
-  const first = lowerOf[bytes[at] ?? 0];
-  for (let letter = 0; letter < letters.length; letter += 1) if (first === letters.charCodeAt(letter)) return true;
-  return false;
-}
-
-/** Where the token that begins at `from` ends; there, where there is none. */
-export function afterToken(bytes: Uint8Array, from: number): number {
-  let at = from;
-  while (isInToken[bytes[at] ?? 0] === 1) at += 1;
-  return at;
-}
-
-/** Where a field's value, or a response's reason, that begins at `from` ends, with the blanks behind it. */
-export function afterValue(bytes: Uint8Array, from: number): number {
-  let at = from;
-  while (isInValue[bytes[at] ?? 0] === 1) at += 1;
-  return at;
 }
 
 /** What lies behind a line that ends there. */
@@ -119,14 +69,6 @@ function bitOf(firstLetter: number, length: number): number {
   return 1 << ((firstLetter ^ length) & 31);
 }
 
-function isBlank(byte: number | undefined): boolean {
-  return byte === space || byte === tab;
-}
-
 function malformed(): RelayProblem {
   return new RelayProblem("invalid_request", "a field line is malformed");
-}
-
-function table(entryOf: (byte: number) => number): Uint8Array {
-  return Uint8Array.from({ length: 256 }, (_, byte) => entryOf(byte));
 }

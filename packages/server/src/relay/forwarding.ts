@@ -1,13 +1,15 @@
 import type { Clock } from "../lib/clock.ts";
 import type { Activity } from "./activity.ts";
+import type { BodyFraming } from "./body-framing.ts";
 import type { Deadline } from "./deadline.ts";
-import { type BodyFraming, responseFraming } from "./framing.ts";
-import type { RequestHead, ResponseHead } from "./head.ts";
+import { responseFraming } from "./framing.ts";
 import type { RelayLimits } from "./limits.ts";
 import type { OpenExchange } from "./open-exchange.ts";
 import { type Cut, keyOf, type Plan, type RequestHandler, type Upstream } from "./plan.ts";
 import { RelayProblem } from "./problem.ts";
+import type { RequestHead } from "./request-head.ts";
 import type { Answer } from "./response.ts";
+import type { ResponseHead } from "./response-head.ts";
 import { join, nothing, type SocketPair } from "./socket-pair.ts";
 import type { UpstreamCounts } from "./upstream-counts.ts";
 import { type UpstreamEvents, UpstreamLink } from "./upstream-link.ts";

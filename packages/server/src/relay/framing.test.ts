@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type BodyFraming, requestFraming, responseFraming } from "./framing.ts";
+import type { BodyFraming } from "./body-framing.ts";
+import { requestFraming, responseFraming } from "./framing.ts";
 import { parseRequestHead, parseResponseHead } from "./parse-head.ts";
 import { RelayProblem } from "./problem.ts";
 

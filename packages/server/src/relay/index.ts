@@ -1,8 +1,11 @@
 export { Activity } from "./activity.ts";
-export { listItems, type MessageHead, RequestHead, type ResponseHead } from "./head.ts";
 export type { RelayLimits } from "./limits.ts";
+export { listItems } from "./list-items.ts";
+export type { MessageHead } from "./message-head.ts";
 export type { Cut, Exchange, Plan, Upstream } from "./plan.ts";
 export type { RelayProblem } from "./problem.ts";
 export { type DrainOptions, Relay, type RelayTraffic } from "./relay.ts";
+export { RequestHead } from "./request-head.ts";
 export type { Answer } from "./response.ts";
+export type { ResponseHead } from "./response-head.ts";
 export { FieldLines, type FieldPair, rewriteRequestHead, rewriteResponseHead } from "./rewrite.ts";

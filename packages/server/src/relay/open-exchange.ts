@@ -1,10 +1,11 @@
 import type { Socket } from "node:net";
 import type { ActivityLease } from "./activity.ts";
-import type { BodyFraming } from "./framing.ts";
-import type { RequestHead, ResponseHead } from "./head.ts";
+import type { BodyFraming } from "./body-framing.ts";
 import { type HeadLimits, hasWholeHead, parseResponseHead } from "./parse-head.ts";
 import type { Exchange, Plan } from "./plan.ts";
 import type { RelayProblem } from "./problem.ts";
+import type { RequestHead } from "./request-head.ts";
+import type { ResponseHead } from "./response-head.ts";
 
 const repeatsMax = 2;
 

@@ -1,6 +1,9 @@
-import { afterToken, afterValue, indexFields } from "./field-index.ts";
-import { type Field, MessageHead, RequestHead, ResponseHead } from "./head.ts";
+import { indexFields } from "./field-index.ts";
+import { afterToken, afterValue, digitAt, isAt } from "./head-bytes.ts";
+import { type Field, MessageHead } from "./message-head.ts";
 import { RelayProblem } from "./problem.ts";
+import { RequestHead } from "./request-head.ts";
+import { ResponseHead } from "./response-head.ts";
 
 export interface HeadLimits {
   headBytesMax: number;
@@ -123,17 +126,6 @@ function methodAt(bytes: Buffer, end: number): string {
 function statusAt(bytes: Uint8Array, at: number): number {
   const [hundreds = 0, tens, ones] = [digitAt(bytes, at), digitAt(bytes, at + 1), digitAt(bytes, at + 2)];
   return tens === undefined || ones === undefined ? 0 : hundreds * 100 + tens * 10 + ones;
-}
-
-function digitAt(bytes: Uint8Array, at: number): number | undefined {
-  const digit = (bytes[at] ?? 0) - 0x30;
-  return digit >= 0 && digit <= 9 ? digit : undefined;
-}
-
-/** Whether this text, which is ASCII, is there. */
-function isAt(bytes: Uint8Array, from: number, text: string): boolean {
-  for (let at = 0; at < text.length; at += 1) if (bytes[from + at] !== text.charCodeAt(at)) return false;
-  return true;
 }
 
 function requireLength({ length }: MessageHead, { headBytesMax }: HeadLimits): void {

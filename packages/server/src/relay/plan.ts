@@ -1,7 +1,8 @@
 import type { InProcessSocket } from "../lib/in-process-socket.ts";
-import type { RequestHead, ResponseHead } from "./head.ts";
 import type { RelayProblem } from "./problem.ts";
+import type { RequestHead } from "./request-head.ts";
 import type { Answer } from "./response.ts";
+import type { ResponseHead } from "./response-head.ts";
 
 /** Where a request goes. */
 export interface Upstream {

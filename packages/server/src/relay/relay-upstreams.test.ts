@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { Fixture, get, ok, type Peer, post, settle, until } from "./fixture.ts";
-import type { ResponseHead } from "./head.ts";
 import type { Plan, Upstream } from "./plan.ts";
+import type { ResponseHead } from "./response-head.ts";
 
 const forward = (upstream: Upstream): Plan => ({ kind: "forward", upstream });
 

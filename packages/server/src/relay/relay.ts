@@ -4,10 +4,10 @@ import type { Clock, Timer } from "../lib/clock.ts";
 import { pause } from "../lib/pause.ts";
 import { Activity } from "./activity.ts";
 import { ClientConnection, type ConnectionDeps } from "./connection.ts";
-import type { RequestHead } from "./head.ts";
 import { defaultLimits, type RelayLimits } from "./limits.ts";
 import type { Exchange, RequestHandler } from "./plan.ts";
 import { RelayProblem, statusOfProblem } from "./problem.ts";
+import type { RequestHead } from "./request-head.ts";
 import { reset } from "./reset.ts";
 import type { Answer } from "./response.ts";
 import { UpstreamCounts } from "./upstream-counts.ts";
@@ -192,7 +192,7 @@ export class Relay {
     return {
       clock,
       limits: this.#limits,
-      framingRules: { headBytesMax, ...(isHeadOnly === undefined ? {} : { isHeadOnly }) },
+      trailerRules: { headBytesMax, ...(isHeadOnly === undefined ? {} : { isHeadOnly }) },
       activity: activity ?? new Activity(clock),
       ...(isActivity === undefined ? {} : { isActivity }),
       upstreams: new UpstreamCounts(),

@@ -1,4 +1,4 @@
-import type { RequestHead } from "./head.ts";
+import type { RequestHead } from "./request-head.ts";
 
 /** Of the statuses that a relay answers with itself; a table of its own, since importing node:http for one costs memory. */
 const reasonPhrases: Readonly<Record<number, string>> = {

@@ -1,4 +1,6 @@
-import type { MessageHead, RequestHead, ResponseHead } from "./head.ts";
+import type { MessageHead } from "./message-head.ts";
+import type { RequestHead } from "./request-head.ts";
+import type { ResponseHead } from "./response-head.ts";
 
 const isTarget = /^[!-~\x80-\xff]+$/;
 const notInValue = /[^\t\x20-\x7e\x80-\xff]/;

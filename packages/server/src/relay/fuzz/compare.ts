@@ -1,4 +1,4 @@
-import { RequestHead } from "../head.ts";
+import { RequestHead } from "../request-head.ts";
 import { LlhttpReader } from "./llhttp.ts";
 import { isInterim, type Reading, type ReadMessage, readAsRelay, type Stream } from "./reading.ts";
 

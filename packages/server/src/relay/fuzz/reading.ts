@@ -1,7 +1,9 @@
-import { type BodyFraming, requestFraming, responseFraming } from "../framing.ts";
-import { type MessageHead, ResponseHead } from "../head.ts";
+import type { BodyFraming } from "../body-framing.ts";
+import { requestFraming, responseFraming } from "../framing.ts";
+import type { MessageHead } from "../message-head.ts";
 import { hasWholeHead, parseRequestHead, parseResponseHead } from "../parse-head.ts";
 import { RelayProblem } from "../problem.ts";
+import { ResponseHead } from "../response-head.ts";
 
 /** What comes over one connection from one side. */
 export interface Stream {

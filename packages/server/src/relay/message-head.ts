@@ -1,4 +1,5 @@
-import { beginsWithOneOf, type FieldIndex, findField, hasItem, isText, numbersPerField } from "./field-index.ts";
+import { type FieldIndex, findField, numbersPerField } from "./field-index.ts";
+import { beginsWithOneOf, hasItem, isOneOf, wholeNumber } from "./head-bytes.ts";
 import { RelayProblem } from "./problem.ts";
 
 /** One field line: the name as it came, and the value without surrounding white space. */
@@ -8,7 +9,8 @@ export interface Field {
   readonly value: string;
 }
 
-interface HeadParts {
+/** What a head is made of. */
+export interface HeadParts {
   /** What begins with the head; it may go on behind it. */
   readonly bytes: Buffer;
   readonly minorVersion: 0 | 1;
@@ -43,7 +45,9 @@ export class MessageHead {
   /** All fields, in order. Made when they are first asked for: most heads are never looked at as a whole. */
   get fields(): readonly Field[] {
     const { places } = this.#index;
-    this.#fields ??= Array.from({ length: places.length / numbersPerField }, (_, field) => this.#fieldAt(field));
+    this.#fields ??= Array.from({ length: places.length / numbersPerField }, (_, field) =>
+      this.#fieldAt(field * numbersPerField),
+    );
     return this.#fields;
   }
 
@@ -84,7 +88,7 @@ export class MessageHead {
       if (!isDropped && !isOneOf(this.#bytes, start, nameEnd, names)) continue;
       const next = places[at + numbersPerField] ?? end;
       text += this.textBetween(from, start);
-      if (!isDropped) text += instead(this.#fieldAt(at / numbersPerField)) ?? this.textBetween(start, next);
+      if (!isDropped) text += instead(this.#fieldAt(at)) ?? this.textBetween(start, next);
       from = next;
     }
     return text + this.textBetween(from, end);
@@ -169,8 +173,7 @@ export class MessageHead {
     return findField(this.#bytes, this.#index, name, from);
   }
 
-  #fieldAt(field: number): Field {
-    const at = field * numbersPerField;
+  #fieldAt(at: number): Field {
     const name = this.#text(at);
     return { name, lowerName: name.toLowerCase(), value: this.#text(at + 2) };
   }
@@ -185,87 +188,3 @@ export class MessageHead {
 const none: readonly string[] = [];
 
 const tab = 0x09;
-
-function isOneOf(bytes: Uint8Array, start: number, end: number, names: readonly string[]): boolean {
-  for (const name of names) if (isText(bytes, start, end, name)) return true;
-  return false;
-}
-
-/** The number that is written from `start` to `end`, in digits alone; undefined where it is none, or too large. */
-function wholeNumber(bytes: Uint8Array, start: number, end: number): number | undefined {
-  let number = 0;
-  for (let at = start; at < end; at += 1) {
-    const digit = (bytes[at] ?? 0) - 0x30;
-    if (digit < 0 || digit > 9) return undefined;
-    number = number * 10 + digit;
-    if (number > Number.MAX_SAFE_INTEGER) return undefined;
-  }
-  return end > start ? number : undefined;
-}
-
-export class RequestHead extends MessageHead {
-  readonly method: string;
-  readonly #targetStart: number;
-  readonly #targetEnd: number;
-  #target: string | undefined;
-
-  constructor(parts: HeadParts & { method: string; targetStart: number; targetEnd: number }) {
-    super(parts);
-    this.method = parts.method;
-    this.#targetStart = parts.targetStart;
-    this.#targetEnd = parts.targetEnd;
-  }
-
-  get target(): string {
-    this.#target ??= this.textBetween(this.#targetStart, this.#targetEnd);
-    return this.#target;
-  }
-
-  /** The protocol that is asked for in place of HTTP, in lower case; undefined if none is (RFC 9110 7.8). */
-  get upgrade(): string | undefined {
-    if (this.minorVersion === 0 || !this.hasToken("connection", "upgrade")) return undefined;
-    return this.header("upgrade")?.toLowerCase() || undefined;
-  }
-
-  /** Whether it announces a body. Throws a RelayProblem where it does so in a way that is refused. */
-  get hasBody(): boolean {
-    return this.has("transfer-encoding") || (this.contentLength ?? 0) > 0;
-  }
-
-  /** Whether sending it twice means no more than sending it once (RFC 9110 9.2.2). */
-  get isIdempotent(): boolean {
-    return idempotentMethods.has(this.method);
-  }
-}
-
-export class ResponseHead extends MessageHead {
-  readonly status: number;
-
-  constructor(parts: HeadParts & { status: number }) {
-    super(parts);
-    this.status = parts.status;
-  }
-
-  get isInterim(): boolean {
-    return this.status < 200;
-  }
-}
-
-/** The members of a list (RFC 9110 5.6.1). White space is SP and HTAB: what `trim` takes off beside, as U+00A0, others keep. */
-export function listItems(value: string): string[] {
-  return value.split(",").map(withoutBlanks);
-}
-
-function withoutBlanks(text: string): string {
-  let from = 0;
-  let to = text.length;
-  while (from < to && isBlank(text.charCodeAt(from))) from += 1;
-  while (to > from && isBlank(text.charCodeAt(to - 1))) to -= 1;
-  return text.slice(from, to);
-}
-
-function isBlank(code: number): boolean {
-  return code === 0x20 || code === 0x09;
-}
-
-const idempotentMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);
