@@ -1,6 +1,4 @@
-import type { Answer, RequestHead, ResponseHead } from "../relay/index.ts";
-
-type Fields = readonly (readonly [name: string, value: string])[];
+import type { Answer, FieldPair, RequestHead, ResponseHead } from "../relay/index.ts";
 
 /** How long browsers may keep what a preflight said: as long as Chromium does at most. */
 const keptSeconds = 7_200;
@@ -50,7 +48,7 @@ export function readableBy(origin: string, answer: Answer): Answer {
  * What to add to a response for pages of `origin`. A program that answers them itself is left alone. Where a page asks by
  * its origin, what is kept of the response is for that alone, and what is kept for others is not for it: `vary` says so.
  */
-export function corsFields(response: ResponseHead, origin: string | undefined): Fields {
+export function corsFields(response: ResponseHead, origin: string | undefined): readonly FieldPair[] {
   if (response.has("access-control-allow-origin")) return [];
   const vary = response.header("vary");
   const isVarying = response.hasToken("vary", "origin") || vary?.trim() === "*";
@@ -61,7 +59,7 @@ export function corsFields(response: ResponseHead, origin: string | undefined): 
 }
 
 /** With the browser's cookie: who may have pages of an origin connect by it may have them read what comes. */
-function originFields(origin: string): Fields {
+function originFields(origin: string): readonly FieldPair[] {
   return [
     ["access-control-allow-origin", origin],
     ["access-control-allow-credentials", "true"],

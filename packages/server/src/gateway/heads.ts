@@ -11,7 +11,7 @@ import {
 import type { Admission } from "./admission.ts";
 import { isOurCookie, KnownCookies, withoutToken } from "./connection-credential.ts";
 import type { ClientView } from "./forwarded.ts";
-import { type HopByHop, hopByHopOf } from "./hop-by-hop.ts";
+import { hopByHopOf } from "./hop-by-hop.ts";
 import { isNotForClients } from "./own-fields.ts";
 import { isPlainPath } from "./plain-path.ts";
 
@@ -92,7 +92,7 @@ export interface PublicPlace {
 export function backwardHead(
   head: ResponseHead,
   place: PublicPlace,
-  added: HopByHop["set"] = none,
+  added: readonly FieldPair[] = none,
 ): Buffer | undefined {
   const { remove, set } = hopByHopOf(head);
   const isOfPlaces = head.hasAny(ofPlaces);
@@ -101,7 +101,7 @@ export function backwardHead(
   return rewriteResponseHead(head, isOfPlaces ? { ...changes, map: underPlace(place) } : changes);
 }
 
-function underPlace(place: PublicPlace): Record<string, (value: string) => string | null> {
+function underPlace(place: PublicPlace): Record<(typeof ofPlaces)[number], (value: string) => string | null> {
   const { prefix } = place;
   return {
     "set-cookie": (value) => (isOurCookie(value) ? null : mapCookiePath(value, prefix)),
@@ -113,9 +113,9 @@ function underPlace(place: PublicPlace): Record<string, (value: string) => strin
 }
 
 /** What a program says of paths, or of all of its origin. */
-const ofPlaces: readonly string[] = ["location", "set-cookie", "service-worker-allowed", "clear-site-data"];
+const ofPlaces = ["location", "set-cookie", "service-worker-allowed", "clear-site-data"] as const;
 
-const none: HopByHop["set"] = [];
+const none: readonly FieldPair[] = [];
 
 /**
  * The widest scope of a service worker, under the prefix. Null where it could reach beyond, to what other backends have there:

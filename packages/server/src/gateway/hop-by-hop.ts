@@ -1,4 +1,4 @@
-import { listItems, type MessageHead, RequestHead } from "../relay/index.ts";
+import { type FieldPair, listItems, type MessageHead, RequestHead } from "../relay/index.ts";
 import { isNotForClients } from "./own-fields.ts";
 import { isPassedProtocol, passesUpgrade } from "./upgrades.ts";
 
@@ -6,7 +6,8 @@ import { isPassedProtocol, passesUpgrade } from "./upgrades.ts";
 export interface HopByHop {
   /** Lower-case names of fields that go no further. */
   readonly remove: readonly string[];
-  readonly set: readonly (readonly [name: string, value: string])[];
+  /** Fields that go on with another value. */
+  readonly set: readonly FieldPair[];
 }
 
 /** Options that hold for both of our connections, since each client's has one of its own behind it. */
@@ -37,7 +38,7 @@ export function hopByHopOf(head: MessageHead): HopByHop {
   // Most heads have nothing else, beside a Connection that says whether it is kept open.
   const isPlain = !head.has("te") && !head.has("upgrade") && head.headers("connection").every(isShared);
   if (isPlain) return remove.length === 0 ? unchanged : { remove, set: [] };
-  const set: [string, string][] = [];
+  const set: FieldPair[] = [];
   const asked = head.headers("upgrade").flatMap(listItems);
   const passed = head instanceof RequestHead ? asked.filter(isPassedProtocol) : asked;
   if (passed.length < asked.length) {

@@ -14,6 +14,7 @@ export class RequestHead extends MessageHead {
     this.#targetEnd = parts.targetEnd;
   }
 
+  /** What is asked for, as it came: in most cases a path with its query. */
   get target(): string {
     this.#target ??= this.textBetween(this.#targetStart, this.#targetEnd);
     return this.#target;
