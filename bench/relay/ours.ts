@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { build } from "rolldown";
 import { ConnectionTokenSigner } from "../../packages/server/src/core/connection-token.ts";
 import { formatSigningKeys, makeSigningKey } from "../../packages/server/src/core/signing-keys.ts";
+import { sidecarNodeFlags } from "../../packages/server/src/engine/kubernetes/sidecar-container.ts";
 import { pathCookieName } from "../../packages/server/src/gateway/connection-credential.ts";
 import { type Contender, contenderNames, pathsMany, somePath, startSaying, uidOf } from "./contender.ts";
 
@@ -15,9 +16,6 @@ export async function buildGateway(folder: string): Promise<string> {
   return file;
 }
 
-/** As a Pod's sidecar is started, and the gateway by deploy/base. */
-const shippedFlags = ["--max-semi-space-size=2", "--no-maglev", "--v8-pool-size=1"];
-
 /** The sidecar as it is shipped: one file of JavaScript. `nodeFlags` are for the profiler. */
 export function startSidecar(
   sidecarFile: string,
@@ -25,18 +23,18 @@ export function startSidecar(
   nodeFlags: readonly string[] = [],
 ): Promise<Contender> {
   const flags = ["--serve-port", "0", "--control-port", "0", "--upstream-port", `${upstreamPort}`];
-  const args = [...shippedFlags, ...nodeFlags, sidecarFile, ...flags];
+  const args = [...sidecarNodeFlags, ...nodeFlags, sidecarFile, ...flags];
   return startSaying(contenderNames.sidecar, { program: process.execPath, args }, "");
 }
 
-/** The program that `buildGateway` has made. */
+/** The program that `buildGateway` has made, with the flags of deploy/base: the same. */
 export function startGateway(
   gatewayFile: string,
   upstreamPort: number,
   paths: 1 | typeof pathsMany,
 ): Promise<Contender> {
   const name = paths === 1 ? contenderNames.gateway : contenderNames.gatewayMany;
-  const args = [...shippedFlags, gatewayFile, `${paths}`, `${upstreamPort}`];
+  const args = [...sidecarNodeFlags, gatewayFile, `${paths}`, `${upstreamPort}`];
   return startSaying(name, { program: process.execPath, args }, somePath);
 }
 
@@ -47,7 +45,7 @@ export async function startTokenGateway(gatewayFile: string, upstreamPort: numbe
   const name = somePath.slice(1);
   const token = signer.sign({ backend: `${name}/${uidOf(name)}`, user: "ada" }, { ttlSeconds: 3_600 });
   if (token === undefined) throw new Error("there is a key to sign with");
-  const args = [...shippedFlags, gatewayFile, `${pathsMany}`, `${upstreamPort}`, formatSigningKeys([key]).trim()];
+  const args = [...sidecarNodeFlags, gatewayFile, `${pathsMany}`, `${upstreamPort}`, formatSigningKeys([key]).trim()];
   const contender = await startSaying(contenderNames.gatewayTokens, { program: process.execPath, args }, somePath);
   return { ...contender, cookie: `${pathCookieName}=${token.text}` };
 }

@@ -11,6 +11,7 @@ export interface Footprint {
 }
 
 const webSockets = 1_000;
+
 /** Of a contender that was just started; memory is looked at when nothing has happened for `settleMs`. */
 export async function measureFootprint(
   { port, prefix, pid = 0 }: Contender,

@@ -17,7 +17,7 @@ const sidecarFile = "/app/dist/sidecar.js";
  * for each open connection else; no compiler between the first and the last one of V8, as the work of that one takes 10 MB
  * with the first thousand connections that are never given back; and one thread for compiling and collecting in place of four.
  */
-const nodeFlags = ["--max-semi-space-size=2", "--no-maglev", "--v8-pool-size=1"];
+export const sidecarNodeFlags: readonly string[] = ["--max-semi-space-size=2", "--no-maglev", "--v8-pool-size=1"];
 
 /**
  * The first process of a container gets no signal that it has not asked for: one that comes while Node is still starting would be
@@ -42,7 +42,7 @@ export function sidecarContainer(
     image: sidecarImage,
     imagePullPolicy: "IfNotPresent",
     restartPolicy: "Always",
-    command: ["sh", "-c", passSignal, "node", ...nodeFlags, sidecarFile],
+    command: ["sh", "-c", passSignal, "node", ...sidecarNodeFlags, sidecarFile],
     args: [
       `--serve-port=${servePort}`,
       `--control-port=${controlPort}`,
