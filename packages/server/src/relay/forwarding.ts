@@ -95,8 +95,7 @@ export class Forwarding {
 
   #follow(plan: Plan, previousFailure: RelayProblem | undefined): void {
     if (plan.kind === "answer") return this.#owner.onAnswer(plan.answer);
-    // What was sent of the body is not kept.
-    if (previousFailure !== undefined && this.exchange.bodyBytesSent > 0) throw previousFailure;
+    if (previousFailure !== undefined && this.exchange.isBodyBegun) throw previousFailure;
     this.exchange.plan = plan;
     if (plan.onOpen !== undefined) this.#open(plan.onOpen);
     if (this.exchange.isOver) return; // it was cut at once
@@ -158,7 +157,7 @@ export class Forwarding {
     const { link } = this.#pair;
     // Read even while it cannot be passed on, so that a client's end is known for an early or a timely one.
     this.#readRequestBody();
-    if (exchange.bodyBytesWaiting === 0 || exchange.sent === undefined || link === undefined) return;
+    if (!exchange.isBodyWaiting || exchange.sent === undefined || link === undefined) return;
     if (link.isFull) return this.#watch();
     link.write(this.#takeRequestBody());
     this.#passOnEnd();
@@ -167,29 +166,17 @@ export class Forwarding {
   }
 
   #readRequestBody(): void {
-    const { exchange } = this;
-    exchange.bodyBytesWaiting = exchange.requestBody.read(this.#pair.pending, exchange.bodyBytesWaiting);
-    this.#refuseTooMuch();
+    this.exchange.readBody(this.#pair.pending, this.#deps.limits);
   }
 
   /** What there is of the request's body, to be passed on. */
   #takeRequestBody(): Buffer {
-    const { exchange } = this;
     this.#readRequestBody();
-    if (exchange.bodyBytesWaiting === 0) return nothing;
+    if (!this.exchange.isBodyWaiting) return nothing;
     const { pending } = this.#pair;
-    const bytes = pending.subarray(0, exchange.bodyBytesWaiting);
+    const bytes = this.exchange.takeBody(pending);
     this.#pair.pending = pending.subarray(bytes.length);
-    exchange.bodyBytesSent += bytes.length;
-    exchange.bodyBytesWaiting = 0;
     return bytes;
-  }
-
-  #refuseTooMuch(): void {
-    const { bodyBytesMax } = this.#deps.limits;
-    const { bodyBytesSent, bodyBytesWaiting } = this.exchange;
-    if (bodyBytesMax === 0 || bodyBytesSent + bodyBytesWaiting <= bodyBytesMax) return;
-    throw new RelayProblem("body_too_large", `the request's body has more than ${bodyBytesMax} bytes`);
   }
 
   onUpstreamDrain(): void {
@@ -200,7 +187,7 @@ export class Forwarding {
   onClientEnd(): void {
     const { exchange } = this;
     exchange.lease.end();
-    exchange.bodyBytesWaiting = exchange.requestBody.read(this.#pair.pending, exchange.bodyBytesWaiting);
+    this.#readRequestBody();
     if (!exchange.requestBody.isDone) {
       throw new RelayProblem("invalid_request", "the client ended its side in the middle of a request's body");
     }

@@ -3,7 +3,7 @@ import type { ActivityLease } from "./activity.ts";
 import type { BodyFraming } from "./body-framing.ts";
 import { type HeadLimits, hasWholeHead, parseResponseHead } from "./parse-head.ts";
 import type { Exchange, Plan } from "./plan.ts";
-import type { RelayProblem } from "./problem.ts";
+import { RelayProblem } from "./problem.ts";
 import type { RequestHead } from "./request-head.ts";
 import type { ResponseHead } from "./response-head.ts";
 
@@ -18,14 +18,14 @@ export class OpenExchange {
   plan: Extract<Plan, { kind: "forward" }> | undefined;
   /** How its head was sent, if it was: as the first on its connection, or on one that had served others. */
   sent: "first" | "reused" | undefined;
-  /** Bytes of its body that came, and wait to be passed on. */
-  bodyBytesWaiting = 0;
-  bodyBytesSent = 0;
   /** Whether its client has no reason to keep its body back: it may wait for a 100 (RFC 9110 10.1.1). */
   mayBodyCome: boolean;
   /** What the last bytes for a client that had half-closed counted for, undone: it turned out to have gone. */
   takeBack = nothingToTakeBack;
   response: { readonly head: ResponseHead; readonly body: BodyFraming } | undefined;
+  /** Bytes of its body that came, and wait to be passed on. */
+  #bodyBytesWaiting = 0;
+  #bodyBytesSent = 0;
   /** What came of a response's head that is not whole yet. */
   #partialHead: Buffer | undefined;
   /** Made only where somebody asks for the signal: most requests never do. */
@@ -53,7 +53,35 @@ export class OpenExchange {
 
   /** Whether all of the request was passed on. */
   get isRequestSent(): boolean {
-    return this.sent !== undefined && this.requestBody.isDone && this.bodyBytesWaiting === 0;
+    return this.sent !== undefined && this.requestBody.isDone && this.#bodyBytesWaiting === 0;
+  }
+
+  /** Whether part of its body waits to be passed on. */
+  get isBodyWaiting(): boolean {
+    return this.#bodyBytesWaiting > 0;
+  }
+
+  /** Whether part of its body was passed on, which is not kept. */
+  get isBodyBegun(): boolean {
+    return this.#bodyBytesSent > 0;
+  }
+
+  /**
+   * Reads on in its body, of which `pending` begins with what waits. Throws a RelayProblem where it is malformed, or has more
+   * than `bodyBytesMax` bytes (0: any).
+   */
+  readBody(pending: Buffer, { bodyBytesMax }: { bodyBytesMax: number }): void {
+    this.#bodyBytesWaiting = this.requestBody.read(pending, this.#bodyBytesWaiting);
+    if (bodyBytesMax === 0 || this.#bodyBytesSent + this.#bodyBytesWaiting <= bodyBytesMax) return;
+    throw new RelayProblem("body_too_large", `the request's body has more than ${bodyBytesMax} bytes`);
+  }
+
+  /** What waits of its body, which `pending` begins with: it counts as passed on. */
+  takeBody(pending: Buffer): Buffer {
+    const bytes = pending.subarray(0, this.#bodyBytesWaiting);
+    this.#bodyBytesSent += bytes.length;
+    this.#bodyBytesWaiting = 0;
+    return bytes;
   }
 
   /** Whether the upstream was asked for an upgrade. */
@@ -71,7 +99,7 @@ export class OpenExchange {
 
   /** Nothing that could have been acted on may be sent twice, unless twice means no more than once. */
   mayRepeat(): boolean {
-    if (this.attempt >= repeatsMax || this.bodyBytesSent > 0) return false;
+    if (this.attempt >= repeatsMax || this.isBodyBegun) return false;
     // A connection that had served others may have been closing already; a new one was not.
     return this.sent === undefined || (this.sent === "reused" && this.head.isIdempotent);
   }
@@ -80,7 +108,7 @@ export class OpenExchange {
   isRefusal(head: ResponseHead): boolean {
     if (this.attempt >= repeatsMax) return false;
     const { isRefusal } = this.plan ?? {};
-    return isRefusal === undefined ? head.status === 421 && this.bodyBytesSent === 0 : isRefusal(head);
+    return isRefusal === undefined ? head.status === 421 && !this.isBodyBegun : isRefusal(head);
   }
 
   /** Back to where the handler is asked. */
