@@ -242,3 +242,16 @@ test("what was read of one Cookie value is not taken for another's", () => {
     expect(cookies.without("xspawner-token=z; a=spawner-token=z")).toBe("xspawner-token=z; a=spawner-token=z");
   }
 });
+
+test("a long Cookie value is read all the same, and not kept: every backend would keep one", () => {
+  const cookies = new KnownCookies();
+  const short = "a=1; spawner-token=x";
+  const long = `a=${"1".repeat(4_000)}; spawner-token=y`;
+  const kept = cookies.named("spawner-token", short);
+  for (const _ of [1, 2]) {
+    expect(cookies.named("spawner-token", long)).toEqual(["y"]);
+    expect(cookies.without(long)).toBe(long.slice(0, long.indexOf(";")));
+  }
+  expect(cookies.named("spawner-token", long)).not.toBe(cookies.named("spawner-token", long));
+  expect(cookies.named("spawner-token", short)).toBe(kept);
+});

@@ -30,6 +30,9 @@ export function credentialsOf(
   return found;
 }
 
+/** A Cookie value that is longer is read anew each time: there is one to keep for every backend. */
+const keptLengthMax = 2_048;
+
 /** Reads Cookie values, and keeps what it has read for the next request: a client sends the same with each. */
 export class KnownCookies {
   #value = "";
@@ -39,6 +42,7 @@ export class KnownCookies {
 
   /** The values of all cookies of this name in a Cookie value. */
   named(name: string, value: string): readonly string[] {
+    if (value.length > keptLengthMax) return cookiesNamed(name, value);
     this.#turnTo(value);
     if (this.#named === undefined || this.#name !== name) {
       this.#name = name;
@@ -49,6 +53,7 @@ export class KnownCookies {
 
   /** A Cookie value without our cookies, null where it is empty then; as it came where none is in it. */
   without(value: string): string | null {
+    if (value.length > keptLengthMax) return withoutCookie(value);
     this.#turnTo(value);
     if (this.#without === undefined) this.#without = withoutCookie(value);
     return this.#without;
