@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { sidecarNodeFlags } from "../../packages/server/src/engine/kubernetes/sidecar-container.ts";
 import type { Contender } from "./contender.ts";
 import { openIdleWebSockets } from "./native.ts";
 import { freePort, memoryOf, proxyCore, startPinned, untilListening } from "./processes.ts";
@@ -29,11 +30,11 @@ export async function measureFootprint(
 /** A program of Node that only listens: less than that no program of Node can take. */
 const bare = "require('node:net').createServer().listen(Number(process.argv[1]), '127.0.0.1')";
 
-/** From a program's start until it accepts a connection, in ms: the sidecar, and the bare program beside it. */
+/** From a program's start until it accepts a connection, in ms: the sidecar, as a Pod starts it, and the bare program beside it. */
 export async function measureStart(sidecarFile: string): Promise<{ sidecarMs: number; bareMs: number }> {
   const port = await freePort();
   const flags = ["--host", "127.0.0.1", "--serve-port", `${port}`, "--control-port", "0", "--upstream-port", "1"];
-  const sidecarMs = await timeUntilServing(port, [sidecarFile, ...flags]);
+  const sidecarMs = await timeUntilServing(port, [...sidecarNodeFlags, sidecarFile, ...flags]);
   const barePort = await freePort();
   return { sidecarMs, bareMs: await timeUntilServing(barePort, ["-e", bare, `${barePort}`]) };
 }
