@@ -1,5 +1,6 @@
 import { createHmac } from "node:crypto";
 import { describe, expect, test } from "vitest";
+import { collectGarbage } from "../../../../test/support/garbage.ts";
 import { ConnectionTokenSigner, ConnectionTokenVerifier } from "./connection-token.ts";
 import { makeSigningKey, type SigningKey } from "./signing-keys.ts";
 
@@ -68,6 +69,24 @@ test("more tokens than are remembered are all valid", () => {
   const { sign, verify } = setUp();
   const tokens = Array.from({ length: 5 }, () => sign());
   for (const token of [...tokens, ...tokens]) expect(verify(token).kind).toBe("valid");
+});
+
+test("a token is remembered without what it came in", () => {
+  const { state, sign } = setUp();
+  const verifier = new ConnectionTokenVerifier(() => state.keys, { now: () => new Date(state.nowMs) });
+  const count = 100;
+  const cookieBytes = 100_000;
+  const heapBytes = () => {
+    collectGarbage();
+    return process.memoryUsage().heapUsed;
+  };
+  const beforeBytes = heapBytes();
+  for (let each = 0; each < count; each++) {
+    const cookie = `a=${String(each % 10).repeat(cookieBytes)}; b=${sign()}`;
+    expect(verifier.verify(cookie.slice(cookie.lastIndexOf("=") + 1)).kind).toBe("valid");
+  }
+  expect(heapBytes() - beforeBytes).toBeLessThan((count * cookieBytes) / 2);
+  expect(verifier.canVerify).toBe(true); // it is there still
 });
 
 describe("a token is not ours that", () => {

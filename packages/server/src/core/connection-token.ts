@@ -187,7 +187,8 @@ export class ConnectionTokenVerifier {
   #remember(text: string, entry: { key: SigningKey; token: ConnectionToken }): void {
     const [oldest] = this.#remembered.keys();
     if (this.#remembered.size >= this.#rememberedMax && oldest !== undefined) this.#remembered.delete(oldest);
-    this.#remembered.set(text, entry);
+    // A copy: it may be a part of a Cookie value, all of which would be kept along with it.
+    this.#remembered.set(Buffer.from(text, "latin1").toString("latin1"), entry);
   }
 }
 
