@@ -18,7 +18,7 @@ export interface EndState {
   readonly events: readonly string[];
 }
 
-/** Of a life that is over: only the Event of its end may still be on its way. */
+/** Of a life that is over: only the Event of its end may still be on its way, for as long as a controller takes to follow one that was killed. */
 export async function readEndState(recorder: Recorder): Promise<EndState> {
   const { last } = recorder;
   if (last === undefined) throw new Error("there never was a record");
@@ -30,7 +30,7 @@ export async function readEndState(recorder: Recorder): Promise<EndState> {
     const found = await recorder.events();
     if (found.length === 0) throw new Error("no Event tells of its end");
     return found;
-  }, 10_000);
+  });
   return {
     isSpecAsGiven: recorder.versions.every(({ spec }) => isSameSpec(spec, recorder.versions[0]?.spec)),
     flags: { submitted, constructed, scheduled, running, ready, swept, failed, phase },
