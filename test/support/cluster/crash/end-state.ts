@@ -18,7 +18,10 @@ export interface EndState {
   readonly events: readonly string[];
 }
 
-/** Of a life that is over: only the Event of its end may still be on its way, for as long as a controller takes to follow one that was killed. */
+/**
+ * Of a life that is over: only the Event of its end may still be on its way, for as long as a controller takes to follow one
+ * that was killed.
+ */
 export async function readEndState(recorder: Recorder): Promise<EndState> {
   const { last } = recorder;
   if (last === undefined) throw new Error("there never was a record");
