@@ -53,6 +53,12 @@ export interface RelayAddress {
 /** How often deadlines of connections are looked at: what is due happens this much late at most. */
 const tickMs = 500;
 
+/**
+ * How many connections may wait to be accepted, where the system lets as many (Linux: `net.core.somaxconn`, 4,096). All clients of
+ * a gateway come at once when another one has gone; of Node's 511, those beyond are tried again by their system after a second.
+ */
+const backlog = 4_096;
+
 /** How often to look whether all requests were answered, and whether all connections are over. */
 const quiescePollMs = 20;
 const drainPollMs = 100;
@@ -111,7 +117,7 @@ export class Relay {
   listen(address: RelayAddress): Promise<RelayAddress> {
     return new Promise((resolve, reject) => {
       this.#server.once("error", reject);
-      this.#server.listen(listenAddress(address), () => {
+      this.#server.listen({ ...listenAddress(address), backlog }, () => {
         this.#server.off("error", reject);
         resolve(this.address);
       });
