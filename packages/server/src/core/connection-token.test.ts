@@ -1,6 +1,6 @@
 import { createHmac } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { collectGarbage } from "../../../../test/support/garbage.ts";
+import { heapBytes } from "../../../../test/support/garbage.ts";
 import { ConnectionTokenSigner, ConnectionTokenVerifier } from "./connection-token.ts";
 import { makeSigningKey, type SigningKey } from "./signing-keys.ts";
 
@@ -76,10 +76,6 @@ test("a token is remembered without what it came in", () => {
   const verifier = new ConnectionTokenVerifier(() => state.keys, { now: () => new Date(state.nowMs) });
   const count = 100;
   const cookieBytes = 100_000;
-  const heapBytes = () => {
-    collectGarbage();
-    return process.memoryUsage().heapUsed;
-  };
   const beforeBytes = heapBytes();
   for (let each = 0; each < count; each++) {
     const cookie = `a=${String(each % 10).repeat(cookieBytes)}; b=${sign()}`;

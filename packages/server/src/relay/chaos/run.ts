@@ -1,5 +1,5 @@
 import { readdirSync, readlinkSync } from "node:fs";
-import { collectGarbage } from "../../../../../test/support/garbage.ts";
+import { heapBytes } from "../../../../../test/support/garbage.ts";
 import { seededRandom } from "../../../../../test/support/random.ts";
 import { Fixture, type Peer, until } from "../fixture.ts";
 import type { Cut } from "../plan.ts";
@@ -154,9 +154,4 @@ function openSockets(): number {
       return false; // closed in between
     }
   }).length;
-}
-
-function heapBytes(): number {
-  collectGarbage();
-  return process.memoryUsage().heapUsed;
 }
