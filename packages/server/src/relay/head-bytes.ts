@@ -61,8 +61,8 @@ export function digitAt(bytes: Uint8Array, at: number): number | undefined {
 export function wholeNumber(bytes: Uint8Array, start: number, end: number): number | undefined {
   let number = 0;
   for (let at = start; at < end; at += 1) {
-    const digit = (bytes[at] ?? 0) - 0x30;
-    if (digit < 0 || digit > 9) return undefined;
+    const digit = digitAt(bytes, at);
+    if (digit === undefined) return undefined;
     number = number * 10 + digit;
     if (number > Number.MAX_SAFE_INTEGER) return undefined;
   }

@@ -11,6 +11,7 @@ export interface HeadLimits {
 }
 
 const [lineFeed, carriageReturn, space, dot, deleted] = [0x0a, 0x0d, 0x20, 0x2e, 0x7f];
+const endOfHead = "\r\n\r\n";
 /** Whose names need not be made anew for each request. */
 const commonMethods = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
 
@@ -20,7 +21,7 @@ const commonMethods = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS
  */
 export function hasWholeHead(bytes: Buffer, { headBytesMax }: HeadLimits): boolean {
   // Seen at a glance: most messages without a body end with it. Where it ends, and whether that is too far, is for the parser.
-  if (isEndOfHead(bytes, bytes.length - 1)) return true;
+  if (isAt(bytes, bytes.length - endOfHead.length, endOfHead)) return true;
   const end = findHeadEnd(bytes);
   if ((end ?? bytes.length) > headBytesMax) throw tooLarge(headBytesMax);
   if (end !== undefined) return true;
@@ -32,26 +33,17 @@ export function hasWholeHead(bytes: Buffer, { headBytesMax }: HeadLimits): boole
 
 /** Looks at each fourth byte where it can: this costs less than to call what Node has for it. */
 function findHeadEnd(bytes: Uint8Array): number | undefined {
-  for (let at = 3; at < bytes.length; ) {
+  for (let at = endOfHead.length - 1; at < bytes.length; ) {
     const byte = bytes[at];
     if (byte === lineFeed) {
-      if (isEndOfHead(bytes, at)) return at + 1;
+      const behind = at + 1;
+      if (isAt(bytes, behind - endOfHead.length, endOfHead)) return behind;
       at += 2; // it may be the first of the two
     } else {
       at += byte === carriageReturn ? 1 : 4;
     }
   }
   return undefined;
-}
-
-/** Whether CR LF CR LF ends with the byte at `at`. */
-function isEndOfHead(bytes: Uint8Array, at: number): boolean {
-  return (
-    bytes[at] === lineFeed &&
-    bytes[at - 1] === carriageReturn &&
-    bytes[at - 2] === lineFeed &&
-    bytes[at - 3] === carriageReturn
-  );
 }
 
 /**
