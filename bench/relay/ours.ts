@@ -5,7 +5,15 @@ import { ConnectionTokenSigner } from "../../packages/server/src/core/connection
 import { formatSigningKeys, makeSigningKey } from "../../packages/server/src/core/signing-keys.ts";
 import { sidecarNodeFlags } from "../../packages/server/src/engine/kubernetes/sidecar-container.ts";
 import { pathCookieName } from "../../packages/server/src/gateway/connection-credential.ts";
-import { type Contender, contenderNames, pathsMany, somePath, startSaying, uidOf } from "./contender.ts";
+import {
+  type Contender,
+  type ContenderName,
+  contenderNames,
+  pathsMany,
+  somePath,
+  startSaying,
+  uidOf,
+} from "./contender.ts";
 
 /** Builds the gateway's role over records in memory (programs/gateway.ts) as the roles are built: types that Node takes off itself cost memory. */
 export async function buildGateway(folder: string): Promise<string> {
@@ -27,15 +35,14 @@ export function startSidecar(
   return startSaying(contenderNames.sidecar, { program: process.execPath, args }, "");
 }
 
-/** The program that `buildGateway` has made, with the flags of deploy/base: the same. */
+/** The program that `buildGateway` has made. */
 export function startGateway(
   gatewayFile: string,
   upstreamPort: number,
   paths: 1 | typeof pathsMany,
 ): Promise<Contender> {
   const name = paths === 1 ? contenderNames.gateway : contenderNames.gatewayMany;
-  const args = [...sidecarNodeFlags, gatewayFile, `${paths}`, `${upstreamPort}`];
-  return startSaying(name, { program: process.execPath, args }, somePath);
+  return runGateway(name, [gatewayFile, `${paths}`, `${upstreamPort}`]);
 }
 
 /** The same with many paths, where each asks for a token: an hour's, which the load has in a cookie. */
@@ -45,7 +52,12 @@ export async function startTokenGateway(gatewayFile: string, upstreamPort: numbe
   const name = somePath.slice(1);
   const token = signer.sign({ backend: `${name}/${uidOf(name)}`, user: "ada" }, { ttlSeconds: 3_600 });
   if (token === undefined) throw new Error("there is a key to sign with");
-  const args = [...sidecarNodeFlags, gatewayFile, `${pathsMany}`, `${upstreamPort}`, formatSigningKeys([key]).trim()];
-  const contender = await startSaying(contenderNames.gatewayTokens, { program: process.execPath, args }, somePath);
+  const args = [gatewayFile, `${pathsMany}`, `${upstreamPort}`, formatSigningKeys([key]).trim()];
+  const contender = await runGateway(contenderNames.gatewayTokens, args);
   return { ...contender, cookie: `${pathCookieName}=${token.text}` };
+}
+
+/** With the flags of deploy/base, which are those of sidecars. */
+function runGateway(name: ContenderName, args: readonly string[]): Promise<Contender> {
+  return startSaying(name, { program: process.execPath, args: [...sidecarNodeFlags, ...args] }, somePath);
 }

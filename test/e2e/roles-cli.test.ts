@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { sidecarNodeFlags } from "../../packages/server/src/engine/kubernetes/sidecar-container.ts";
 import { runSpawner } from "../support/dev.ts";
 
 const roles = ["controller", "sweeper", "api", "gateway"] as const;
@@ -89,4 +90,10 @@ test.each([
   const { code, text } = await run([role, ...flags], env);
   expect(text).toMatch(message);
   expect(code).toBe(2);
+});
+
+test("gateways are started with the flags of Node that sidecars have", () => {
+  const [, command = ""] =
+    /^ +command: \[(node, .*)\]$/m.exec(readFileSync(join(deploy, "gateway.yaml"), "utf8")) ?? [];
+  expect(command.split(", ")).toEqual(["node", ...sidecarNodeFlags, "/app/dist/spawner.js"]);
 });
