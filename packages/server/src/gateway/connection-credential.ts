@@ -26,7 +26,7 @@ export function credentialsOf(
   if (inQuery !== undefined) found.push({ by: "query", text: decoded(inQuery.split("=").slice(1).join("=")) });
   const inField = bearerTokenOf(head.header("authorization"));
   if (inField !== undefined) found.push({ by: "bearer", text: inField });
-  for (const text of cookies.named(cookieName, head.header("cookie") ?? "")) found.push({ by: "cookie", text });
+  for (const text of cookies.named(cookieName, head.cookie)) found.push({ by: "cookie", text });
   return found;
 }
 

@@ -61,8 +61,7 @@ function withoutOurs(cookies: KnownCookies) {
 
 /** Whether a token of ours is in a cookie, or may be in the URL that led here. */
 function mayTellToken(head: RequestHead, cookies: KnownCookies): boolean {
-  const cookie = head.header("cookie") ?? "";
-  return cookies.without(cookie) !== cookie || head.header("referer")?.includes("?") === true;
+  return cookies.without(head.cookie) !== head.cookie || head.header("referer")?.includes("?") === true;
 }
 
 function isBearer(admission: Admission | undefined): boolean {

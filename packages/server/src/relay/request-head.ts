@@ -6,6 +6,7 @@ export class RequestHead extends MessageHead {
   readonly #targetStart: number;
   readonly #targetEnd: number;
   #target: string | undefined;
+  #cookie: string | undefined;
 
   constructor(parts: HeadParts & { method: string; targetStart: number; targetEnd: number }) {
     super(parts);
@@ -18,6 +19,12 @@ export class RequestHead extends MessageHead {
   get target(): string {
     this.#target ??= this.textBetween(this.#targetStart, this.#targetEnd);
     return this.#target;
+  }
+
+  /** All its cookies; "" where there are none. */
+  get cookie(): string {
+    this.#cookie ??= this.header("cookie") ?? "";
+    return this.#cookie;
   }
 
   /** The protocol that is asked for in place of HTTP, in lower case; undefined if none is (RFC 9110 7.8). */
