@@ -224,6 +224,7 @@ export class ApiProxy {
         "content-length": body.length,
       },
     });
+    outgoing.on("error", () => {}); // after the answer has begun, its reader is told
     outgoing.end(body);
     const [response] = (await once(outgoing, "response")) as [IncomingMessage];
     this.#onAnswered({ method, url, status: response.statusCode ?? 0 });

@@ -37,7 +37,9 @@ export class WatchStreams {
       code: 410,
       message: "too old",
     };
-    for (const { to } of this.#open) to.end(`${JSON.stringify({ type: "ERROR", object })}\n`);
+    for (const { to } of this.#open) {
+      if (!to.writableEnded) to.end(`${JSON.stringify({ type: "ERROR", object })}\n`);
+    }
   }
 
   /** Whether the watch that begins is to be told that its resource version has expired. */
@@ -80,7 +82,7 @@ export class WatchStreams {
     const waitMs = dueMs - performance.now();
     if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
     await this.#goingOn?.promise;
-    if (to.writable) to.write(`${line}\n`.repeat(this.copies));
+    if (!to.writableEnded) to.write(`${line}\n`.repeat(this.copies)); // a response is `writable` for ever
   }
 }
 
