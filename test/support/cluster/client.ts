@@ -2,10 +2,14 @@ import type { KubeClient } from "../../../packages/server/src/engine/kubernetes/
 import { openKubeClient } from "../../../packages/server/src/engine/kubernetes/index.ts";
 import { type Clock, systemClock } from "../../../packages/server/src/lib/clock.ts";
 
-/** How many times as long as a role the tests wait for an answer: what they ask is no part of what they show. */
+/**
+ * How many times as long as a role the tests wait for an answer: what they ask is no part of what they show. All of the clock
+ * is slower, so that a wait between two attempts (`Retry-After`) does not use up the time for both.
+ */
 const patience = 10;
 const patientClock: Clock = {
   ...systemClock,
+  monotonicMs: () => systemClock.monotonicMs() / patience,
   after: (delayMs, callback) => systemClock.after(delayMs * patience, callback),
 };
 
