@@ -17,7 +17,7 @@ COPY --from=build /app /
 
 FROM node:24-bookworm-slim
 ENV NODE_ENV=production PATH=/app/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-# Owned by root and written by nobody: every role runs on a read-only root file system. A sidecar is /app/dist/sidecar.js.
+# Owned by root and written by nobody: every role runs on a read-only root file system. A sidecar is /app/dist/sidecar.cjs.
 COPY --from=app / /app/
 # A number, so that the kubelet can tell that it is not root.
 USER 65532:65532

@@ -95,7 +95,7 @@ async function compareAll(ground: Ground): Promise<void> {
 function buildSidecar(): string {
   const script = fileURLToPath(new URL("../scripts/build.mjs", import.meta.url));
   execFileSync(process.execPath, [script, "--out", join(folder, "build")], { stdio: "inherit" });
-  return join(folder, "build/spawner/dist/sidecar.js");
+  return join(folder, "build/spawner/dist/sidecar.cjs");
 }
 
 async function startUpstream(program: string): Promise<number> {

@@ -7,6 +7,9 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { build } from "rolldown";
 
+/** Modules of Node that the sidecar loads only once it serves, when a function of theirs is first called: nothing else is imported of them. */
+const loadedWhenCalled = ["node:crypto", "node:v8"];
+
 const root = fileURLToPath(new URL("..", import.meta.url));
 const client = join(root, "packages/client");
 const server = join(root, "packages/server");
@@ -54,8 +57,8 @@ async function buildSpawner(folder) {
 
   const sidecar = await bundle(join(server, "src/cli/sidecar-main.ts"), {
     ...options,
-    file: join(folder, "dist/sidecar.js"),
-    plugins: [{ name: "thrifty-sidecar", renderChunk: beThrifty }],
+    file: join(folder, "dist/sidecar.cjs"),
+    plugins: [{ name: "thrifty-sidecar", generateBundle: (_, files) => Object.values(files).forEach(beThrifty) }],
   });
   const foreign = [...sidecar.imports, ...sidecar.dynamicImports].filter((name) => !name.startsWith("node:"));
   if (foreign.length > 0) throw new Error(`The sidecar may load Node alone, and loads ${foreign.join(", ")}.`);
@@ -71,9 +74,14 @@ async function buildSpawner(folder) {
   });
 }
 
-/** What a sidecar loads and keeps, every backend pays for. */
-function beThrifty(code) {
-  return { code: toAscii(getBuiltins(code)), map: null }; // no line moves
+/**
+ * What a sidecar loads and keeps, every backend pays for, and each start waits for it: a script of CommonJS that gets Node's modules
+ * itself. With a module Node would load all that loads modules.
+ */
+function beThrifty(file) {
+  if (file.type !== "chunk") return;
+  const script = getBuiltins(file.code).replace(/^export \{\};$/m, "");
+  file.code = `"use strict"; ${toAscii(script)}`; // no line moves
 }
 
 /**
@@ -81,10 +89,9 @@ function beThrifty(code) {
  * then: the WebSocket of node:http is, with the whole of undici, which nobody asked for, and takes 5 MB.
  */
 function getBuiltins(code) {
-  return code.replaceAll(/^import \{([^}]*)\} from "(node:[a-z/_]+)";$/gm, (_, names, module) => {
+  return code.replaceAll(/^import \{([^}]*)\} from "(node:[a-z0-9/_]+)";$/gm, (_, names, module) => {
     const get = `process.getBuiltinModule("${module}")`;
-    if (module !== "node:crypto") return `const {${names.replaceAll(" as ", ": ")}} = ${get};`;
-    // Takes longest to load, and nothing of it is needed until somebody asks the control port.
+    if (!loadedWhenCalled.includes(module)) return `const {${names.replaceAll(" as ", ": ")}} = ${get};`;
     const functions = names.split(",").map((name) => name.trim().split(" as "));
     return functions.map(([name, own = name]) => `const ${own} = (...args) => ${get}.${name}(...args);`).join(" ");
   });

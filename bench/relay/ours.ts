@@ -59,5 +59,9 @@ export async function startTokenGateway(gatewayFile: string, upstreamPort: numbe
 
 /** With the flags of deploy/base, which are those of sidecars. */
 function runGateway(name: ContenderName, args: readonly string[]): Promise<Contender> {
-  return startSaying(name, { program: process.execPath, args: [...sidecarNodeFlags, ...args] }, somePath);
+  return startSaying(
+    name,
+    { program: process.execPath, args: ["--no-maglev", ...sidecarNodeFlags, ...args] },
+    somePath,
+  );
 }

@@ -1,4 +1,5 @@
 import { execFile, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import {
   copyFileSync,
   mkdirSync,
@@ -9,6 +10,8 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { homedir, tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -171,15 +174,15 @@ describe.skipIf(!hasRegistry)("the packages, installed in an empty folder", () =
   });
 
   test("the sidecar is one file that loads nothing but Node itself", async () => {
-    const file = join(app, "node_modules/spawner/dist/sidecar.js");
+    const file = join(app, "node_modules/spawner/dist/sidecar.cjs");
     const text = readFileSync(file, "utf8");
     const loading = /^import .* from "(.*)";$|\bimport\("(.*)"\)|\bgetBuiltinModule\("(.*?)"\)/gm;
     const loaded = [...text.matchAll(loading)].map(([, from, at, builtIn]) => from ?? at ?? builtIn);
     expect(loaded.length).toBeGreaterThan(2);
     expect(loaded.filter((name) => !name?.startsWith("node:"))).toEqual([]);
-    console.log(`sidecar.js: ${text.length} bytes`);
+    console.log(`sidecar.cjs: ${text.length} bytes`);
 
-    const alone = join(temporaryFolder(), "sidecar.mjs");
+    const alone = join(temporaryFolder(), "sidecar.cjs");
     copyFileSync(file, alone);
     const flags = ["--host", "127.0.0.1", "--serve-port", "0", "--control-port", "0", "--grace-period=5"];
     const sidecar = spawn(process.execPath, [alone, ...flags], { stdio: ["ignore", "pipe", "pipe"] });
@@ -188,6 +191,25 @@ describe.skipIf(!hasRegistry)("the packages, installed in an empty folder", () =
     expect((await fetch(`http://127.0.0.1:${port}/healthz`)).status).toBe(200);
     sidecar.kill("SIGTERM");
     expect(await new Promise((resolve) => sidecar.once("exit", resolve))).toBe(0);
+  });
+
+  test("once it serves, no code of the sidecar is compiled by the compiler whose memory it cannot afford", async () => {
+    const program = createServer((_, response) => response.end("hello")).listen(0, "127.0.0.1");
+    onTestFinished(() => void program.close());
+    await once(program, "listening");
+    const upstream = `--upstream-port=${(program.address() as AddressInfo).port}`;
+    const file = join(app, "node_modules/spawner/dist/sidecar.cjs");
+    const flags = ["--host", "127.0.0.1", "--serve-port", "0", "--control-port", "0", upstream];
+    const sidecar = spawn(process.execPath, ["--trace-opt", file, ...flags], { stdio: ["ignore", "pipe", "inherit"] });
+    onTestFinished(() => void sidecar.kill("SIGKILL"));
+    const output = collect(sidecar);
+    const [, port] = await output.waitFor(/serving on port (\d+)/);
+    for (let batch = 0; batch < 200 && !output.text.includes("target TURBOFAN"); batch += 1) {
+      const answers = Array.from({ length: 20 }, async () => (await fetch(`http://127.0.0.1:${port}/`)).text());
+      expect(new Set(await Promise.all(answers))).toEqual(new Set(["hello"]));
+    }
+    expect(output.text).toContain("target TURBOFAN");
+    expect(output.text.slice(output.text.indexOf("serving on port"))).not.toMatch(/compiling method .*target MAGLEV/);
   });
 
   test("spawner says what it needs: a later Node, or a client of Kubernetes", async () => {

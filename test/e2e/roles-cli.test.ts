@@ -92,8 +92,8 @@ test.each([
   expect(code).toBe(2);
 });
 
-test("gateways are started with the flags of Node that sidecars have", () => {
+test("gateways are started with the flags of Node that sidecars have, and that which these take once they serve", () => {
   const [, command = ""] =
     /^ +command: \[(node, .*)\]$/m.exec(readFileSync(join(deploy, "gateway.yaml"), "utf8")) ?? [];
-  expect(command.split(", ")).toEqual(["node", ...sidecarNodeFlags, "/app/dist/spawner.js"]);
+  expect(command.split(", ")).toEqual(["node", "--no-maglev", ...sidecarNodeFlags, "/app/dist/spawner.js"]);
 });

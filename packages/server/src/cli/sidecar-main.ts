@@ -1,17 +1,22 @@
-// The sidecar as one file of its own, build/spawner/dist/sidecar.js: every backend pays for it, so that it loads nothing
+// The sidecar as one file of its own, build/spawner/dist/sidecar.cjs: every backend pays for it, so that it loads nothing
 // but Node itself. The flags are those of `spawner sidecar`.
 import { parseArgs } from "node:util";
 import { parseSwitch, variableOf } from "./flag-values.ts";
 import { serveSidecar } from "./serve-sidecar.ts";
 import { type SidecarFlags, sidecarFlags, sidecarSwitches } from "./sidecar-flags.ts";
 
-try {
-  const flags = readFlags(process.argv.slice(2), process.env);
-  if (flags === undefined) process.stdout.write(help());
-  else await serve(flags);
-} catch (error) {
-  process.stderr.write(`spawner sidecar: ${(error as Error).message}\n`);
-  process.exitCode = 2;
+void main();
+
+// Nothing is awaited outside of functions: this is built as a script, which Node starts sooner than a module.
+async function main(): Promise<void> {
+  try {
+    const flags = readFlags(process.argv.slice(2), process.env);
+    if (flags === undefined) process.stdout.write(help());
+    else await serve(flags);
+  } catch (error) {
+    process.stderr.write(`spawner sidecar: ${(error as Error).message}\n`);
+    process.exitCode = 2;
+  }
 }
 
 async function serve(flags: SidecarFlags): Promise<void> {

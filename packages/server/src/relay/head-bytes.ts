@@ -1,13 +1,21 @@
 // How the bytes of a head are read. Makes no strings: most of a head is never looked at as text.
 
-const [tab, space, comma] = [0x09, 0x20, 0x2c];
+const [tab, space, comma, del] = [0x09, 0x20, 0x2c, 0x7f];
 
 /** For each byte, whether it may be in a token (RFC 9110 5.6.2), as which the name of a field is written, or a method. */
-const isInToken = table((byte) => (/[!#$%&'*+\-.^_`|~0-9A-Za-z]/.test(String.fromCharCode(byte)) ? 1 : 0));
+const isInToken = new Uint8Array(256);
 /** For each byte, whether it may be in a field's value: HTAB, or anything that is no control (RFC 9110 5.5). */
-const isInValue = table((byte) => (byte === tab || (byte >= space && byte !== 0x7f) ? 1 : 0));
+const isInValue = new Uint8Array(256).fill(1, space);
 /** Each byte in lower case, as ASCII has it. */
-const lowerOf = table((byte) => (byte >= 0x41 && byte <= 0x5a ? byte + 0x20 : byte));
+const lowerOf = Uint8Array.from(Array(256).keys());
+
+isInValue[tab] = 1;
+isInValue[del] = 0;
+for (const byte of Buffer.from("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz")) isInToken[byte] = 1;
+for (let upper = 0x41; upper <= 0x5a; upper += 1) {
+  lowerOf[upper] = upper + 0x20;
+  isInToken[upper] = 1;
+}
 
 /** Whether the bytes from `start` to `end` are this text, in any case. */
 export function isText(bytes: Uint8Array, start: number, end: number, text: string): boolean {
@@ -96,8 +104,4 @@ export function inLowerCase(byte: number): number {
 /** SP and HTAB (RFC 9110 5.6.3). */
 export function isBlank(byte: number | undefined): boolean {
   return byte === space || byte === tab;
-}
-
-function table(entryOf: (byte: number) => number): Uint8Array {
-  return Uint8Array.from({ length: 256 }, (_, byte) => entryOf(byte));
 }

@@ -93,9 +93,8 @@ describe("the Pod of a backend", () => {
               expect.any(String),
               "node",
               "--max-semi-space-size=2",
-              "--no-maglev",
               "--v8-pool-size=1",
-              "/app/dist/sidecar.js",
+              "/app/dist/sidecar.cjs",
             ],
             args: [
               "--serve-port=9090",

@@ -10,15 +10,13 @@ import { sidecarResources } from "./pod-resources.ts";
 import { sidecarSecurity } from "./pod-security.ts";
 
 /** Where the image has the sidecar as one file (Dockerfile). */
-const sidecarFile = "/app/dist/sidecar.js";
+const sidecarFile = "/app/dist/sidecar.cjs";
 
 /**
- * What saves memory and costs no time but some milliseconds at the start: little room for new objects (in MB), of which garbage takes 6 kB
- * for each open connection else; no compiler between the first and the last one of V8, as the work of that one takes 10 MB
- * with the first thousand connections that are never given back; and one thread for compiling and collecting in place of four.
- * deploy/base starts gateways with the same.
+ * What saves memory and costs no time: little room for new objects (in MB), of which garbage takes 6 kB for each open connection
+ * else; and one thread for compiling and collecting in place of four.
  */
-export const sidecarNodeFlags: readonly string[] = ["--max-semi-space-size=2", "--no-maglev", "--v8-pool-size=1"];
+export const sidecarNodeFlags: readonly string[] = ["--max-semi-space-size=2", "--v8-pool-size=1"];
 
 /**
  * The first process of a container gets no signal that it has not asked for: one that comes while Node is still starting would be
