@@ -32,7 +32,7 @@ server.on("upgrade", (request, socket) => {
       if (frame.head === closing) socket.end();
     }
   });
-  socket.on("error", () => socket.destroy());
+  socket.on("end", () => socket.end()).on("error", () => socket.destroy());
 });
 server.listen(Number(process.env.PORT), () => console.log("listening"));
 

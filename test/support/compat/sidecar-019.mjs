@@ -62,13 +62,12 @@ server.on("upgrade", (request, client, head) => {
     program.pipe(client).pipe(program);
     live += 1;
     bump();
-    client.on("close", () => {
+    program.on("close", () => {
       live -= 1;
       bump();
-      program.destroy();
     });
   });
-  client.on("error", () => client.destroy());
+  client.on("error", () => client.destroy()).on("close", () => program.destroy());
   program.on("error", () => client.destroy()).on("close", () => client.destroy());
 });
 

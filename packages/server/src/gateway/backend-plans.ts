@@ -101,8 +101,10 @@ export class BackendPlans {
     const address = addressOf(backend);
     if (address === undefined) throw new Error("a reachable backend has an address");
     const identity = identityOf(backend);
-    const { ip: host, port } = address;
-    const upstream = { host, port, key: `${identity} ${host} ${port}`, takesHalfClose: true };
+    const { ip: host, port, relayProtocol } = address;
+    // The sidecar of 0.1.9 takes it for the end of the client, and of its request.
+    const takesHalfClose = relayProtocol !== 0;
+    const upstream = { host, port, key: `${identity} ${host} ${port}`, takesHalfClose };
     const way = { upstream, identity, forwarded: new ForwardedLines(), cookies: new KnownCookies() };
     this.#ways.set(backend, way);
     return way;
