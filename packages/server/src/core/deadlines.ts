@@ -37,6 +37,8 @@ export const deadlines = {
   unrecordedReadyPollMs: 10_000,
   /** How long a Pod may be on its node without a container, until what is said of it is read. */
   silentStartMs: 5_000,
+  /** By how much later than a program's end its node may say, in an Event, that it has ended it. */
+  lateEventMs: 2_000,
   /** How often a Pod is asked whether it lives whose node is not heard of. */
   unheardPodPollMs: 5_000,
   /** How often it is looked whether a backend still has the Service that 0.1.9's routers find it by. */

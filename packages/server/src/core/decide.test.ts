@@ -298,6 +298,20 @@ describe("a start that is held up by what will not go away", () => {
   });
 });
 
+test("an end that may turn out to have another reason is looked at again, and recorded once it is certain", () => {
+  const { end } = observations.exited;
+  const decideAbout = (certainAt: Date) =>
+    describeDecision(
+      decide(
+        { backend: makeBackend("Ready"), workload: { kind: "ended", end: { ...end, certainAt } } },
+        now,
+        configDefaults,
+      ),
+    );
+  expect(decideAbout(at(11))).toBe("@1");
+  expect(decideAbout(at(10))).toBe("!Exited");
+});
+
 describe("a start that is blocked", () => {
   const workload: WorkloadObservation = { kind: "blocked", by: "Another one is there.", since: at(8) };
   const backend = makeBackend("Submitted");
@@ -482,8 +496,12 @@ describe("of any backend, at any time", () => {
       .record({ constructedAt: time, scheduledAt: time, runningAt: time, port: fc.constantFrom(9090, 9999) })
       .map(({ port, ...times }): WorkloadObservation => ({ kind: "running", ...times, address: { ...address, port } })),
     fc
-      .record({ reason: fc.constantFrom<EndReason>("Exited", "Crashed", "OutOfMemory"), at: time })
-      .map((end): WorkloadObservation => ({ kind: "ended", end: { ...end, message: "m" } })),
+      .record({
+        reason: fc.constantFrom<EndReason>("Exited", "Crashed", "OutOfMemory"),
+        at: time,
+        certainAt: maybe(time),
+      })
+      .map((end) => ({ kind: "ended", end: { ...definedOf(end), message: "m" } }) as WorkloadObservation),
   );
   // Also such as only two writers can make: Ready without Running, an end without a beginning.
   const backends = fc

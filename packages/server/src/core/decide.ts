@@ -24,6 +24,8 @@ export interface WorkloadEnd {
   /** A sentence or more that a user can act on. */
   readonly message: string;
   readonly at: Date;
+  /** Until then it may turn out to have ended for another reason, and is to be looked at again. Default: it is certain. */
+  readonly certainAt?: Date;
 }
 
 /** What holds up a start. It is the reason of the end when the startup timeout has passed, or before that, `until` when it lasts. */
@@ -130,6 +132,9 @@ export function decide(observed: Observed, now: Date, config: DecisionConfig): D
   if (backend === undefined) return workload.kind === "absent" ? nothing : { ...nothing, workload: "remove" };
   if (hasEnded(backend)) return decideEnded(backend, workload, now, config);
   const end = endingOf({ ...observed, backend }, now, config);
+  if (end?.certainAt !== undefined && !reaches(now, end.certainAt.getTime())) {
+    return { ...nothing, ...requeueAt(end.certainAt.getTime(), now) };
+  }
   if (end !== undefined) {
     const status = endedPatch(backend, end, reachedTimes(backend, workload));
     return { ...nothing, ...withStatus(status), workload: "remove" };

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import pods from "./fixtures/pods.json" with { type: "json" };
 import { type KubeClient, KubeError } from "./kube-client.ts";
-import { readNodeKill } from "./node-kill.ts";
+import { mayBeKilled, readNodeKill } from "./node-kill.ts";
 import type { Container, Pod } from "./pod-object.ts";
 import { keepOfPod } from "./pod-view.ts";
 
@@ -87,13 +87,11 @@ describe("a program went by itself", () => {
   ])("%s", async (_, given, events) => {
     expect((await read(podWith(given), events)).kill).toBeUndefined();
   });
+});
 
-  test("where nothing is there by which a node ends programs: then nothing is read", async () => {
-    expect(await read(podWith({}), [unhealthy, killing("Stopping container application")])).toEqual({
-      kill: undefined,
-      asked: [],
-    });
-  });
+test("a node ends programs by what their container has, and by nothing else", () => {
+  expect(mayBeKilled(podWith({}))).toBe(false);
+  for (const given of [probe, { startupProbe: {} }, { lifecycle: {} }]) expect(mayBeKilled(podWith(given))).toBe(true);
 });
 
 test("events that may not be read say nothing; such as cannot be read now are read again", async () => {

@@ -3,14 +3,18 @@ import { type PodEvent, readPodEvents } from "./pod-events.ts";
 import type { Pod } from "./pod-object.ts";
 import { applicationOf } from "./pod-view.ts";
 
+/** Whether the Pod has something by which a node ends programs. */
+export function mayBeKilled(pod: Pod): boolean {
+  const { livenessProbe, startupProbe, lifecycle } = applicationOf(pod) ?? {};
+  return livenessProbe !== undefined || startupProbe !== undefined || lifecycle !== undefined;
+}
+
 /**
- * Why its node ended the Pod's program, as a sentence; undefined where it did not, so that the program went by itself. The Pod
- * says the code alone with which the program answered SIGTERM, which may well be 0. Events are read only where the Pod has
- * something by which a node ends programs.
+ * Why its node ended the Pod's program, as a sentence; undefined where nothing is said of that, so that the program went by itself
+ * or it is not said yet. The Pod says the code alone with which the program answered SIGTERM, which may well be 0.
  */
 export async function readNodeKill(client: KubeClient, pod: Pod): Promise<string | undefined> {
-  const { name = "", livenessProbe, startupProbe, lifecycle } = applicationOf(pod) ?? {};
-  if (livenessProbe === undefined && startupProbe === undefined && lifecycle === undefined) return undefined;
+  const name = applicationOf(pod)?.name ?? "";
   try {
     const events = await readPodEvents(client, pod);
     return nodeKillOf(events.filter(({ involvedObject }) => involvedObject?.fieldPath?.includes(`{${name}}`)));

@@ -5,7 +5,7 @@ import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import { readLastOutput } from "../last-output.ts";
 import type { KubeClient } from "./kube-client.ts";
-import { readNodeKill } from "./node-kill.ts";
+import { mayBeKilled, readNodeKill } from "./node-kill.ts";
 import { observePod, type PodContext, type PodObservation } from "./observe-pod.ts";
 import { readStartProblem } from "./pod-events.ts";
 import { readPodLog } from "./pod-logs.ts";
@@ -81,10 +81,13 @@ export class PodObserver {
     return isSilent ? readStartProblem(this.#options.client, pod) : undefined;
   }
 
-  /** A program that its node has ended may have left with code 0. */
+  /** A program that its node has ended may have left with code 0, and before its node has said so. */
   async #withNodeKill(pod: Pod, end: WorkloadEnd): Promise<WorkloadEnd> {
-    const message = end.reason === "Exited" ? await readNodeKill(this.#options.client, pod) : undefined;
-    return message === undefined ? end : { ...end, reason: "Crashed", message };
+    if (end.reason !== "Exited" || !mayBeKilled(pod)) return end;
+    const message = await readNodeKill(this.#options.client, pod);
+    if (message !== undefined) return { ...end, reason: "Crashed", message };
+    const isInOrder = end.at <= this.#options.clock.now(); // a clock that is ahead of ours makes nobody wait
+    return isInOrder ? { ...end, certainAt: new Date(end.at.getTime() + deadlines.lateEventMs) } : end;
   }
 
   /** For the message of an end; undefined where it cannot be read. */

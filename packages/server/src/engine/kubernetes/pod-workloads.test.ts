@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
+import { deadlines } from "../../core/deadlines.ts";
 import type { Backend } from "../../core/resource.ts";
 import { FakeClock } from "../../lib/fake-clock.ts";
 import { type Log, silentLog } from "../../lib/log.ts";
@@ -41,11 +42,13 @@ function setUp({
   onCreate,
   events = [],
   log = silentLog,
+  now,
 }: {
   stored?: Pod;
   onCreate?: Error;
   events?: readonly object[];
   log?: Log;
+  now?: Date;
 } = {}) {
   const deletes: unknown[] = [];
   const client: KubeClient = {
@@ -67,7 +70,7 @@ function setUp({
     },
     close() {},
   };
-  const clock = new FakeClock();
+  const clock = new FakeClock(now);
   const options = { client, clock, log, controlKey: () => "key" };
   workloads = new PodWorkloads({ ...options, pods: { sidecarImage: "spawner:1" } });
   return { workloads, deletes, clock };
@@ -116,7 +119,7 @@ test("what the API server cannot do now is no end", async () => {
   await expect(setUp({ onCreate }).workloads.ensure(backend)).rejects.toBe(onCreate);
 });
 
-test("a program that its node ended for a failing probe has crashed, whatever its code", async () => {
+describe("a program that ends with code 0, and has a probe for which its node may have ended it", () => {
   const exited = podOf("exited");
   const containers = exited.spec.containers.map((each) => ({
     ...each,
@@ -128,11 +131,26 @@ test("a program that its node ended for a failing probe has crashed, whatever it
     { reason: "Unhealthy", message: "Liveness probe failed: ", involvedObject },
     { reason: "Killing", message: "Stopping container application", involvedObject },
   ];
-  const end = { reason: "Crashed", message: expect.stringContaining("its livenessProbe failed") };
-  const { workloads } = setUp({ stored, events });
-  expect(await workloads.observe(backend.metadata)).toMatchObject({ kind: "ended", end });
-  const quiet = setUp({ stored, events: [] });
-  expect(await quiet.workloads.observe(backend.metadata)).toMatchObject({ kind: "ended", end: { reason: "Exited" } });
+  const endedAt = exited.status?.containerStatuses?.[0]?.state?.terminated?.finishedAt ?? "";
+
+  test("has crashed where its node says that it did, whatever the code", async () => {
+    const { workloads } = setUp({ stored, events });
+    const end = { reason: "Crashed", message: expect.stringContaining("its livenessProbe failed") };
+    expect(await workloads.observe(backend.metadata)).toMatchObject({ kind: "ended", end });
+  });
+
+  test("has ended by itself where nothing is said of that, which is certain a moment later", async () => {
+    const { workloads } = setUp({ stored, now: new Date(endedAt) });
+    const end = { reason: "Exited", certainAt: new Date(Date.parse(endedAt) + deadlines.lateEventMs) };
+    expect(await workloads.observe(backend.metadata)).toMatchObject({ kind: "ended", end });
+  });
+
+  test("which is certain at once where that moment cannot be told, since its node's clock is ahead", async () => {
+    const { workloads } = setUp({ stored, now: new Date(Date.parse(endedAt) - 1) });
+    const observed = await workloads.observe(backend.metadata);
+    expect(observed).toMatchObject({ kind: "ended", end: { reason: "Exited" } });
+    expect(observed).not.toHaveProperty("end.certainAt");
+  });
 });
 
 test("a Pod that the watch has not told of yet is not taken for gone", async () => {
