@@ -3,7 +3,7 @@ import { connect, createServer } from "node:net";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { systemClock } from "./clock.ts";
 import { ListenProbe } from "./listen-probe.ts";
-import { parseListeningSockets, readListeningSockets } from "./listening-sockets.ts";
+import { parseListeningSockets, readListeningSockets, socketsInUse } from "./listening-sockets.ts";
 
 const closers: (() => void)[] = [];
 afterEach(() => {
@@ -66,6 +66,14 @@ test("only sockets in the state LISTEN count, with their addresses decoded", () 
     { port: 80, host: "192.168.0.5", inode: "103" },
     { port: 81, host: "fe80:0:0:0:5054:ff:fe1d:adb6", inode: "104" },
   ]);
+});
+
+test("of what the kernel counts, only the sockets of this network namespace are taken", () => {
+  const counts = (inUse: number, others: number) =>
+    `sockets: used 31\nTCP: inuse ${inUse} orphan ${others} tw 3 alloc ${others} mem ${others}\nUDP: inuse 7 mem 2\n`;
+  expect([counts(4, 8), counts(4, 900), counts(5, 8)].map(socketsInUse)).toEqual([4, 4, 5]);
+  expect(socketsInUse("TCP6: inuse 12\nUDP6: inuse 2\n")).toBe(12);
+  expect(socketsInUse("")).toBeUndefined();
 });
 
 test("every socket that listens is found, on each address and however many there are", async () => {

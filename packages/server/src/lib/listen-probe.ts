@@ -10,6 +10,8 @@ export interface WaitOptions {
    * Default: only now and then.
    */
   sign?: () => string;
+  /** How often the kernel's table is read at least. Default: 250. */
+  tableEveryMs?: number;
   /** Called once, when a socket that is not owned listens on the port at two looks in a row. The wait goes on. */
   onTaken?: () => void;
   /** Ends the wait; it rejects with the signal's reason. */
@@ -23,6 +25,7 @@ interface Waiter {
   readonly since: number;
   readonly owns: (inode: string) => boolean;
   readonly sign: () => string;
+  readonly tableEveryMs: number;
   readonly found: (socket: Pick<ListeningSocket, "host" | "port">) => void;
   readonly onTaken: () => void;
   /** At how many looks in a row somebody else listened. */
@@ -40,7 +43,7 @@ const paces = [
 ] as const;
 
 /** Making its table costs the kernel milliseconds on a large machine, whatever is in it. */
-const tableEveryMs = 250;
+const tableEveryMsByDefault = 250;
 
 /** After a look there is none for so many times as long as it took, however many are waited for: all else has to go on. */
 const restPerLook = 4;
@@ -75,7 +78,7 @@ export class ListenProbe {
 
   async #wait(
     wanted: Pick<Waiter, "wants" | "port">,
-    { owns = () => true, sign, onTaken = () => {}, signal }: WaitOptions,
+    { owns = () => true, sign, tableEveryMs = tableEveryMsByDefault, onTaken = () => {}, signal }: WaitOptions,
   ): Promise<Pick<ListeningSocket, "host" | "port">> {
     signal.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<Pick<ListeningSocket, "host" | "port">>();
@@ -84,6 +87,7 @@ export class ListenProbe {
       ...wanted,
       owns,
       sign: sign ?? (() => ""),
+      tableEveryMs,
       found: resolve,
       onTaken,
       takenLooks: 0,
@@ -127,11 +131,11 @@ export class ListenProbe {
 
 /** Whether the waiter's sign has changed, or its time has come. */
 function isWorthALook(waiter: Waiter, now: number): boolean {
-  waiter.nextSignMs = now + (paces.find(({ untilMs }) => now - waiter.since < untilMs)?.everyMs ?? tableEveryMs);
+  waiter.nextSignMs = now + (paces.find(({ untilMs }) => now - waiter.since < untilMs)?.everyMs ?? waiter.tableEveryMs);
   const sign = waiter.sign();
   if (sign === waiter.lastSign && now < waiter.nextTableMs) return false;
   // A socket that has just been made may be about to listen: soon after a change there is another look.
-  waiter.nextTableMs = sign === waiter.lastSign ? now + tableEveryMs : now;
+  waiter.nextTableMs = sign === waiter.lastSign ? now + waiter.tableEveryMs : now;
   waiter.lastSign = sign;
   return true;
 }

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readFileSync, readSync } from "node:fs";
+import { closeSync, openSync, readSync } from "node:fs";
 
 /** A TCP socket that listens. */
 export interface ListeningSocket {
@@ -11,12 +11,22 @@ export interface ListeningSocket {
 /** State LISTEN in /proc/net/tcp (Linux, include/net/tcp_states.h). */
 const listenState = "0A";
 
+/** What the kernel says of its TCP sockets, over IPv4 and over IPv6: how many are in use, and the table of them. */
+const families = [
+  { counts: "/proc/net/sockstat", table: "/proc/net/tcp" },
+  { counts: "/proc/net/sockstat6", table: "/proc/net/tcp6" },
+] as const;
+
 /**
  * The sockets that listen in this network namespace, over IPv4 and then over IPv6, read from /proc/net/tcp and tcp6: no
  * program is connected to. They come part by part, as they are asked for; there are no parts where there are no such files.
  */
 export function* readListeningSockets(): Generator<ListeningSocket[]> {
-  for (const path of ["/proc/net/tcp", "/proc/net/tcp6"]) yield* readListening(path);
+  for (const { counts, table } of families) {
+    // The kernel takes as long to find that there is none as to find the last one.
+    if (socketsInUse(readCounts(counts)) === 0) yield [];
+    else yield* readListening(table);
+  }
 }
 
 /** About a line of the table: the first piece of it that is read. */
@@ -49,9 +59,21 @@ function* readListening(path: string): Generator<ListeningSocket[]> {
   }
 }
 
-/** How many sockets this network namespace has: cheap to read, and changed when one listens. "" where not on Linux. */
+/**
+ * How many TCP sockets of this network namespace listen or are connected, as a text: cheap to read, and another one as soon as a
+ * socket listens. The same for ever where not on Linux.
+ */
 export function readSocketCounts(): string {
-  return ["/proc/net/sockstat", "/proc/net/sockstat6"].map((path) => readText(path) ?? "").join("");
+  return families.map(({ counts }) => socketsInUse(readCounts(counts))).join(" ");
+}
+
+/**
+ * Of a text in the format of /proc/net/sockstat or sockstat6; undefined where it is none. All that is said beside it of TCP over
+ * IPv4 (orphan, alloc, mem) is counted for the whole machine and changes all the time (Linux, net/ipv4/proc.c).
+ */
+export function socketsInUse(text: string): number | undefined {
+  const count = /^TCP6?: inuse (\d+)/m.exec(text)?.[1];
+  return count === undefined ? undefined : Number(count);
 }
 
 /** The listening sockets among lines in the format of proc_net_tcp. */
@@ -89,10 +111,15 @@ function tryOpen(path: string): number | undefined {
   }
 }
 
-function readText(path: string): string | undefined {
+const countsBuffer = Buffer.alloc(512);
+
+/** Its first line that matters is among the first 100 bytes. It is read again and again: to no buffer of its own. */
+function readCounts(path: string): string {
+  const file = tryOpen(path);
+  if (file === undefined) return "";
   try {
-    return readFileSync(path, "latin1");
-  } catch {
-    return undefined; // not Linux, or IPv6 is off
+    return countsBuffer.toString("latin1", 0, readSync(file, countsBuffer));
+  } finally {
+    closeSync(file);
   }
 }

@@ -61,12 +61,15 @@ function sha256Of(text: string): string {
   return createHash("sha256").update(text).digest("hex");
 }
 
+/** Only in case that a socket listened just when another one was closed, so that there were as many as before. */
+const tableEveryMs = 1_000;
+
 async function waitForProgram(
   port: number,
   { own, clock, signal }: { own: readonly number[]; clock: Clock; signal: AbortSignal },
 ): Promise<Upstream> {
   const probe = new ListenProbe(clock);
-  const options = { sign: readSocketCounts, signal };
+  const options = { sign: readSocketCounts, tableEveryMs, signal };
   return port === 0
     ? await probe.waitForAny({ ...options, others: own })
     : { host: await probe.waitFor(port, options), port };
