@@ -5,6 +5,7 @@ import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, 
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { Script } from "node:vm";
 import { build } from "rolldown";
 
 /** Modules of Node that the sidecar loads only once it serves, when a function of theirs is first called: nothing else is imported of them. */
@@ -82,6 +83,7 @@ function beThrifty(file) {
   if (file.type !== "chunk") return;
   const script = getBuiltins(file.code).replace(/^export \{\};$/m, "");
   file.code = `"use strict"; ${toAscii(script)}`; // no line moves
+  new Script(file.code, { filename: file.fileName }); // throws where it is none: an import that was not taken, an await outside of functions
 }
 
 /**
@@ -93,8 +95,15 @@ function getBuiltins(code) {
     const get = `process.getBuiltinModule("${module}")`;
     if (!loadedWhenCalled.includes(module)) return `const {${names.replaceAll(" as ", ": ")}} = ${get};`;
     const functions = names.split(",").map((name) => name.trim().split(" as "));
+    for (const [name] of functions) requireFunction(module, name);
     return functions.map(([name, own = name]) => `const ${own} = (...args) => ${get}.${name}(...args);`).join(" ");
   });
+}
+
+/** What is loaded when it is called can only be called. */
+function requireFunction(module, name) {
+  const isFunction = typeof process.getBuiltinModule(module)[name] === "function" && !/^[A-Z]/.test(name);
+  if (!isFunction) throw new Error(`The sidecar may import functions of ${module}, and imports ${name}.`);
 }
 
 /** The text of what runs stays in memory: one byte for each character only where that is enough for all of them. */

@@ -300,16 +300,13 @@ describe("a start that is held up by what will not go away", () => {
 
 test("an end that may turn out to have another reason is looked at again, and recorded once it is certain", () => {
   const { end } = observations.exited;
-  const decideAbout = (certainAt: Date) =>
-    describeDecision(
-      decide(
-        { backend: makeBackend("Ready"), workload: { kind: "ended", end: { ...end, certainAt } } },
-        now,
-        configDefaults,
-      ),
-    );
+  const decideAbout = (certainAt: Date, backend = makeBackend("Ready"), config = configDefaults) =>
+    describeDecision(decide({ backend, workload: { kind: "ended", end: { ...end, certainAt } } }, now, config));
   expect(decideAbout(at(11))).toBe("@1");
   expect(decideAbout(at(10))).toBe("!Exited");
+  // Whoever waits for its end does not wait for the reason.
+  expect(decideAbout(at(11), makeBackend("Ready", { stopRequested: true }))).toBe("!Exited");
+  expect(decideAbout(at(11), makeBackend("Ready"), { ...configDefaults, draining: true })).toBe("!Exited");
 });
 
 describe("a start that is blocked", () => {

@@ -24,7 +24,10 @@ export interface WorkloadEnd {
   /** A sentence or more that a user can act on. */
   readonly message: string;
   readonly at: Date;
-  /** Until then it may turn out to have ended for another reason, and is to be looked at again. Default: it is certain. */
+  /**
+   * Until then it may turn out to have ended for another reason: it is recorded then, or when the backend has to end anyway. Default:
+   * it is certain.
+   */
   readonly certainAt?: Date;
 }
 
@@ -132,9 +135,8 @@ export function decide(observed: Observed, now: Date, config: DecisionConfig): D
   if (backend === undefined) return workload.kind === "absent" ? nothing : { ...nothing, workload: "remove" };
   if (hasEnded(backend)) return decideEnded(backend, workload, now, config);
   const end = endingOf({ ...observed, backend }, now, config);
-  if (end?.certainAt !== undefined && !reaches(now, end.certainAt.getTime())) {
-    return { ...nothing, ...requeueAt(end.certainAt.getTime(), now) };
-  }
+  const certainAt = backend.spec.stopRequested || config.draining ? undefined : end?.certainAt?.getTime();
+  if (certainAt !== undefined && !reaches(now, certainAt)) return { ...nothing, ...requeueAt(certainAt, now) };
   if (end !== undefined) {
     const status = endedPatch(backend, end, reachedTimes(backend, workload));
     return { ...nothing, ...withStatus(status), workload: "remove" };

@@ -90,8 +90,10 @@ describe("a program went by itself", () => {
 });
 
 test("a node ends programs by what their container has, and by nothing else", () => {
-  expect(mayBeKilled(podWith({}))).toBe(false);
-  for (const given of [probe, { startupProbe: {} }, { lifecycle: {} }]) expect(mayBeKilled(podWith(given))).toBe(true);
+  for (const given of [{}, { lifecycle: { preStop: {} } }]) expect(mayBeKilled(podWith(given))).toBe(false);
+  for (const given of [probe, { startupProbe: {} }, { lifecycle: { postStart: {} } }]) {
+    expect(mayBeKilled(podWith(given))).toBe(true);
+  }
 });
 
 test("events that may not be read say nothing; such as cannot be read now are read again", async () => {

@@ -6,7 +6,7 @@ import { applicationOf } from "./pod-view.ts";
 /** Whether the Pod has something by which a node ends programs. */
 export function mayBeKilled(pod: Pod): boolean {
   const { livenessProbe, startupProbe, lifecycle } = applicationOf(pod) ?? {};
-  return livenessProbe !== undefined || startupProbe !== undefined || lifecycle !== undefined;
+  return livenessProbe !== undefined || startupProbe !== undefined || lifecycle?.postStart !== undefined;
 }
 
 /**

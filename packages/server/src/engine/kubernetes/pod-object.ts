@@ -46,7 +46,7 @@ export interface Container {
   /** By these a node ends the program: that they are there matters, not what they are. */
   readonly livenessProbe?: object;
   readonly startupProbe?: object;
-  readonly lifecycle?: object;
+  readonly lifecycle?: { readonly postStart?: object; readonly preStop?: object };
   readonly [other: string]: unknown;
 }
 

@@ -29,6 +29,8 @@ export interface PodObserverOptions {
 export class PodObserver {
   readonly #options: PodObserverOptions;
   readonly #problemTimes = new ProblemTimes();
+  /** By the Pod's UID, since when its program is seen to have left with code 0, where its node may have ended it. */
+  readonly #seenExited = new Map<string, Date>();
 
   constructor(options: PodObserverOptions) {
     this.#options = options;
@@ -46,6 +48,7 @@ export class PodObserver {
   /** The Pod is gone. */
   forget(pod: Pod): void {
     this.#problemTimes.forget(pod.metadata.uid);
+    this.#seenExited.delete(pod.metadata.uid);
     const owner = ownerOf(pod);
     if (owner !== undefined) this.#options.services?.forget(owner);
   }
@@ -86,8 +89,9 @@ export class PodObserver {
     if (end.reason !== "Exited" || !mayBeKilled(pod)) return end;
     const message = await readNodeKill(this.#options.client, pod);
     if (message !== undefined) return { ...end, reason: "Crashed", message };
-    const isInOrder = end.at <= this.#options.clock.now(); // a clock that is ahead of ours makes nobody wait
-    return isInOrder ? { ...end, certainAt: new Date(end.at.getTime() + deadlines.lateEventMs) } : end;
+    const seenAt = this.#seenExited.get(pod.metadata.uid) ?? this.#options.clock.now();
+    this.#seenExited.set(pod.metadata.uid, seenAt);
+    return { ...end, certainAt: new Date(seenAt.getTime() + deadlines.lateEventMs) };
   }
 
   /** For the message of an end; undefined where it cannot be read. */
