@@ -8,6 +8,7 @@ import { backendsPath, resourceOf } from "../../packages/server/src/engine/kuber
 import type { KubeClient } from "../../packages/server/src/engine/kubernetes/index.ts";
 import { buildPod } from "../../packages/server/src/engine/kubernetes/pod.ts";
 import type { PodDraft } from "../../packages/server/src/engine/kubernetes/pod-object.ts";
+import { eventually } from "../../test/support/cluster/eventually.ts";
 import { spawnThrough } from "../../test/support/cluster/install.ts";
 import { testImage } from "../../test/support/cluster/overlay.ts";
 
@@ -77,8 +78,11 @@ export async function end({ id, name }: Start, { apiUrl, client }: StartOptions)
     await client.json({ method: "DELETE", path: `${podsPath(client)}/${name}` });
     return;
   }
-  const { ok, status } = await fetch(`${apiUrl}/backend/${id}`, { method: "DELETE" });
-  if (!ok) throw new Error(`DELETE /backend/${id} was answered with ${status}`);
+  // 503 where the API server is busy with the starts of others.
+  await eventually(async () => {
+    const { ok, status } = await fetch(`${apiUrl}/backend/${id}`, { method: "DELETE" });
+    if (!ok) throw new Error(`DELETE /backend/${id} was answered with ${status}`);
+  });
 }
 
 export function podsPath({ namespace }: KubeClient): string {
