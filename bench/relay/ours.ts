@@ -57,7 +57,7 @@ export async function startTokenGateway(gatewayFile: string, upstreamPort: numbe
   return { ...contender, cookie: `${pathCookieName}=${token.text}` };
 }
 
-/** With the flags of deploy/base, which are those of sidecars. */
+/** With the flags of deploy/base. */
 function runGateway(name: ContenderName, args: readonly string[]): Promise<Contender> {
   return startSaying(
     name,

@@ -13,7 +13,7 @@ import { ownerOf } from "./pod-names.ts";
 import type { Pod } from "./pod-object.ts";
 import { type PodProblem, problemOfPod } from "./pod-problem.ts";
 import { applicationOf, servePortOf } from "./pod-view.ts";
-import { ProblemTimes } from "./problem-times.ts";
+import { SeenSince } from "./seen-since.ts";
 import type { BackendServices } from "./service.ts";
 
 export interface PodObserverOptions {
@@ -28,9 +28,10 @@ export interface PodObserverOptions {
 /** Observes Pods with what they do not say of themselves: Events, the last output, Services, and since when something is so. */
 export class PodObserver {
   readonly #options: PodObserverOptions;
-  readonly #problemTimes = new ProblemTimes();
-  /** By the Pod's UID, since when its program is seen to have left with code 0, where its node may have ended it. */
-  readonly #seenExited = new Map<string, Date>();
+  /** What holds up a start. */
+  readonly #problems = new SeenSince();
+  /** That its program has left with code 0, where its node may have ended it. */
+  readonly #exits = new SeenSince();
 
   constructor(options: PodObserverOptions) {
     this.#options = options;
@@ -47,8 +48,8 @@ export class PodObserver {
 
   /** The Pod is gone. */
   forget(pod: Pod): void {
-    this.#problemTimes.forget(pod.metadata.uid);
-    this.#seenExited.delete(pod.metadata.uid);
+    this.#problems.forget(pod.metadata.uid);
+    this.#exits.forget(pod.metadata.uid);
     const owner = ownerOf(pod);
     if (owner !== undefined) this.#options.services?.forget(owner);
   }
@@ -64,7 +65,7 @@ export class PodObserver {
         ? await services?.of(owner, { servePort: servePortOf(pod), podUid: pod.metadata.uid })
         : undefined;
     const problem = await this.#problemOf(pod, observation, now);
-    const problemSince = this.#problemTimes.since(pod.metadata.uid, { problem, now });
+    const problemSince = this.#problems.since(pod.metadata.uid, { what: problem?.reason, now });
     return {
       now,
       isLost: isLost(pod),
@@ -89,8 +90,7 @@ export class PodObserver {
     if (end.reason !== "Exited" || !mayBeKilled(pod)) return end;
     const message = await readNodeKill(this.#options.client, pod);
     if (message !== undefined) return { ...end, reason: "Crashed", message };
-    const seenAt = this.#seenExited.get(pod.metadata.uid) ?? this.#options.clock.now();
-    this.#seenExited.set(pod.metadata.uid, seenAt);
+    const seenAt = this.#exits.since(pod.metadata.uid, { what: end.reason, now: this.#options.clock.now() });
     return { ...end, certainAt: new Date(seenAt.getTime() + deadlines.lateEventMs) };
   }
 
